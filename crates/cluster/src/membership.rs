@@ -1,0 +1,181 @@
+//! Who lives: heartbeats out, silence noticed.
+//!
+//! Does not decide what a death means; the node asks and acts.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use wire::{NodeId, NodeStatus, PeerMessage};
+
+use crate::effect::Output;
+use crate::limits::PEERS_MAX;
+use crate::time::Moment;
+
+/// Whether a peer answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Liveness {
+    /// Heard from lately.
+    Alive,
+    /// Its link broke; it may be back at once.
+    Suspect,
+    /// Silent for the heartbeat time-out, or it said goodbye.
+    Unreachable,
+}
+
+/// What is known of a peer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Peer {
+    /// What it told of itself.
+    pub status: Option<NodeStatus>,
+    /// Whether it answers.
+    pub liveness: Liveness,
+    /// Whether a link to it is open.
+    pub linked: bool,
+    last_heard: Moment,
+}
+
+/// All peers of this node.
+#[derive(Debug)]
+pub struct Membership {
+    peers: BTreeMap<NodeId, Peer>,
+    heartbeat_interval: Duration,
+    heartbeat_timeout: Duration,
+    next_heartbeat: Moment,
+    sequence: u64,
+}
+
+impl Membership {
+    pub(crate) fn new(interval: Duration, timeout: Duration, now: Moment) -> Self {
+        Self {
+            peers: BTreeMap::new(),
+            heartbeat_interval: interval,
+            heartbeat_timeout: timeout,
+            next_heartbeat: now,
+            sequence: 0,
+        }
+    }
+
+    /// Every peer that was ever linked and is not forgotten.
+    pub fn peers(&self) -> impl Iterator<Item = (NodeId, &Peer)> {
+        self.peers.iter().map(|(id, peer)| (*id, peer))
+    }
+
+    /// Peers with an open link.
+    pub(crate) fn linked(&self) -> Vec<NodeId> {
+        self.peers()
+            .filter(|(_, peer)| peer.linked)
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    /// A link is open; a heartbeat goes out at once, to say so.
+    pub(crate) fn on_link_up(&mut self, peer: NodeId, now: Moment, outputs: &mut Vec<Output>) {
+        if !self.peers.contains_key(&peer) && self.peers.len() >= PEERS_MAX {
+            self.forget_one_unreachable();
+        }
+        let status = self.peers.remove(&peer).and_then(|known| known.status);
+        let alive = Peer {
+            status,
+            liveness: Liveness::Alive,
+            linked: true,
+            last_heard: now,
+        };
+        self.peers.insert(peer, alive);
+        self.send_heartbeat(peer, outputs);
+    }
+
+    pub(crate) fn on_link_down(&mut self, peer: NodeId) {
+        if let Some(known) = self.peers.get_mut(&peer) {
+            known.linked = false;
+            if known.liveness == Liveness::Alive {
+                known.liveness = Liveness::Suspect;
+            }
+        }
+    }
+
+    /// Anything that a peer sends shows that it lives. True when that is news.
+    pub(crate) fn on_heard(&mut self, peer: NodeId, now: Moment) -> bool {
+        let Some(known) = self.peers.get_mut(&peer) else {
+            return false;
+        };
+        known.last_heard = now;
+        let news = known.liveness != Liveness::Alive && known.linked;
+        if news {
+            known.liveness = Liveness::Alive;
+        }
+        news
+    }
+
+    /// Takes a status unless a newer one is known. True when it was taken.
+    pub(crate) fn on_status(&mut self, peer: NodeId, status: NodeStatus) -> bool {
+        let Some(known) = self.peers.get_mut(&peer) else {
+            return false;
+        };
+        // A restarted node counts from its start time, so its versions rise too.
+        if known
+            .status
+            .as_ref()
+            .is_some_and(|old| old.version >= status.version)
+        {
+            return false;
+        }
+        known.status = Some(status);
+        true
+    }
+
+    /// The peer leaves on purpose.
+    pub(crate) fn on_goodbye(&mut self, peer: NodeId) {
+        if let Some(known) = self.peers.get_mut(&peer) {
+            known.liveness = Liveness::Unreachable;
+        }
+    }
+
+    /// Sends what is due and returns the peers that fell silent.
+    pub(crate) fn on_tick(&mut self, now: Moment, outputs: &mut Vec<Output>) -> Vec<NodeId> {
+        if now >= self.next_heartbeat {
+            self.next_heartbeat = now + self.heartbeat_interval;
+            for peer in self.linked() {
+                self.send_heartbeat(peer, outputs);
+            }
+        }
+        let mut silent = Vec::new();
+        for (id, peer) in &mut self.peers {
+            let overdue = now.since(peer.last_heard) >= self.heartbeat_timeout;
+            if peer.liveness != Liveness::Unreachable && overdue {
+                peer.liveness = Liveness::Unreachable;
+                silent.push(*id);
+                if peer.linked {
+                    outputs.push(Output::CloseLink { peer: *id });
+                }
+            }
+        }
+        silent
+    }
+
+    /// When the next heartbeat or the next silence is due.
+    pub(crate) fn next_deadline(&self) -> Moment {
+        let silences = self
+            .peers
+            .values()
+            .filter(|peer| peer.liveness != Liveness::Unreachable)
+            .map(|peer| peer.last_heard + self.heartbeat_timeout);
+        silences.fold(self.next_heartbeat, Moment::min)
+    }
+
+    fn send_heartbeat(&mut self, peer: NodeId, outputs: &mut Vec<Output>) {
+        self.sequence += 1;
+        let message = PeerMessage::Heartbeat {
+            sequence: self.sequence,
+        };
+        outputs.push(Output::Send { to: peer, message });
+    }
+
+    fn forget_one_unreachable(&mut self) {
+        let gone = self
+            .peers()
+            .find(|(_, peer)| peer.liveness == Liveness::Unreachable);
+        if let Some(id) = gone.map(|(id, _)| id) {
+            self.peers.remove(&id);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Words that both ends of a socket share.
+//!
+//! Ids, job records, the messages between nodes and between a page and its
+//! node, the views that the API and the pages show, errors, and the frames
+//! that carry all of it. Nothing here decides anything: the rules live in
+//! `cluster`, the numbers in `kernel`. Integers are sized, identities are
+//! types of their own, and every decoder treats its input as hostile.
+//!
+//! ```
+//! use wire::{decode_peer_frame, encode_peer_frame, PeerMessage};
+//!
+//! let frame = encode_peer_frame(&PeerMessage::Heartbeat { sequence: 7 }, &[]);
+//! let (message, payload) = decode_peer_frame(&frame).unwrap();
+//! assert_eq!(message, PeerMessage::Heartbeat { sequence: 7 });
+//! assert!(payload.is_empty());
+//! ```
+#![warn(missing_docs)]
+#![warn(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+
+mod frame;
+mod handshake;
+mod id;
+mod job;
+mod page;
+mod peer;
+mod problem;
+mod submission;
+mod task;
+mod view;
+
+pub use frame::{
+    FRAME_BYTES_MAX, FrameError, PROTOCOL_VERSION, decode_page_frame, decode_peer_frame,
+    encode_page_frame, encode_peer_frame,
+};
+pub use handshake::{Hello, Proof, signed_text};
+pub use id::{BlockIndex, ChunkHash, Epoch, IdError, JobId, NodeId, WorkerId};
+pub use job::{
+    Arithmetic, CutShape, Ending, JobOptions, JobRecord, JobStatus, JobSummary, MatrixSource, Seed,
+    Shape, Spread,
+};
+pub use page::{PageMessage, PageStatus};
+pub use peer::{Acquaintance, BrowserStatus, Exchange, NodeStatus, PeerMessage};
+pub use problem::Problem;
+pub use submission::{MatrixInput, Submission};
+pub use task::{BlockProof, BlockTask, Chunk, TaskInput};
+pub use view::{
+    BlockCounts, BlockView, BrowserView, ContributionView, DeviceView, JobView, JoinView, MeshView,
+    NodeLiveness, NodeView, ResultPreview, WorkerKind,
+};

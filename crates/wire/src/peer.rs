@@ -1,0 +1,187 @@
+//! Messages between nodes. PROTOCOL.md tells their story in prose.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    BlockIndex, BlockProof, BlockTask, ChunkHash, Epoch, JobId, JobSummary, NodeId, WorkerId,
+    WorkerKind,
+};
+
+/// What a node tells the others about itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Counts up with each change, so that a late one is known as such.
+    pub version: u64,
+    /// Shown to people.
+    pub name: String,
+    /// `host:port` at which browsers and nodes reach it, the best first.
+    pub addresses: Vec<String>,
+    /// Processor and system.
+    pub device: String,
+    /// Threads of the processor.
+    pub cores: u32,
+    /// Threads that compute; 0 computes nothing itself.
+    pub threads: u32,
+    /// Measured over all computing threads.
+    pub mflops: f64,
+    /// The pages that compute through it.
+    pub browsers: Vec<BrowserStatus>,
+}
+
+/// A page that computes through a node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BrowserStatus {
+    /// The id the page drew.
+    pub worker: WorkerId,
+    /// Browser and system.
+    pub device: String,
+    /// Web Workers.
+    pub threads: u32,
+    /// Measured over all of them.
+    pub mflops: f64,
+    /// False while the tab is in the background.
+    pub visible: bool,
+    /// False while switched off by its person.
+    pub contributing: bool,
+}
+
+/// Where a node is found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acquaintance {
+    /// The node.
+    pub node: NodeId,
+    /// `host:port`, the best first.
+    pub addresses: Vec<String>,
+}
+
+/// A worker's request, with what its coordinator needs to know to place work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// The device that computes.
+    pub worker: WorkerId,
+    /// What it is.
+    pub kind: WorkerKind,
+    /// The device's or node's name.
+    pub name: String,
+    /// Processor or browser, and system.
+    pub device: String,
+    /// Threads that compute.
+    pub threads: u32,
+    /// Measured over all threads.
+    pub mflops: f64,
+    /// Blocks it can take now.
+    pub slots: u32,
+}
+
+/// One message from node to node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum PeerMessage {
+    /// The sender lives.
+    Heartbeat {
+        /// Counts up.
+        sequence: u64,
+    },
+    /// The sender, when something of it changed.
+    Status(NodeStatus),
+    /// Nodes that the sender is linked to, so that a newcomer who knows one of
+    /// the mesh comes to know them all.
+    Acquaintances(Vec<Acquaintance>),
+    /// The sender leaves on purpose; it is not missed for a time-out's length.
+    Goodbye,
+    /// Where a job stands, from its coordinator.
+    Job(JobSummary),
+    /// Worker's node to coordinator: this device has room.
+    Pull {
+        /// The job it wants blocks of.
+        job: JobId,
+        /// The device.
+        exchange: Exchange,
+    },
+    /// Coordinator to worker's node: these blocks are the device's until the
+    /// coordinator's block time-out.
+    Lease {
+        /// The job.
+        job: JobId,
+        /// The coordinator's epoch; a smaller one than is known is refused.
+        epoch: Epoch,
+        /// The device.
+        worker: WorkerId,
+        /// Blocks, in the order in which to compute them.
+        tasks: Vec<BlockTask>,
+    },
+    /// Coordinator to worker's node: nothing for this device now.
+    NoWork {
+        /// The job.
+        job: JobId,
+        /// The device.
+        worker: WorkerId,
+    },
+    /// Coordinator to all: blocks are pending again; pull if there is room.
+    WorkAvailable {
+        /// The job.
+        job: JobId,
+    },
+    /// Worker's node to coordinator: these leases are given back.
+    GiveBack {
+        /// The job.
+        job: JobId,
+        /// The device.
+        worker: WorkerId,
+        /// The blocks; empty is all that the device has.
+        blocks: Vec<BlockIndex>,
+        /// True when the device itself is gone.
+        gone: bool,
+    },
+    /// Coordinator to worker's node: no need to compute these.
+    Drop {
+        /// The job.
+        job: JobId,
+        /// The device.
+        worker: WorkerId,
+        /// The blocks; empty is all that the device has.
+        blocks: Vec<BlockIndex>,
+    },
+    /// Worker's node to coordinator: a result, its bytes behind the envelope.
+    Result {
+        /// The job.
+        job: JobId,
+        /// The block.
+        block: BlockIndex,
+        /// The device, its `slots` the room it has now: a result is a pull too.
+        exchange: Exchange,
+        /// What it took; the hash is always there.
+        proof: BlockProof,
+    },
+    /// Coordinator to worker's node: the result was recorded, or is not needed;
+    /// either way it need not be kept.
+    Counted {
+        /// The job.
+        job: JobId,
+        /// The block.
+        block: BlockIndex,
+        /// The device.
+        worker: WorkerId,
+        /// True when this device has the credit.
+        counted: bool,
+    },
+    /// Somebody cancels a job at another node.
+    Cancel {
+        /// The job.
+        job: JobId,
+    },
+    /// Needs a chunk.
+    ChunkRequest {
+        /// Which.
+        hash: ChunkHash,
+    },
+    /// A chunk, its bytes behind the envelope.
+    Chunk {
+        /// Which.
+        hash: ChunkHash,
+    },
+    /// The sender does not have that chunk.
+    ChunkMissing {
+        /// Which.
+        hash: ChunkHash,
+    },
+}
