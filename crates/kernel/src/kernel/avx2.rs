@@ -1,0 +1,94 @@
+//! The AVX2 kernel: 6 × 8 tiles, 12 accumulators of the 16 registers.
+#![expect(
+    unsafe_code,
+    reason = "vector instructions, behind a proof that the processor has them"
+)]
+
+use std::arch::x86_64::{
+    __m256d, _CMP_UNORD_Q, _MM_HINT_T0, _mm_prefetch, _mm256_add_pd, _mm256_blendv_pd,
+    _mm256_broadcast_sd, _mm256_cmp_pd, _mm256_fmadd_pd, _mm256_loadu_pd, _mm256_mul_pd,
+    _mm256_set1_pd, _mm256_setzero_pd, _mm256_storeu_pd,
+};
+
+use super::tile::{Vector, implement_engine};
+use crate::textbook::CANONICAL_NAN;
+
+/// Proof that the processor has AVX2 and FMA. FMA serves `fast` only; every maker but one always
+/// shipped the two together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Avx2(());
+
+impl Avx2 {
+    pub(super) fn detect() -> Option<Self> {
+        (std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma"))
+            .then_some(Self(()))
+    }
+}
+
+implement_engine!(
+    Avx2, vector: __m256d, vectors: 3, rows: 4 [1 2 3 4],
+    #[target_feature(enable = "avx2,fma")]
+);
+
+// SAFETY: each function is the instruction its name says.
+unsafe impl Vector for __m256d {
+    const LANES: usize = 4;
+    const HELD: usize = 2;
+
+    #[inline(always)]
+    unsafe fn load_again(source: *const f64) -> Self {
+        unsafe { source.cast::<__m256d>().read_volatile() }
+    }
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        // SAFETY: the caller vouches for AVX2.
+        unsafe { _mm256_setzero_pd() }
+    }
+
+    #[inline(always)]
+    unsafe fn broadcast(source: *const f64) -> Self {
+        // SAFETY: the caller vouches for AVX2 and for the entry.
+        unsafe { _mm256_broadcast_sd(&*source) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(source: *const f64) -> Self {
+        // SAFETY: the caller vouches for AVX2 and for four entries.
+        unsafe { _mm256_loadu_pd(source) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_canonical(self, target: *mut f64) {
+        // SAFETY: the caller vouches for AVX2 and for four entries.
+        unsafe {
+            let is_nan = _mm256_cmp_pd::<_CMP_UNORD_Q>(self, self);
+            let value = _mm256_blendv_pd(self, _mm256_set1_pd(CANONICAL_NAN), is_nan);
+            _mm256_storeu_pd(target, value);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(self, other: Self) -> Self {
+        // SAFETY: the caller vouches for AVX2.
+        unsafe { _mm256_mul_pd(self, other) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        // SAFETY: the caller vouches for AVX2.
+        unsafe { _mm256_add_pd(self, other) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_product(self, left: Self, right: Self) -> Self {
+        // SAFETY: the caller vouches for FMA.
+        unsafe { _mm256_fmadd_pd(left, right, self) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(source: *const f64) {
+        // SAFETY: a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(source.cast()) }
+    }
+}

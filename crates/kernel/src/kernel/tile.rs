@@ -1,0 +1,230 @@
+//! The inner loop of every kernel, written once over a small vector type.
+//!
+//! A tile is a rectangle of C that fits the registers: `ROWS` rows of `VECTORS` vectors. For each k
+//! it loads `VECTORS` vectors of a packed panel of B, broadcasts `ROWS` entries of a packed panel
+//! of A, and adds each product to its accumulator. With 12 or more accumulators the latency of the
+//! addition is hidden, and on processors that add and multiply in separate pipes the loop runs as
+//! fast as its fused twin.
+#![expect(
+    unsafe_code,
+    reason = "loads and stores of whole vectors; bounds are checked once per tile, not per entry"
+)]
+
+/// A vector register of f64 lanes.
+///
+/// # Safety
+/// Every function may only be called on a processor that has the instructions of its
+/// implementation; an [`Engine`] value is the proof. Pointers must be valid for all lanes.
+pub(super) unsafe trait Vector: Copy {
+    /// Number of f64 in one vector.
+    const LANES: usize;
+    /// Vectors of a panel of B that are kept in registers while the rows pass.
+    const HELD: usize = 4;
+    #[inline(always)]
+    unsafe fn load_again(source: *const f64) -> Self {
+        unsafe { Self::load(source) }
+    }
+
+    /// +0.0 in all lanes.
+    unsafe fn zero() -> Self;
+    /// The same entry in all lanes.
+    unsafe fn broadcast(source: *const f64) -> Self;
+    /// Consecutive entries; no alignment needed.
+    unsafe fn load(source: *const f64) -> Self;
+    /// Stores consecutive entries, every NaN as the canonical one; no alignment needed.
+    unsafe fn store_canonical(self, target: *mut f64);
+    /// The lane-wise product, rounded.
+    unsafe fn multiply(self, other: Self) -> Self;
+    /// The lane-wise sum, rounded.
+    unsafe fn add(self, other: Self) -> Self;
+    /// `left · right + self` rounded once where there is such an instruction, else twice.
+    unsafe fn add_product(self, left: Self, right: Self) -> Self;
+    /// Asks for the cache line there, if the processor can be asked.
+    unsafe fn prefetch(_source: *const f64) {}
+}
+
+/// One call of the inner loop.
+#[derive(Debug)]
+pub(super) struct Tile<'a> {
+    /// A panel of A: for each k, `rows` entries.
+    pub(super) left: &'a [f64],
+    /// A panel of B: for each k, [`Engine::COLUMNS`] entries.
+    pub(super) right: &'a [f64],
+    /// C from the tile's first entry on.
+    pub(super) product: &'a mut [f64],
+    /// Entries from one row of C to the next.
+    pub(super) stride: usize,
+    /// Rows of the tile, 1 to [`Engine::ROWS`].
+    pub(super) rows: usize,
+    /// Whether sums start from +0.0 (the first block of k) or from what C holds.
+    pub(super) is_first: bool,
+}
+
+/// A proof that the processor has some instructions, and the tile written in them.
+pub(super) trait Engine: Copy {
+    /// Most rows of a tile.
+    const ROWS: usize;
+    /// Columns of a tile.
+    const COLUMNS: usize;
+
+    /// Adds the products of the two panels to the tile of C, in the order of k.
+    ///
+    /// # Panics
+    /// When a slice is shorter than the tile needs.
+    fn accumulate<const FUSED: bool>(self, tile: Tile<'_>);
+}
+
+/// The loop itself. Inlined into a function that enables the instructions of `V`.
+///
+/// # Safety
+/// As for [`Vector`]. `left` holds depth · ROWS entries, `right` depth · VECTORS · LANES, and
+/// `product` ROWS rows of VECTORS · LANES entries that are `stride` apart.
+#[inline(always)]
+pub(super) unsafe fn accumulate<
+    V: Vector,
+    const ROWS: usize,
+    const VECTORS: usize,
+    const FUSED: bool,
+>(
+    depth: usize,
+    mut left: *const f64,
+    mut right: *const f64,
+    product: *mut f64,
+    stride: usize,
+    is_first: bool,
+) {
+    // SAFETY: the caller vouches for the instructions and for the three lengths; `left` and
+    // `right` advance by exactly what one k holds, `depth` times.
+    unsafe {
+        let mut sums = [[V::zero(); VECTORS]; ROWS];
+        if !is_first {
+            for (row, sums) in sums.iter_mut().enumerate() {
+                for (vector, sum) in sums.iter_mut().enumerate() {
+                    *sum = V::load(product.add(row * stride + vector * V::LANES));
+                }
+            }
+        }
+        for row in 0..ROWS {
+            let below = product.wrapping_add((ROWS + row) * stride);
+            V::prefetch(below);
+            V::prefetch(below.wrapping_add(VECTORS * V::LANES - 1));
+        }
+        for _ in 0..depth / UNROLLED {
+            for _ in 0..UNROLLED {
+                step::<V, ROWS, VECTORS, FUSED>(&mut sums, left, right);
+                left = left.add(ROWS);
+                right = right.add(VECTORS * V::LANES);
+            }
+        }
+        for _ in 0..depth % UNROLLED {
+            step::<V, ROWS, VECTORS, FUSED>(&mut sums, left, right);
+            left = left.add(ROWS);
+            right = right.add(VECTORS * V::LANES);
+        }
+        for (row, sums) in sums.iter().enumerate() {
+            for (vector, sum) in sums.iter().enumerate() {
+                sum.store_canonical(product.add(row * stride + vector * V::LANES));
+            }
+        }
+    }
+}
+
+/// What the loop does for one k.
+///
+/// # Safety
+/// As for [`accumulate`], for a depth of one.
+#[inline(always)]
+unsafe fn step<V: Vector, const ROWS: usize, const VECTORS: usize, const FUSED: bool>(
+    sums: &mut [[V; VECTORS]; ROWS],
+    left: *const f64,
+    right: *const f64,
+) {
+    // SAFETY: the caller vouches for the instructions and the lengths.
+    unsafe {
+        let mut factors = [V::zero(); VECTORS];
+        for (vector, factor) in factors.iter_mut().enumerate().take(V::HELD) {
+            *factor = V::load(right.add(vector * V::LANES));
+        }
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let entry = V::broadcast(left.add(row));
+            for (vector, sum) in sums.iter_mut().enumerate().rev() {
+                let factor = if vector < V::HELD {
+                    factors[vector]
+                } else {
+                    V::load_again(right.add(vector * V::LANES))
+                };
+                *sum = if FUSED {
+                    sum.add_product(entry, factor)
+                } else {
+                    sum.add(entry.multiply(factor))
+                };
+            }
+        }
+    }
+}
+
+/// Times the loop's body is written out, to spend less on counting.
+const UNROLLED: usize = 4;
+
+impl Tile<'_> {
+    /// Checks once what [`accumulate`] then relies on; returns the depth.
+    #[inline(always)]
+    pub(super) fn checked_depth<E: Engine>(&self) -> usize {
+        let depth = self.right.len() / E::COLUMNS;
+        assert!(
+            self.rows >= 1 && self.left.len() >= depth * self.rows,
+            "a panel of A is short"
+        );
+        assert!(
+            self.product.len() >= (self.rows - 1) * self.stride + E::COLUMNS,
+            "the tile reaches beyond C"
+        );
+        depth
+    }
+}
+
+/// Implements [`Engine`] for a proof type: one instance of [`accumulate`] for each number of rows,
+/// so that the last panel of A does no work for rows that are not there.
+macro_rules! implement_engine {
+    (
+        $engine:ty, vector: $vector:ty, vectors: $vectors:literal,
+        rows: $rows_max:literal [$($rows:literal)*], $(#[$attribute:meta])*
+    ) => {
+        impl $crate::kernel::tile::Engine for $engine {
+            const ROWS: usize = $rows_max;
+            const COLUMNS: usize =
+                $vectors * <$vector as $crate::kernel::tile::Vector>::LANES;
+
+            #[inline]
+            fn accumulate<const FUSED: bool>(self, tile: $crate::kernel::tile::Tile<'_>) {
+                let depth = tile.checked_depth::<Self>();
+                match tile.rows {
+                    $(
+                        // SAFETY: `self` proves the instructions, `checked_depth` the lengths.
+                        $rows => unsafe { run::<$rows, FUSED>(depth, tile) },
+                    )*
+                    _ => unreachable!("a tile has at most {} rows", $rows_max),
+                }
+            }
+        }
+
+        $(#[$attribute])*
+        unsafe fn run<const ROWS: usize, const FUSED: bool>(
+            depth: usize,
+            tile: $crate::kernel::tile::Tile<'_>,
+        ) {
+            // SAFETY: the caller holds the proof and has checked the lengths.
+            unsafe {
+                $crate::kernel::tile::accumulate::<$vector, ROWS, $vectors, FUSED>(
+                    depth,
+                    tile.left.as_ptr(),
+                    tile.right.as_ptr(),
+                    tile.product.as_mut_ptr(),
+                    tile.stride,
+                    tile.is_first,
+                );
+            }
+        }
+    };
+}
+pub(super) use implement_engine;

@@ -1,0 +1,74 @@
+//! The WebAssembly SIMD kernel: 4 × 4 tiles. Engines on x86-64 map a v128 to one of 16 registers;
+//! 8 accumulators, 2 factors, an entry and a product leave them room for their own needs.
+#![expect(
+    unsafe_code,
+    reason = "vector instructions read and write through pointers"
+)]
+
+use std::arch::wasm32::{
+    f64x2_add, f64x2_eq, f64x2_mul, f64x2_splat, v128, v128_bitselect, v128_load,
+    v128_load64_splat, v128_store,
+};
+
+use super::tile::{Vector, implement_engine};
+use crate::textbook::CANONICAL_NAN;
+
+/// A module that holds these instructions only loads where the engine has them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WasmSimd(());
+
+impl WasmSimd {
+    pub(super) fn detect() -> Self {
+        Self(())
+    }
+}
+
+implement_engine!(
+    WasmSimd, vector: v128, vectors: 2, rows: 4 [1 2 3 4],
+    #[target_feature(enable = "simd128")]
+);
+
+// SAFETY: each function is the instruction its name says.
+unsafe impl Vector for v128 {
+    const LANES: usize = 2;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        f64x2_splat(0.0)
+    }
+
+    #[inline(always)]
+    unsafe fn broadcast(source: *const f64) -> Self {
+        // SAFETY: the caller vouches for the entry.
+        unsafe { v128_load64_splat(source.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(source: *const f64) -> Self {
+        // SAFETY: the caller vouches for two entries.
+        unsafe { v128_load(source.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_canonical(self, target: *mut f64) {
+        let is_number = f64x2_eq(self, self);
+        let value = v128_bitselect(self, f64x2_splat(CANONICAL_NAN), is_number);
+        // SAFETY: the caller vouches for two entries.
+        unsafe { v128_store(target.cast(), value) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(self, other: Self) -> Self {
+        f64x2_mul(self, other)
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        f64x2_add(self, other)
+    }
+
+    #[inline(always)]
+    unsafe fn add_product(self, left: Self, right: Self) -> Self {
+        f64x2_add(self, f64x2_mul(left, right))
+    }
+}

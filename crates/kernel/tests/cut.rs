@@ -1,0 +1,190 @@
+//! The cut: its bounds, its numbering, and that nothing is cut twice or forgotten.
+
+use kernel::cut::{
+    BLOCK_ENTRIES_MAX, BLOCKS_MAX, CHUNK_BYTES_MAX, Cut, CutError, LEFT_BYTES_MAX, ProductShape,
+    RIGHT_BYTES_MAX, Rectangle,
+};
+
+fn plan(rows: u32, inner: u32, cols: u32, devices: u32) -> Cut {
+    Cut::plan(ProductShape { rows, inner, cols }, devices)
+}
+
+#[test]
+fn a_presets_product_is_cut_by_rows() {
+    let cut = plan(200, 200, 200, 1);
+    assert_eq!((cut.rows_per_block(), cut.cols_per_block()), (13, 200));
+    assert_eq!((cut.row_blocks(), cut.block_count()), (16, 16));
+    assert_eq!(cut.block(15).unwrap().rows, 195..200);
+}
+
+#[test]
+fn two_rows_make_two_blocks() {
+    assert_eq!(plan(2, 2, 2, 1).block_count(), 2);
+    assert_eq!(plan(1, 1, 1, 8).block_count(), 1);
+}
+
+#[test]
+fn every_device_can_have_a_block() {
+    assert_eq!(plan(200, 200, 200, 40).block_count(), 40);
+}
+
+#[test]
+fn a_large_b_is_split_rather_than_read_for_a_few_rows() {
+    let cut = plan(2000, 2000, 2000, 4);
+    assert_eq!((cut.rows_per_block(), cut.cols_per_block()), (64, 408));
+    assert_eq!(cut.block_count(), 160);
+}
+
+#[test]
+fn a_flat_heavy_product_is_split_by_columns() {
+    let cut = plan(10, 20_000, 20_000, 4);
+    assert!(cut.block_count() >= 80, "{cut:?}");
+    assert_eq!(cut.cols_per_block() % 24, 0);
+}
+
+#[test]
+fn the_largest_default_product_keeps_every_bound() {
+    let cut = plan(20_000, 20_000, 20_000, 100);
+    assert_eq!(cut.block_count(), 19_250);
+    assert!(u64::from(cut.rows_per_block()) * 20_000 * 8 <= LEFT_BYTES_MAX);
+}
+
+#[test]
+fn blocks_are_numbered_down_the_rows_first() {
+    let shape = ProductShape {
+        rows: 5,
+        inner: 3,
+        cols: 7,
+    };
+    let cut = Cut::from_parts(shape, 2, 4).unwrap();
+    assert_eq!((cut.row_blocks(), cut.col_blocks()), (3, 2));
+    assert_eq!(cut.block(1).unwrap().rows, 2..4);
+    assert_eq!(cut.block(1).unwrap().cols, 0..4);
+    assert_eq!(cut.block(5).unwrap().rows, 4..5);
+    assert_eq!(cut.block(5).unwrap().cols, 4..7);
+    assert_eq!(cut.block(5).unwrap().operations(3), 2 * 3 * 3);
+    assert_eq!(cut.block(6), None);
+}
+
+#[test]
+fn hostile_parts_are_refused() {
+    let shape = ProductShape {
+        rows: 5,
+        inner: 3,
+        cols: 7,
+    };
+    let huge = ProductShape {
+        rows: u32::MAX,
+        inner: u32::MAX,
+        cols: u32::MAX,
+    };
+    let empty = ProductShape {
+        rows: 5,
+        inner: 0,
+        cols: 7,
+    };
+    assert_eq!(Cut::from_parts(shape, 0, 1), Err(CutError::ZeroSide));
+    assert_eq!(Cut::from_parts(empty, 1, 1), Err(CutError::ZeroSide));
+    assert_eq!(
+        Cut::from_parts(shape, 6, 1),
+        Err(CutError::BlockBeyondProduct)
+    );
+    assert_eq!(
+        Cut::from_parts(shape, 1, u32::MAX),
+        Err(CutError::BlockBeyondProduct)
+    );
+    assert_eq!(Cut::from_parts(huge, 1, 1), Err(CutError::TooManyBlocks));
+    assert_eq!(
+        Cut::from_parts(huge, u32::MAX, u32::MAX),
+        Err(CutError::BlockTooLarge)
+    );
+    assert_eq!(huge.operations(), u64::MAX);
+}
+
+#[test]
+fn a_row_block_that_is_not_there_has_no_chunks() {
+    let cut = plan(200, 200, 200, 1);
+    assert!(cut.left_chunks(16).is_empty());
+    assert!(cut.right_chunks(1).is_empty());
+    assert!(cut.right_chunks(u32::MAX).is_empty());
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod properties {
+    use super::*;
+    use proptest::prelude::{Strategy, prop_oneof, proptest};
+
+    /// Sides of every magnitude.
+    fn side(largest: u32) -> impl Strategy<Value = u32> {
+        prop_oneof![1..30_u32, 1..500_u32, 1..=largest]
+    }
+
+    /// Counts for each cell of a grid how many rectangles cover it.
+    fn cover(rows: u32, cols: u32, parts: impl Iterator<Item = Rectangle>) -> Vec<u8> {
+        let mut counts = vec![0; rows as usize * cols as usize];
+        for part in parts {
+            for row in part.rows {
+                for col in part.cols.clone() {
+                    counts[row as usize * cols as usize + col as usize] += 1;
+                }
+            }
+        }
+        counts
+    }
+
+    proptest! {
+        #[test]
+        fn a_plan_keeps_its_bounds_and_is_what_its_parts_say(
+            rows in side(30_000), inner in side(30_000), cols in side(30_000), devices in 0..5000_u32,
+        ) {
+            let cut = plan(rows, inner, cols, devices);
+            let (height, width) = (cut.rows_per_block(), cut.cols_per_block());
+            assert_eq!(Cut::from_parts(cut.shape(), height, width), Ok(cut));
+            assert!(height == 1 || u64::from(height) * u64::from(inner) * 8 <= LEFT_BYTES_MAX);
+            assert!(u64::from(inner) * u64::from(width) * 8 <= RIGHT_BYTES_MAX);
+            assert!(u64::from(height) * u64::from(width) <= BLOCK_ENTRIES_MAX);
+            assert!(width == cols || width % 24 == 0);
+            assert!(cut.block_count() >= rows.min(16).min(BLOCKS_MAX));
+            assert!(cut.block_count() >= devices.min(rows).min(1024));
+        }
+
+        #[test]
+        fn every_entry_is_in_exactly_one_block_and_its_inputs_in_one_chunk_each(
+            rows in 1..80_u32, inner in 1..80_u32, cols in 1..80_u32,
+            height in 1..80_u32, width in 1..80_u32,
+        ) {
+            let shape = ProductShape { rows, inner, cols };
+            let cut = Cut::from_parts(shape, height.min(rows), width.min(cols)).unwrap();
+            let blocks = (0..cut.block_count()).map(|index| {
+                let block = cut.block(index).unwrap();
+                assert_eq!(block.index, index);
+                Rectangle { rows: block.rows, cols: block.cols }
+            });
+            assert!(cover(rows, cols, blocks).iter().all(|count| *count == 1));
+            let left = cover(rows, inner, cut.all_left_chunks().into_iter());
+            assert!(left.iter().all(|count| *count == 1));
+            let right = cover(inner, cols, cut.all_right_chunks().into_iter());
+            assert!(right.iter().all(|count| *count == 1));
+        }
+
+        #[test]
+        fn chunks_are_whole_rows_of_at_most_a_mebibyte(
+            rows in side(3000), inner in side(200_000), cols in side(3000),
+        ) {
+            let cut = plan(rows, inner, cols, 3);
+            let last = cut.row_blocks() - 1;
+            let block = cut.block(last).unwrap();
+            let chunks = cut.left_chunks(last);
+            assert_eq!(chunks[0].rows.start, block.rows.start);
+            assert_eq!(chunks.last().unwrap().rows.end, block.rows.end);
+            let right = cut.right_chunks(cut.col_blocks() - 1);
+            assert_eq!(right.last().unwrap().rows.end, inner);
+            for pair in right.windows(2).chain(chunks.windows(2)) {
+                assert_eq!(pair[0].rows.end, pair[1].rows.start);
+            }
+            for chunk in chunks.iter().chain(&right) {
+                assert!(chunk.rows.len() == 1 || chunk.entries() * 8 <= CHUNK_BYTES_MAX);
+            }
+        }
+    }
+}
