@@ -1,0 +1,20 @@
+//! both: ends a job.
+
+use leptos::prelude::*;
+use wire::{JobId, JobView};
+
+use crate::AppError;
+
+/// Ends a job and leads back to its page.
+///
+/// # Errors
+/// 404 for a job that nobody knows.
+#[server(prefix = "/pages", endpoint = "cancel_job")]
+pub async fn cancel_job(id: JobId) -> Result<JobView, AppError> {
+    use crate::Command;
+
+    let job = super::cluster::cluster()?
+        .ask(|answer| Command::Cancel(id, answer))
+        .await?;
+    Ok(job)
+}

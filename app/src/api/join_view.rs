@@ -1,0 +1,18 @@
+//! both: how another device joins.
+
+use leptos::prelude::*;
+use wire::JoinView;
+
+use crate::AppError;
+
+/// The addresses of the serving node, and the best one as a QR code.
+///
+/// # Errors
+/// 503 while the node shuts down.
+#[server(ReadJoinView, prefix = "/pages", endpoint = "join_view")]
+pub async fn join_view() -> Result<JoinView, AppError> {
+    use crate::Command;
+
+    let join = super::cluster::cluster()?.ask(Command::Join).await?;
+    Ok(join)
+}

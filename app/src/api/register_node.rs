@@ -1,0 +1,25 @@
+//! both: links to a node that discovery does not show.
+
+use leptos::prelude::*;
+use wire::NodeId;
+
+use crate::AppError;
+
+/// Links to the node at `address`, `HOST:PORT`.
+///
+/// # Errors
+/// 502 with the reason when it does not answer.
+#[server(prefix = "/pages", endpoint = "register_node")]
+pub async fn register_node(address: String) -> Result<NodeId, AppError> {
+    use crate::Command;
+    use wire::Problem;
+
+    let address = address.trim().to_owned();
+    if address.is_empty() {
+        return Err(Problem::new(422, "type the node's address, like 192.168.1.20:8080").into());
+    }
+    let node = super::cluster::cluster()?
+        .ask(|answer| Command::Register(address, answer))
+        .await?;
+    Ok(node)
+}

@@ -1,0 +1,23 @@
+//! both: starts the multiplication that a person entered in the form.
+
+use leptos::prelude::*;
+use wire::JobId;
+
+use super::SubmissionForm;
+use crate::AppError;
+
+/// Starts a job and leads to its page.
+///
+/// # Errors
+/// 422 names the field that cannot be used; the others are the cluster's.
+#[server(prefix = "/pages", endpoint = "submit_job")]
+pub async fn submit_job(submission: SubmissionForm) -> Result<JobId, AppError> {
+    use crate::Command;
+
+    let submission = super::submission_reader::read_submission(&submission)?;
+    let job = super::cluster::cluster()?
+        .ask(|answer| Command::Submit(Box::new(submission), answer))
+        .await?;
+    leptos_axum::redirect(&format!("/jobs/{}", job.id));
+    Ok(job.id)
+}

@@ -1,0 +1,56 @@
+//! both: the parts of the pages, one a file. They take what they show and
+//! render it; only the pages ask the node.
+
+mod alert;
+mod block_map;
+mod cancel_form;
+mod contribution_controls;
+mod contribution_figures;
+mod contribution_panel;
+mod coordination;
+mod device_colors;
+mod device_table;
+mod header;
+mod job_panels;
+mod job_progress;
+mod job_table;
+mod join_card;
+mod matrix_fields;
+mod matrix_grid;
+mod new_job_form;
+mod node_table;
+mod option_fields;
+mod problem_notice;
+mod recent_jobs;
+mod register_form;
+mod result_panel;
+mod size_fields;
+mod status_badge;
+mod upload_form;
+
+pub(crate) use alert::Alert;
+pub(crate) use block_map::BlockMap;
+pub(crate) use cancel_form::CancelForm;
+pub(crate) use contribution_controls::ContributionControls;
+pub(crate) use contribution_figures::ContributionFigures;
+pub(crate) use contribution_panel::{ContributionPanel, FoldedContribution, PanelPlace};
+pub(crate) use coordination::Coordination;
+pub(crate) use device_colors::DeviceColors;
+pub(crate) use device_table::DeviceTable;
+pub(crate) use header::Header;
+pub(crate) use job_panels::{JobMaterial, JobPanels};
+pub(crate) use job_progress::JobProgress;
+pub(crate) use job_table::JobTable;
+pub(crate) use join_card::JoinCard;
+pub(crate) use matrix_fields::MatrixFields;
+pub(crate) use matrix_grid::MatrixGrid;
+pub(crate) use new_job_form::NewJobForm;
+pub(crate) use node_table::NodeTable;
+pub(crate) use option_fields::OptionFields;
+pub(crate) use problem_notice::ProblemNotice;
+pub(crate) use recent_jobs::RecentJobs;
+pub(crate) use register_form::RegisterForm;
+pub(crate) use result_panel::ResultPanel;
+pub(crate) use size_fields::SizeFields;
+pub(crate) use status_badge::StatusBadge;
+pub(crate) use upload_form::UploadForm;

@@ -1,0 +1,61 @@
+//! both: one matrix of the form, typed or random.
+
+use leptos::prelude::*;
+
+use super::MatrixGrid;
+use crate::format::grouped;
+use crate::job_form::{GRID_SIDE_MAX, MatrixDraft};
+
+/// A grid up to 15×15; above that, the seed that makes the entries.
+#[component]
+pub(crate) fn MatrixFields(draft: MatrixDraft) -> impl IntoView {
+    let grid = Memo::new(move |_| draft.grid());
+    view! {
+        <fieldset class="matrix">
+            <legend>
+                "Matrix " {draft.name.to_string()} <span class="muted">{move || sides_text(draft)}</span>
+            </legend>
+            {move || match grid.get() {
+                Some((rows, cols)) => view! { <MatrixGrid draft rows cols /> }.into_any(),
+                None => view! { <SeedField draft /> }.into_any(),
+            }}
+        </fieldset>
+    }
+}
+
+fn sides_text(draft: MatrixDraft) -> String {
+    match (draft.rows.get(), draft.cols.get()) {
+        (Some(rows), Some(cols)) => {
+            format!(" {} × {}", grouped(rows.into()), grouped(cols.into()))
+        }
+        _ => String::new(),
+    }
+}
+
+#[component]
+fn SeedField(draft: MatrixDraft) -> impl IntoView {
+    let letter = draft.name.to_string().to_lowercase();
+    let id = format!("{letter}-seed");
+    let label_for = id.clone();
+    view! {
+        <p class="muted">
+            {format!(
+                "Larger than {GRID_SIDE_MAX}×{GRID_SIDE_MAX}: the entries are random numbers in \
+                 [0, 1) that every device makes itself from the seed.",
+            )}
+        </p>
+        <label class="field" for=label_for>
+            <span>{format!("Seed of matrix {}", draft.name)}</span>
+            <input
+                id=id
+                name=format!("submission[{letter}_seed]")
+                type="text"
+                inputmode="numeric"
+                autocomplete="off"
+                value=draft.seed.get_untracked()
+                prop:value=draft.seed
+                on:input=move |event| draft.seed.set(event_target_value(&event))
+            />
+        </label>
+    }
+}

@@ -1,0 +1,13 @@
+//! both: a word with a colour.
+
+use leptos::prelude::*;
+
+/// Where a job or a node stands. The word says it, the colour only helps.
+#[component]
+pub(crate) fn StatusBadge(
+    /// One lower-case word; also names the colour.
+    #[prop(into)]
+    status: Signal<String>,
+) -> impl IntoView {
+    view! { <span class=move || format!("badge badge-{}", status.get())>{move || status.get()}</span> }
+}

@@ -1,0 +1,88 @@
+// What this device did: only results that its node counted enter here.
+//
+// The account is kept in the session's storage beside the tab's id, so that a
+// reload goes on with the same figures as the job's `contributions` show.
+
+// The oldest leave first; a page shows one job at a time.
+const JOBS_MAX = 50;
+
+// At most five events a second: the panel's figures are for eyes.
+const PUBLISH_MS = 200;
+
+const STORAGE_KEY = 'matmesh.account';
+
+/** Keeps `state.jobs` and `state.total`, and tells the page of every change of `state`. */
+export function createAccount(state) {
+  let timer = null;
+  let publishedAt = -Infinity;
+
+  function restore() {
+    try {
+      const saved = JSON.parse(sessionStorage.getItem(STORAGE_KEY));
+      // A duplicated tab brings a copy of its twin's account along; it goes
+      // with the id, never with the tab.
+      if (saved && saved.worker === state.worker) {
+        state.jobs = saved.jobs;
+        state.total = saved.total;
+      }
+    } catch {
+      // No storage, or not our text: begin with an empty account.
+    }
+  }
+
+  function save() {
+    try {
+      const { worker, jobs, total } = state;
+      sessionStorage.setItem(STORAGE_KEY, JSON.stringify({ worker, jobs, total }));
+    } catch {
+      // Without storage the account lives as long as the page.
+    }
+  }
+
+  function publish() {
+    timer = null;
+    publishedAt = performance.now();
+    save();
+    window.dispatchEvent(new CustomEvent('matmesh:state', { detail: JSON.stringify(state) }));
+  }
+
+  /** Something of `state` changed: tell whoever listens, soon and not too often. */
+  function changed() {
+    if (timer !== null) return;
+    timer = setTimeout(publish, Math.max(0, publishedAt + PUBLISH_MS - performance.now()));
+  }
+
+  /** One more block has this device's credit. */
+  function count(job, figures) {
+    const account = state.jobs[job] || emptyFigures();
+    // Deleted and set again, the job is the youngest; a rewritten object would
+    // lose that order for ids that look like numbers, which 32 digits never do.
+    delete state.jobs[job];
+    state.jobs[job] = account;
+    for (const figure of [account, state.total]) {
+      figure.blocks += 1;
+      figure.rows += figures.rows;
+      figure.operations += figures.operations;
+      figure.compute_ms += figures.compute_ms;
+    }
+    const jobs = Object.keys(state.jobs);
+    if (jobs.length > JOBS_MAX) delete state.jobs[jobs[0]];
+    changed();
+  }
+
+  /** A new id starts with nothing done. */
+  function reset() {
+    state.jobs = {};
+    state.total = emptyFigures();
+    changed();
+  }
+
+  restore();
+  // A page that leaves between two events still takes its last figures along.
+  window.addEventListener('pagehide', save);
+  return { changed, count, reset };
+}
+
+function emptyFigures() {
+  return { blocks: 0, rows: 0, operations: 0, compute_ms: 0 };
+}

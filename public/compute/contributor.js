@@ -1,0 +1,283 @@
+// The middle of a page that computes: takes blocks from the node, finds their
+// inputs, hands them to the threads, and keeps each product until the node has
+// counted it.
+//
+// The way of a block here: waiting → fetching → ready → posted (to a thread),
+// then its product is kept as a result until `counted` or `drop`. While one
+// block is computed the inputs of the next are fetched and already posted, so
+// a thread never waits for the network.
+
+import { createAccount } from './account.js';
+import { createChunkStore } from './chunks.js';
+import { chooseKernel, describeDevice, loadKernel } from './device.js';
+import { PROTOCOL_VERSION } from './frame.js';
+import { createLink, warnOnce } from './link.js';
+import { chunksOf, objectionTo, requireNamed, rightKeyOf } from './task.js';
+import { createThreads } from './threads.js';
+
+// A node sends twice as many blocks as there are threads; one that sends more
+// gets them back.
+const BLOCKS_MAX = 80;
+
+// Products that wait for `counted`. Beyond this no further block is begun:
+// the node has not been heard for long, and a phone's memory is small.
+const RESULT_BYTES_MAX = 64 << 20;
+
+// The mesh keeps a lost page's blocks for 2 s, then others get them. Later
+// than this, computing what is still queued would be work done twice.
+const AWAY_MS_MAX = 5000;
+
+const SWITCHED_OFF = 'the person switched this device off';
+
+/** Starts contributing. `state` is what `window.matmesh.state` shows; `folder` is where these files lie. */
+export function createContributor({ state, redrawId, folder }) {
+  const account = createAccount(state);
+  const blocks = new Map(); // by job and block, in the order of their coming
+  const results = new Map();
+  let resultBytes = 0;
+  let threadMflops = 0;
+  let awayTimer = null;
+
+  const chunks = createChunkStore({
+    request: (hash) => link.send({ type: 'chunk_request', hash }),
+    onReady: (block) => (block.stage = 'ready'),
+  });
+
+  const threads = createThreads({ onDone, onFailed, onReturned, onMeasured, onChanged: advance });
+
+  state.device = describeDevice();
+  state.kernel = chooseKernel();
+  state.threads = Math.min(state.threads, state.threads_max);
+
+  const link = createLink({
+    onOpen: () => link.send({ type: 'hello', protocol: PROTOCOL_VERSION, worker: state.worker, status: status() }),
+    onMessage,
+    onLost,
+  });
+
+  loadKernel(state.kernel, folder).then((kernel) => {
+    state.kernel = kernel.name;
+    threads.start(folder, kernel, state.threads);
+    sendStatus();
+  });
+  document.addEventListener('visibilitychange', sendStatus);
+  account.changed();
+
+  // --- What the node hears of this device
+
+  function status() {
+    return {
+      device: state.device,
+      threads: state.threads,
+      mflops: state.mflops,
+      visible: document.visibilityState === 'visible',
+      contributing: state.contributing && !threads.areBroken(),
+    };
+  }
+
+  function sendStatus() {
+    if (state.connected) link.send({ type: 'status', status: status() });
+    account.changed();
+  }
+
+  function onMeasured(mflops) {
+    threadMflops = mflops;
+    state.mflops = threadMflops * state.threads;
+    sendStatus();
+  }
+
+  function settingsChanged() {
+    threads.setCount(state.threads);
+    state.mflops = threadMflops * state.threads;
+    sendStatus();
+    if (!state.contributing) giveBackAll(SWITCHED_OFF);
+    advance();
+  }
+
+  // --- What the node says
+
+  function onMessage(message, payload) {
+    try {
+      dispatch(message, payload);
+    } catch (error) {
+      warnOnce(`broken ${message.type}`, `a broken message was ignored: ${message.type}: ${error.message}`);
+    }
+    advance();
+  }
+
+  function dispatch(message, payload) {
+    switch (message.type) {
+      case 'welcome':
+        return onWelcome(message);
+      case 'nodes':
+        return link.setNodes(message.nodes);
+      case 'superseded':
+        return onSuperseded();
+      case 'task':
+        return onTask(message.task);
+      case 'drop':
+        return onDrop(message);
+      case 'chunk':
+        return onChunk(message.hash, payload);
+      case 'chunk_missing':
+        return onChunkLost(message.hash, 'no holder of a chunk answers');
+      case 'counted':
+        return onCounted(message);
+      default:
+        return warnOnce(`type ${message.type}`, `a message of type ${message.type} was ignored`);
+    }
+  }
+
+  function onWelcome(message) {
+    clearTimeout(awayTimer);
+    link.welcomed();
+    link.setNodes(message.nodes);
+    state.connected = true;
+    // The kernel may have been measured while the hello was on its way.
+    sendStatus();
+    for (const result of results.values()) deliver(result);
+    chunks.requestAgain();
+  }
+
+  function onLost() {
+    state.connected = false;
+    awayTimer = setTimeout(() => giveBackAll('away for too long'), AWAY_MS_MAX);
+    account.changed();
+  }
+
+  /** Another tab came with this id, as a duplicated tab does: it keeps the id, its blocks and its account. */
+  function onSuperseded() {
+    state.connected = false;
+    giveBackAll('superseded');
+    redrawId();
+    account.reset();
+    link.restart();
+  }
+
+  function onTask(task) {
+    requireNamed(task);
+    const key = keyOf(task);
+    if (results.has(key)) return deliver(results.get(key));
+    if (blocks.has(key)) return;
+    const block = { key, task, chunks: new Map(), rightKey: '', stage: 'waiting', recalledFor: null };
+    const objection = objectionTo(task, chunks.bytesMax);
+    if (objection) return giveBack(block, objection);
+    if (!state.contributing) return giveBack(block, SWITCHED_OFF);
+    if (blocks.size >= BLOCKS_MAX) return giveBack(block, 'the queue is full');
+    block.chunks = chunksOf(task);
+    block.rightKey = rightKeyOf(task);
+    blocks.set(key, block);
+  }
+
+  function onDrop(message) {
+    const isMeant = ({ task }) => task.job === message.job && (message.block === null || task.block === message.block);
+    for (const block of [...blocks.values()].filter(isMeant)) discard(block);
+    for (const result of [...results.values()].filter(isMeant)) removeResult(result);
+    if (message.block === null) chunks.endJob(message.job);
+  }
+
+  function onChunk(hash, bytes) {
+    if (!chunks.arrived(hash, bytes)) onChunkLost(hash, 'a chunk came in another length');
+  }
+
+  function onChunkLost(hash, reason) {
+    for (const block of chunks.failed(hash)) giveBack(block, reason);
+  }
+
+  function onCounted(message) {
+    const result = results.get(keyOf(message));
+    if (!result) return;
+    removeResult(result);
+    if (message.counted !== true) return;
+    const { operations, compute_ms } = result.proof;
+    account.count(message.job, { rows: message.rows, operations, compute_ms });
+  }
+
+  // --- What the threads say
+
+  function onDone(block, product, compute_ms) {
+    if (blocks.get(block.key) !== block) return; // dropped meanwhile
+    blocks.delete(block.key);
+    const { task } = block;
+    const operations = 2 * task.rows * task.inner * task.cols;
+    const result = { key: block.key, task, product, proof: { compute_ms, operations, bytes: product.length } };
+    results.set(block.key, result);
+    resultBytes += product.length;
+    deliver(result);
+    advance();
+  }
+
+  function onFailed(block, reason, damaged) {
+    if (damaged) onChunkLost(damaged, reason);
+    if (blocks.get(block.key) === block) giveBack(block, reason);
+    advance();
+  }
+
+  /** A thread did not begin it: it has lost B meanwhile, was one too many, or we asked. */
+  function onReturned(block) {
+    if (blocks.get(block.key) === block) {
+      block.stage = 'waiting';
+      if (block.recalledFor) giveBack(block, block.recalledFor);
+    }
+    advance();
+  }
+
+  // --- Moving blocks on
+
+  function advance() {
+    for (const block of blocks.values()) {
+      if (block.stage !== 'waiting') continue;
+      block.stage = 'fetching';
+      if (chunks.take(block)) continue;
+      block.stage = 'waiting';
+      break;
+    }
+    for (const block of blocks.values()) {
+      if (resultBytes >= RESULT_BYTES_MAX) break;
+      if (block.stage !== 'ready') continue;
+      if (!threads.post(block, chunks.bytes)) break;
+      block.stage = 'posted';
+      chunks.release(block);
+    }
+    if (threads.areBroken()) giveBackAll('this browser cannot start a Web Worker');
+  }
+
+  function deliver({ task, proof, product }) {
+    if (state.connected) link.send({ type: 'result', job: task.job, block: task.block, proof }, product);
+  }
+
+  function removeResult(result) {
+    results.delete(result.key);
+    resultBytes -= result.product.length;
+  }
+
+  /** The block is not ours any more; a thread that has it but did not begin will not. */
+  function discard(block) {
+    blocks.delete(block.key);
+    chunks.release(block);
+    if (block.stage === 'posted') threads.cancel(block);
+  }
+
+  function giveBack(block, reason) {
+    discard(block);
+    // Without a link, or under an id that is another's now, the node finds out by itself.
+    if (state.connected) link.send({ type: 'give_back', job: block.task.job, block: block.task.block, reason });
+  }
+
+  /** All but those that a thread may be computing: they are nearly done, and count. */
+  function giveBackAll(reason) {
+    for (const block of [...blocks.values()]) {
+      if (block.stage !== 'posted') giveBack(block, reason);
+      else if (!block.recalledFor) {
+        block.recalledFor = reason;
+        threads.cancel(block);
+      }
+    }
+  }
+
+  return { settingsChanged };
+}
+
+function keyOf({ job, block }) {
+  return `${job}:${block}`;
+}
