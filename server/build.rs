@@ -1,0 +1,61 @@
+//! Builds what browsers compute with: the `worker` crate as two WebAssembly
+//! modules, one with SIMD and one without, which the node serves from memory.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn main() {
+    let manifest_dir = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let workspace = manifest_dir
+        .parent()
+        .expect("server/ is a room of the workspace");
+    for path in [
+        "worker/src",
+        "worker/Cargo.toml",
+        "crates/kernel/src",
+        "crates/kernel/Cargo.toml",
+    ] {
+        println!("cargo::rerun-if-changed={}", workspace.join(path).display());
+    }
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=migrations");
+    let simd = build_worker(workspace, "simd", "-Ctarget-feature=+simd128");
+    let scalar = build_worker(workspace, "scalar", "");
+    println!("cargo::rustc-env=COMPUTE_SIMD_WASM={}", simd.display());
+    println!("cargo::rustc-env=COMPUTE_SCALAR_WASM={}", scalar.display());
+}
+
+/// Builds one module and returns where it is. It has a target folder of its
+/// own, beside the one in use: cargo holds a lock on that while this runs.
+fn build_worker(workspace: &Path, name: &str, flags: &str) -> PathBuf {
+    let target = env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| workspace.join("target"), PathBuf::from)
+        .join(format!("compute-{name}"));
+    let status = Command::new(env::var_os("CARGO").expect("cargo sets it"))
+        .current_dir(workspace)
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "worker",
+            "--lib",
+            "--profile",
+            "compute",
+        ])
+        .args(["--target", "wasm32-unknown-unknown", "--target-dir"])
+        .arg(&target)
+        // Flags and wrappers of the outer build are not meant for this one.
+        .env("CARGO_ENCODED_RUSTFLAGS", flags)
+        .env_remove("RUSTFLAGS")
+        .env_remove("RUSTC_WRAPPER")
+        .env_remove("RUSTC_WORKSPACE_WRAPPER")
+        .status()
+        .expect("cargo, which runs this, can be run");
+    assert!(
+        status.success(),
+        "the browser's compute module does not build. If the target is missing: \
+         rustup target add wasm32-unknown-unknown"
+    );
+    target.join("wasm32-unknown-unknown/compute/worker.wasm")
+}

@@ -1,0 +1,199 @@
+//! `matmesh multiply A B -o C`
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use futures_util::StreamExt;
+use kernel::format::OutputFormat;
+use reqwest::Method;
+use reqwest::multipart::Form;
+use tokio::signal::unix::{SignalKind, signal};
+use wire::{JobId, JobStatus, JobView};
+
+use super::matrix_file::InputFile;
+use super::node_client::{broke_off, send};
+use super::progress;
+use super::target_file::TargetFile;
+use super::{Failure, NodeArgs, NodeClient};
+
+/// Options of `matmesh multiply`.
+#[derive(Debug, Clone, Args)]
+pub struct MultiplyArgs {
+    /// The left factor: .npy, .csv or .mtx; - is standard input
+    a: PathBuf,
+    /// The right factor
+    b: PathBuf,
+    /// Where the product goes, in the format of its suffix; - is standard output
+    #[arg(short, long, value_name = "C")]
+    output: PathBuf,
+    /// The format of - and of files without a known suffix
+    #[arg(long, value_enum)]
+    format: Option<FormatName>,
+    /// How entries are summed
+    #[arg(long, value_enum, default_value_t = ArithmeticName::Reproducible)]
+    arithmetic: ArithmeticName,
+    /// Which devices get work
+    #[arg(long, value_enum, default_value_t = SpreadName::All)]
+    spread: SpreadName,
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FormatName {
+    Npy,
+    Csv,
+    Mtx,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ArithmeticName {
+    /// In order, every step rounded: the same bits from any crowd of devices
+    Reproducible,
+    /// Fused and in any order
+    Fast,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SpreadName {
+    /// Every device gets some rows
+    All,
+    /// Only the devices that shorten the job
+    Fastest,
+}
+
+/// Uploads, waits, downloads. Interrupted, it cancels the job.
+pub(super) async fn run(args: MultiplyArgs) -> Result<(), Failure> {
+    let given = args.format.map(|name| match name {
+        FormatName::Npy => OutputFormat::Npy,
+        FormatName::Csv => OutputFormat::Csv,
+        FormatName::Mtx => OutputFormat::MatrixMarket,
+        FormatName::Json => OutputFormat::Json,
+    });
+    let target = TargetFile::of(&args.output, given)?;
+    let a = InputFile::of(&args.a, given)?;
+    let b = InputFile::of(&args.b, given)?;
+    if a.is_standard_input() && b.is_standard_input() {
+        return Err(Failure::Usage(
+            "only one of the two factors can be standard input".to_owned(),
+        ));
+    }
+    let mut interrupted = Interruption::watch()?;
+    let node = NodeClient::find(&args.node).await?;
+    let job = tokio::select! {
+        submitted = submit(&node, &args, &a, &b) => submitted?,
+        () = interrupted.happened() => return Err(interruption("before the job began")),
+    };
+    let multiplied = tokio::select! {
+        fetched = finish(&node, &job, &target) => fetched,
+        () = interrupted.happened() => {
+            cancel(&node, job.id).await;
+            Err(interruption("the job is cancelled"))
+        }
+    };
+    multiplied
+}
+
+async fn submit(
+    node: &NodeClient,
+    args: &MultiplyArgs,
+    a: &InputFile,
+    b: &InputFile,
+) -> Result<JobView, Failure> {
+    let name_of = |value: Option<clap::builder::PossibleValue>| {
+        value
+            .map(|value| value.get_name().to_owned())
+            .unwrap_or_default()
+    };
+    let form = Form::new()
+        .text("arithmetic", name_of(args.arithmetic.to_possible_value()))
+        .text("spread", name_of(args.spread.to_possible_value()))
+        .part("a", a.open().await?)
+        .part("b", b.open().await?);
+    let bar = progress::waiting("Sending the matrices");
+    let request = node.request(Method::POST, "/api/v1/jobs").multipart(form);
+    let response = send(request).await?;
+    let body = response.bytes().await.map_err(|error| broke_off(&error))?;
+    bar.finish_and_clear();
+    serde_json::from_slice(&body)
+        .map_err(|error| Failure::Failed(format!("the node's answer was not understood: {error}")))
+}
+
+async fn finish(node: &NodeClient, job: &JobView, target: &TargetFile) -> Result<(), Failure> {
+    let ended = progress::follow(node, job).await?;
+    match ended.status {
+        JobStatus::Complete => download(node, &ended, target).await,
+        status => {
+            let reason = ended
+                .error
+                .map(|reason| format!(": {reason}"))
+                .unwrap_or_default();
+            Err(Failure::Failed(format!(
+                "job {} is {status}{reason}",
+                ended.id
+            )))
+        }
+    }
+}
+
+async fn download(node: &NodeClient, job: &JobView, target: &TargetFile) -> Result<(), Failure> {
+    let path = format!(
+        "/api/v1/jobs/{}/result?format={}",
+        job.id,
+        target.format.name()
+    );
+    let response = send(node.request(Method::GET, &path)).await?;
+    let bar = progress::receiving(response.content_length());
+    let mut file = target.create().await?;
+    let mut pieces = response.bytes_stream();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|error| broke_off(&error))?;
+        file.write(&piece).await?;
+        bar.inc(piece.len() as u64);
+    }
+    file.finish().await?;
+    bar.finish_and_clear();
+    eprintln!("{}", progress::summary(job));
+    Ok(())
+}
+
+/// The person wants to leave: whether the node hears of it is not waited for
+/// long.
+async fn cancel(node: &NodeClient, job: JobId) {
+    let request = node.request(Method::DELETE, &format!("/api/v1/jobs/{job}"));
+    let request = request.timeout(std::time::Duration::from_secs(3));
+    if let Err(failure) = send(request).await {
+        eprintln!("matmesh: could not cancel job {job}: {failure}");
+    }
+}
+
+fn interruption(what: &str) -> Failure {
+    Failure::Failed(format!("interrupted: {what}"))
+}
+
+/// Ctrl-C, or the system's request to end.
+struct Interruption {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Interruption {
+    /// Watched from here on, so that it leaves nothing behind.
+    fn watch() -> Result<Self, Failure> {
+        let watch = |kind| {
+            signal(kind).map_err(|error| Failure::Failed(format!("cannot watch signals: {error}")))
+        };
+        Ok(Self {
+            interrupt: watch(SignalKind::interrupt())?,
+            terminate: watch(SignalKind::terminate())?,
+        })
+    }
+
+    async fn happened(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

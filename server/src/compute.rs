@@ -1,0 +1,197 @@
+//! The node's own compute: threads that do nothing else.
+//!
+//! They are plain threads at a lower priority, so that links and heartbeats
+//! get a core whenever they want one. Inputs are fetched beside them: while
+//! one block is computed the next is on its way.
+
+mod calibration;
+mod inputs;
+mod right_cache;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::Instant;
+
+use cluster::{Input, WorkerCommand, WorkerProfile};
+use kernel::{Kernel, Multiplier};
+use tokio::runtime::Handle;
+use wire::{BlockIndex, BlockProof, BlockTask, ChunkHash, JobId, NodeId, WorkerId, WorkerKind};
+
+use crate::services::Services;
+
+use inputs::{LeftInput, RightInput};
+use right_cache::RightCache;
+
+pub use calibration::measure_thread_mflops;
+
+/// Compute gives way to everything else by this much (Unix niceness).
+const NICENESS: i32 = 5;
+
+/// A block with everything that it needs.
+struct ReadyBlock {
+    task: BlockTask,
+    left: LeftInput,
+    right: RightInput,
+}
+
+/// What the threads share.
+struct Pool {
+    services: Services,
+    worker: WorkerId,
+    kernel: Kernel,
+    rights: RightCache,
+    /// Blocks that are still wanted; one that was dropped is not begun.
+    wanted: Mutex<BTreeSet<(JobId, BlockIndex)>>,
+    runtime: Handle,
+}
+
+/// Starts `threads` compute threads and attaches them as this node's worker.
+/// With none the node never computes.
+pub async fn start(services: &Services, threads: u32, device: &str) {
+    if threads == 0 {
+        return;
+    }
+    let worker = WorkerId::from(services.node);
+    let pool = Arc::new(Pool {
+        services: services.clone(),
+        worker,
+        kernel: Kernel::detect(),
+        rights: RightCache::default(),
+        wanted: Mutex::default(),
+        runtime: Handle::current(),
+    });
+    let (ready_sender, ready) = mpsc::channel();
+    let ready = Arc::new(Mutex::new(ready));
+    for number in 0..threads {
+        let (pool, ready) = (Arc::clone(&pool), Arc::clone(&ready));
+        std::thread::Builder::new()
+            .name(format!("compute-{number}"))
+            .spawn(move || compute_blocks(&pool, &ready))
+            .expect("the system has room for a thread");
+    }
+    let commands = services.workers.attach(worker);
+    tokio::spawn(take_commands(pool, commands, ready_sender));
+    let measured = tokio::task::spawn_blocking(measure_thread_mflops)
+        .await
+        .unwrap_or(0.0);
+    let mflops = measured * f64::from(threads);
+    services.own_status.set_mflops(mflops).await;
+    let profile = WorkerProfile {
+        kind: WorkerKind::Native,
+        name: services.config.display_name(),
+        device: device.to_owned(),
+        threads,
+        mflops,
+        contributing: true,
+        visible: true,
+    };
+    services
+        .driver
+        .tell(Input::Worker { worker, profile })
+        .await;
+}
+
+async fn take_commands(
+    pool: Arc<Pool>,
+    mut commands: tokio::sync::mpsc::UnboundedReceiver<WorkerCommand>,
+    ready: mpsc::Sender<ReadyBlock>,
+) {
+    while let Some(command) = commands.recv().await {
+        match command {
+            WorkerCommand::Task { task, coordinator } => {
+                pool.wanted().insert((task.job, task.block));
+                tokio::spawn(fetch(Arc::clone(&pool), task, coordinator, ready.clone()));
+            }
+            WorkerCommand::Drop { job, block } => pool.wanted().retain(|(wanted, index)| {
+                *wanted != job || block.is_some_and(|block| block != *index)
+            }),
+            WorkerCommand::Counted { .. } => {}
+        }
+    }
+}
+
+/// Brings a block's inputs here and hands it to the threads.
+async fn fetch(
+    pool: Arc<Pool>,
+    task: BlockTask,
+    coordinator: NodeId,
+    ready: mpsc::Sender<ReadyBlock>,
+) {
+    let chunks = &pool.services.chunks;
+    let left = LeftInput::fetch(&task, chunks, coordinator).await;
+    let right = if pool.rights.has(&task) {
+        // Packed already: its bytes are not needed again.
+        Some(RightInput::packed_before(&task))
+    } else {
+        RightInput::fetch(&task, chunks, coordinator).await
+    };
+    let (job, block) = (task.job, task.block);
+    match left.zip(right) {
+        Some((left, right)) => {
+            // An error means that the threads are gone: the node stops.
+            let _ = ready.send(ReadyBlock { task, left, right });
+        }
+        None => pool.give_back(job, block).await,
+    }
+}
+
+fn compute_blocks(pool: &Pool, ready: &Mutex<mpsc::Receiver<ReadyBlock>>) {
+    // Without the right to it the threads compute at normal priority.
+    let _ = rustix::process::nice(NICENESS);
+    loop {
+        let next = ready.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(block) = next else { return };
+        compute_block(pool, block);
+    }
+}
+
+fn compute_block(pool: &Pool, ready: ReadyBlock) {
+    let ReadyBlock { task, left, right } = ready;
+    let (job, block) = (task.job, task.block);
+    if !pool.wanted().remove(&(job, block)) {
+        return;
+    }
+    tracing::info!("Computing block {block} of job {job}");
+    let multiplier = Multiplier::new(pool.kernel, inputs::arithmetic_of(task.arithmetic));
+    let Some(factor) = pool.rights.get(&task, &multiplier, right) else {
+        pool.runtime.block_on(pool.give_back(job, block));
+        return;
+    };
+    let left = left.into_entries();
+    let mut product = vec![0.0; task.rows as usize * task.cols as usize];
+    let started = Instant::now();
+    multiplier.multiply(&left, task.rows as usize, &factor, &mut product);
+    let compute_ms = started.elapsed().as_secs_f64() * 1e3;
+    let bytes = inputs::to_bytes(&product);
+    let proof = BlockProof {
+        compute_ms,
+        operations: task.operations(),
+        hash: Some(ChunkHash::of(&bytes)),
+        bytes: task.result_bytes(),
+    };
+    let worker = pool.worker;
+    pool.services.results.keep(job, block, worker, bytes);
+    let input = Input::WorkerResult {
+        worker,
+        job,
+        block,
+        proof,
+    };
+    pool.runtime.block_on(pool.services.driver.tell(input));
+}
+
+impl Pool {
+    fn wanted(&self) -> MutexGuard<'_, BTreeSet<(JobId, BlockIndex)>> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn give_back(&self, job: JobId, block: BlockIndex) {
+        tracing::warn!("Block {block} of job {job} given back: its inputs are not to be had");
+        self.wanted().remove(&(job, block));
+        let worker = self.worker;
+        self.services
+            .driver
+            .tell(Input::WorkerGaveBack { worker, job, block })
+            .await;
+    }
+}

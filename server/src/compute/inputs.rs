@@ -1,0 +1,170 @@
+//! The two factors of a block: fetched as chunks or made from a seed.
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use kernel::cut::Rectangle;
+use kernel::seeded::SeededMatrix;
+use kernel::{Arithmetic, Multiplier, RightFactor};
+use wire::{BlockTask, NodeId, TaskInput};
+
+use crate::chunks::Chunks;
+
+/// How many rows of a seeded factor are made at a time: what is made is packed
+/// while it is still in the cache.
+const SEEDED_ROWS_AT_ONCE: u32 = 64;
+
+/// Chunks of one factor that are fetched at once: enough to fill a link.
+const CHUNKS_AT_ONCE: usize = 4;
+
+/// A factor whose bytes are here, or that is yet to be made.
+enum Material {
+    Bytes(Vec<Bytes>),
+    Seeded {
+        matrix: SeededMatrix,
+        rectangle: Rectangle,
+    },
+    /// The packed factor is in the cache.
+    Packed,
+}
+
+/// A block's rows of A.
+pub(super) struct LeftInput {
+    material: Material,
+}
+
+/// A block's columns of B.
+pub(super) struct RightInput {
+    material: Material,
+}
+
+impl LeftInput {
+    pub(super) async fn fetch(task: &BlockTask, chunks: &Chunks, from: NodeId) -> Option<Self> {
+        let material = fetch(&task.a, task.rows, task.inner, chunks, from).await?;
+        Some(Self { material })
+    }
+
+    /// Row-major, `rows` × `inner`.
+    pub(super) fn into_entries(self) -> Vec<f64> {
+        match self.material {
+            Material::Bytes(chunks) => chunks.iter().flat_map(|chunk| to_entries(chunk)).collect(),
+            Material::Seeded { matrix, rectangle } => fill(&matrix, &rectangle),
+            Material::Packed => Vec::new(),
+        }
+    }
+}
+
+impl RightInput {
+    pub(super) async fn fetch(task: &BlockTask, chunks: &Chunks, from: NodeId) -> Option<Self> {
+        let material = fetch(&task.b, task.inner, task.cols, chunks, from).await?;
+        Some(Self { material })
+    }
+
+    pub(super) fn packed_before(_task: &BlockTask) -> Self {
+        Self {
+            material: Material::Packed,
+        }
+    }
+
+    /// Packs the factor; `None` when its bytes are not here.
+    pub(super) fn pack(self, task: &BlockTask, multiplier: &Multiplier) -> Option<RightFactor> {
+        let mut packer = multiplier.prepare_right(task.inner as usize, task.cols as usize);
+        match self.material {
+            Material::Bytes(chunks) => {
+                for chunk in chunks {
+                    packer.push_rows(&to_entries(&chunk));
+                }
+            }
+            Material::Seeded { matrix, rectangle } => {
+                let mut start = rectangle.rows.start;
+                while start < rectangle.rows.end {
+                    let end = (start + SEEDED_ROWS_AT_ONCE).min(rectangle.rows.end);
+                    let band = Rectangle {
+                        rows: start..end,
+                        cols: rectangle.cols.clone(),
+                    };
+                    packer.push_rows(&fill(&matrix, &band));
+                    start = end;
+                }
+            }
+            Material::Packed => return None,
+        }
+        packer.finish().ok()
+    }
+}
+
+async fn fetch(
+    input: &TaskInput,
+    rows: u32,
+    cols: u32,
+    chunks: &Chunks,
+    from: NodeId,
+) -> Option<Material> {
+    match input {
+        TaskInput::Random {
+            seed,
+            matrix_cols,
+            row_start,
+            col_start,
+        } => {
+            let row_end = row_start.checked_add(rows)?;
+            let matrix = SeededMatrix {
+                seed: seed.0,
+                rows: row_end,
+                cols: *matrix_cols,
+            };
+            let col_end = col_start.checked_add(cols)?;
+            let rectangle = Rectangle {
+                rows: *row_start..row_end,
+                cols: *col_start..col_end,
+            };
+            (col_end <= *matrix_cols).then_some(Material::Seeded { matrix, rectangle })
+        }
+        TaskInput::Chunks { chunks: list } => {
+            let mut arriving = stream::iter(list.clone())
+                .map(|chunk| async move { (chunk, chunks.get(chunk.hash, &[from]).await) })
+                .buffered(CHUNKS_AT_ONCE);
+            let mut fetched = Vec::with_capacity(list.len());
+            let mut found_rows = 0;
+            while let Some((chunk, bytes)) = arriving.next().await {
+                let bytes = bytes?;
+                // What a coordinator says of a chunk is checked, too.
+                if bytes.len() as u64 != 8 * u64::from(chunk.rows) * u64::from(cols) {
+                    return None;
+                }
+                found_rows += u64::from(chunk.rows);
+                fetched.push(bytes);
+            }
+            (found_rows == u64::from(rows)).then_some(Material::Bytes(fetched))
+        }
+    }
+}
+
+fn fill(matrix: &SeededMatrix, rectangle: &Rectangle) -> Vec<f64> {
+    let entries = usize::try_from(rectangle.entries()).expect("a block's input fits memory");
+    let mut out = vec![0.0; entries];
+    matrix.fill(rectangle, &mut out);
+    out
+}
+
+fn to_entries(bytes: &[u8]) -> Vec<f64> {
+    let entries = bytes.chunks_exact(8);
+    entries
+        .map(|entry| f64::from_le_bytes(entry.try_into().expect("eight bytes")))
+        .collect()
+}
+
+/// Row-major little-endian, as results travel and are stored.
+pub(super) fn to_bytes(entries: &[f64]) -> Bytes {
+    let mut bytes = Vec::with_capacity(8 * entries.len());
+    for entry in entries {
+        bytes.extend_from_slice(&entry.to_le_bytes());
+    }
+    Bytes::from(bytes)
+}
+
+pub(super) fn arithmetic_of(arithmetic: wire::Arithmetic) -> Arithmetic {
+    match arithmetic {
+        wire::Arithmetic::Reproducible => Arithmetic::Reproducible,
+        wire::Arithmetic::Fast => Arithmetic::Fast,
+    }
+}

@@ -1,0 +1,88 @@
+//! One job.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use wire::{JobId, NodeId, Problem};
+
+use super::Api;
+use super::forward::{self, Question, is_forwarded};
+use super::parameters::{JobPath, Parameters};
+use super::problem::ApiProblem;
+use crate::jobs::{self, Place};
+use crate::services::Services;
+
+/// A request that waits costs a connection and nothing else; still, nobody is
+/// kept for longer than a person would look.
+const WAIT_MAX: Duration = Duration::from_secs(600);
+
+/// `GET /api/v1/jobs/ID`, with `?wait=S` when it has ended or S seconds passed.
+pub(super) async fn show(
+    State(Api { services, .. }): State<Api>,
+    JobPath(job): JobPath,
+    request: Parts,
+) -> Result<Response, ApiProblem> {
+    let wait = Parameters::of(&request.uri)?.read("wait", "seconds, such as 30", seconds)?;
+    let wait = wait.unwrap_or_default();
+    if let Some(node) = at_coordinator(&services, job, &request.headers).await? {
+        let question = Question::same_as(&request, wait);
+        return Ok(forward::forward(&services, node, &question).await?);
+    }
+    let view = if wait.is_zero() {
+        jobs::view_here(&services, job).await?
+    } else {
+        jobs::view_when_ended(&services, job, wait).await?
+    };
+    Ok(Json(view).into_response())
+}
+
+/// `DELETE /api/v1/jobs/ID`
+pub(super) async fn cancel(
+    State(Api { services, .. }): State<Api>,
+    JobPath(job): JobPath,
+    request: Parts,
+) -> Result<Response, ApiProblem> {
+    if let Some(node) = at_coordinator(&services, job, &request.headers).await? {
+        let question = Question::same_as(&request, Duration::ZERO);
+        return Ok(forward::forward(&services, node, &question).await?);
+    }
+    Ok(Json(jobs::cancel(&services, job).await?).into_response())
+}
+
+/// `GET /api/v1/jobs/ID/blocks`: which block is where and who computed it. Our
+/// own addition.
+pub(super) async fn blocks(
+    State(Api { services, .. }): State<Api>,
+    JobPath(job): JobPath,
+    request: Parts,
+) -> Result<Response, ApiProblem> {
+    if let Some(node) = at_coordinator(&services, job, &request.headers).await? {
+        let question = Question::same_as(&request, Duration::ZERO);
+        return Ok(forward::forward(&services, node, &question).await?);
+    }
+    Ok(Json(jobs::blocks(&services, job).await?).into_response())
+}
+
+/// The other node that answers for a job; `None` when it is this one.
+pub(super) async fn at_coordinator(
+    services: &Services,
+    job: JobId,
+    headers: &HeaderMap,
+) -> Result<Option<NodeId>, Problem> {
+    match jobs::locate(services, job).await? {
+        Place::Here => Ok(None),
+        // The asking node will hear who coordinates by now.
+        Place::At(node) if is_forwarded(headers) => Err(forward::away(node, "")),
+        Place::At(node) => Ok(Some(node)),
+    }
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    let seconds: f64 = text.parse().ok()?;
+    let wait = Duration::try_from_secs_f64(seconds).ok()?;
+    Some(wait.min(WAIT_MAX))
+}

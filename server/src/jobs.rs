@@ -1,0 +1,304 @@
+//! What people and programs ask about one job, wherever it is: the API and the
+//! pages come through here.
+//!
+//! A job is answered for by its coordinator. Here that is this node or another
+//! one; [`locate`] says which.
+
+use std::time::Duration;
+
+use cluster::{Input, Node};
+use kernel::format::OutputFormat;
+use tokio::time::Instant;
+use wire::{
+    BlockView, JobId, JobStatus, JobView, MatrixSource, NodeId, Problem, ResultPreview, Shape,
+};
+
+use crate::http::forward::{self, Question};
+use crate::matrix_rows::{MatrixRows, RowReader};
+use crate::services::Services;
+use crate::views;
+
+/// No preview is larger; pages show 15 rows and columns.
+const CORNER_SIDE_MAX: u32 = 100;
+
+/// Who answers for a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// This node.
+    Here,
+    /// Its coordinator.
+    At(NodeId),
+}
+
+/// One of a job's two inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InputName {
+    /// The left factor.
+    A,
+    /// The right factor.
+    B,
+}
+
+/// Who answers for `job`: 404 for one that was never known, 410 for an expired.
+pub(crate) async fn locate(services: &Services, job: JobId) -> Result<Place, Problem> {
+    enum Known {
+        Here,
+        Expired,
+        At(NodeId),
+        Unknown,
+    }
+    let known = services.driver.look(move |node, _| match node.job(job) {
+        _ if node.coordinator(job).is_some() => Known::Here,
+        _ if node.is_expired(job) => Known::Expired,
+        Some(summary) if summary.epoch.coordinator != node.id() => {
+            Known::At(summary.epoch.coordinator)
+        }
+        _ => Known::Unknown,
+    });
+    match known.await? {
+        Known::Here => Ok(Place::Here),
+        Known::At(node) => Ok(Place::At(node)),
+        Known::Expired => Err(expired(job)),
+        Known::Unknown => match services.store.is_expired(job).await {
+            Ok(true) => Err(expired(job)),
+            Ok(false) => Err(unknown(&job.to_string())),
+            Err(error) => Err(store_failed(&error)),
+        },
+    }
+}
+
+/// The job as it is now.
+pub(crate) async fn view(services: &Services, job: JobId) -> Result<JobView, Problem> {
+    match locate(services, job).await? {
+        Place::Here => view_here(services, job).await,
+        Place::At(node) => ask_coordinator(services, node, Question::read(path_of(job))).await,
+    }
+}
+
+/// A job that this node answers for, as it is now.
+pub(crate) async fn view_here(services: &Services, job: JobId) -> Result<JobView, Problem> {
+    let time_to_live = Duration::from_secs(services.config.result_ttl_s);
+    let progress = services
+        .driver
+        .look(move |node, now| node.progress(job, now.moment))
+        .await?;
+    progress
+        .map(|progress| views::job_view(&progress, time_to_live))
+        .ok_or_else(|| expired(job))
+}
+
+/// A job that this node answers for, once it has ended or after `wait`.
+pub(crate) async fn view_when_ended(
+    services: &Services,
+    job: JobId,
+    wait: Duration,
+) -> Result<JobView, Problem> {
+    let mut changes = services.driver.changes();
+    let deadline = Instant::now() + wait;
+    loop {
+        changes.mark_unchanged();
+        let runs = services
+            .driver
+            .look(move |node, _| is_running(node, job))
+            .await?;
+        if !runs {
+            break;
+        }
+        match tokio::time::timeout_at(deadline, changes.changed()).await {
+            Ok(Ok(())) => {}
+            // The time is over, or the node stops.
+            Ok(Err(_)) | Err(_) => break,
+        }
+    }
+    view_here(services, job).await
+}
+
+/// Ends a job; one that has ended already stays as it is.
+pub(crate) async fn cancel(services: &Services, job: JobId) -> Result<JobView, Problem> {
+    match locate(services, job).await? {
+        Place::Here => {
+            services.driver.tell_and_wait(Input::Cancel { job }).await?;
+            view_here(services, job).await
+        }
+        Place::At(node) => {
+            let question = Question {
+                method: axum::http::Method::DELETE,
+                ..Question::read(path_of(job))
+            };
+            ask_coordinator(services, node, question).await
+        }
+    }
+}
+
+/// Every block of a job, for the map.
+pub(crate) async fn blocks(services: &Services, job: JobId) -> Result<Vec<BlockView>, Problem> {
+    match locate(services, job).await? {
+        Place::Here => {
+            let look =
+                move |node: &Node, _| node.coordinator(job).map(cluster::Coordinator::block_views);
+            services
+                .driver
+                .look(look)
+                .await?
+                .ok_or_else(|| expired(job))
+        }
+        Place::At(node) => {
+            let question = Question::read(format!("{}/blocks", path_of(job)));
+            ask_coordinator(services, node, question).await
+        }
+    }
+}
+
+/// The upper left corner of a result.
+pub(crate) async fn preview(
+    services: &Services,
+    job: JobId,
+    side: u32,
+) -> Result<ResultPreview, Problem> {
+    match locate(services, job).await? {
+        Place::Here => preview_here(services, job, side).await,
+        Place::At(node) => {
+            let question = Question::read(format!("{}/result/corner?side={side}", path_of(job)));
+            ask_coordinator(services, node, question).await
+        }
+    }
+}
+
+/// The upper left corner of a result that is here.
+pub(crate) async fn preview_here(
+    services: &Services,
+    job: JobId,
+    side: u32,
+) -> Result<ResultPreview, Problem> {
+    let side = side.min(CORNER_SIDE_MAX);
+    let result = result_here(services, job).await?;
+    let (rows, cols) = result.sides();
+    let mut reader = RowReader::new(services.clone(), result.left_part(side));
+    let mut corner: Vec<Vec<String>> = Vec::new();
+    let wanted = rows.min(side) as usize;
+    while corner.len() < wanted {
+        let Some(band) = reader.next_band().await? else {
+            break;
+        };
+        let width = band.width();
+        let texts = band
+            .entries()
+            .chunks(width)
+            .map(|row| row_texts(&row[..width.min(side as usize)]))
+            .collect::<Vec<_>>();
+        corner.extend(texts);
+    }
+    corner.truncate(wanted);
+    Ok(ResultPreview { rows, cols, corner })
+}
+
+/// The result of a complete job that this node answers for.
+pub(crate) async fn result_here(services: &Services, job: JobId) -> Result<MatrixRows, Problem> {
+    let look = move |node: &Node, _| {
+        let coordinator = node.coordinator(job)?;
+        let (replica, cut) = (coordinator.replica(), *coordinator.cut());
+        Some((replica.status(), replica.done.len(), cut))
+    };
+    let (status, done, cut) = services
+        .driver
+        .look(look)
+        .await?
+        .ok_or_else(|| expired(job))?;
+    match status {
+        JobStatus::Complete => Ok(MatrixRows::result(job, &cut)),
+        JobStatus::Running => {
+            let detail = format!(
+                "job {job} is not complete yet: {done} of {} blocks are done",
+                cut.block_count()
+            );
+            Err(Problem::new(409, detail))
+        }
+        JobStatus::Failed | JobStatus::Cancelled => Err(Problem::new(
+            409,
+            format!("job {job} is {status}: it has no result"),
+        )),
+    }
+}
+
+/// An input of a job that this node answers for.
+pub(crate) async fn input_here(
+    services: &Services,
+    job: JobId,
+    name: InputName,
+) -> Result<MatrixRows, Problem> {
+    let look = move |node: &Node, _| {
+        let coordinator = node.coordinator(job)?;
+        let record = &coordinator.replica().record;
+        let source = match name {
+            InputName::A => record.a.clone(),
+            InputName::B => record.b.clone(),
+        };
+        Some((record.shape, source, *coordinator.cut()))
+    };
+    let (shape, source, cut) = services
+        .driver
+        .look(look)
+        .await?
+        .ok_or_else(|| expired(job))?;
+    let Shape { rows, inner, cols } = shape;
+    let (rows, cols) = match name {
+        InputName::A => (rows, inner),
+        InputName::B => (inner, cols),
+    };
+    match (source, name) {
+        (MatrixSource::Random(seed), _) => Ok(MatrixRows::seeded(seed, rows, cols)),
+        (MatrixSource::Chunks(hashes), InputName::A) => {
+            MatrixRows::chunks(rows, cols, &cut.all_left_chunks(), &hashes)
+        }
+        (MatrixSource::Chunks(hashes), InputName::B) => {
+            MatrixRows::chunks(rows, cols, &cut.all_right_chunks(), &hashes)
+        }
+    }
+}
+
+/// The answer for a job that nobody has heard of.
+pub(crate) fn unknown(job: &str) -> Problem {
+    Problem::new(404, format!("no job has the id {job}: see /api/v1/jobs"))
+}
+
+/// The answer for a job whose time to live is over.
+pub(crate) fn expired(job: JobId) -> Problem {
+    Problem::new(
+        410,
+        format!("job {job} has expired, its result is gone: submit it again"),
+    )
+}
+
+/// The answer when the store does not do its work.
+pub(crate) fn store_failed(error: &crate::store::StoreError) -> Problem {
+    tracing::error!(%error, "the store failed");
+    match error {
+        crate::store::StoreError::Full => Problem::new(507, error.to_string()),
+        _ => Problem::new(500, error.to_string()),
+    }
+}
+
+async fn ask_coordinator<T: serde::de::DeserializeOwned>(
+    services: &Services,
+    node: NodeId,
+    question: Question,
+) -> Result<T, Problem> {
+    forward::ask_json(services, node, &question).await
+}
+
+fn path_of(job: JobId) -> String {
+    format!("/api/v1/jobs/{job}")
+}
+
+fn is_running(node: &Node, job: JobId) -> bool {
+    node.coordinator(job)
+        .is_some_and(|coordinator| coordinator.replica().ended.is_none())
+}
+
+/// Numbers as a CSV file has them: the shortest digits that read back.
+fn row_texts(row: &[f64]) -> Vec<String> {
+    let mut text = Vec::new();
+    kernel::format::ResultWriter::new(OutputFormat::Csv, 1, row.len()).write_rows(row, &mut text);
+    let text = String::from_utf8_lossy(&text);
+    text.trim_end().split(',').map(str::to_owned).collect()
+}

@@ -1,0 +1,29 @@
+//! The server of matmesh: everything that touches the world.
+//!
+//! The rooms of the server: `startup` puts a node together; `driver` owns the
+//! cluster's state and carries out what it decides; `links` are the sockets,
+//! `store` is the disk, `compute` the threads; `http`, `site` and `seat` are
+//! what people and programs see of it; `cli` is the command line.
+
+pub mod chunks;
+pub mod cli;
+pub mod compute;
+pub mod config;
+pub mod discovery;
+pub mod driver;
+pub mod http;
+pub mod identity;
+pub mod jobs;
+pub mod links;
+pub mod matrix_rows;
+pub mod own_status;
+pub mod results;
+pub mod seat;
+pub mod services;
+pub mod site;
+pub mod startup;
+pub mod store;
+pub mod submission;
+pub mod telemetry;
+pub mod views;
+pub mod workers;

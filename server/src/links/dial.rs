@@ -1,0 +1,328 @@
+//! Opens links: to nodes that were discovered, that other nodes told of, that
+//! were given at start, or that a person typed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_tungstenite::MaybeTlsStream;
+use tokio_tungstenite::client_async_with_config;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use wire::{FRAME_BYTES_MAX, NodeId, Problem};
+
+use super::handshake::HandshakeError;
+use super::{Socket, peer};
+use crate::identity::Identity;
+use crate::services::Services;
+
+/// On a local network a node that lives accepts within milliseconds.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Addresses typed by people that are tried at once.
+const TYPED_AT_ONCE_MAX: usize = 4;
+
+/// Pauses between tries: quick at first, because a broken link is mostly a
+/// hiccup, then slow enough to cost nothing.
+const PAUSE_FIRST: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// A lost peer is looked for this often; later it has to be heard of again.
+const LOST_TRIES: u32 = 30;
+
+/// Nodes whose addresses are remembered.
+const KNOWN_MAX: usize = 1024;
+
+/// What the dialler is asked.
+#[derive(Debug)]
+pub enum DialRequest {
+    /// There is a node at these addresses.
+    Known {
+        /// The node.
+        peer: NodeId,
+        /// `host:port`, the best first.
+        addresses: Vec<String>,
+    },
+    /// The link to a node broke.
+    Lost {
+        /// The node.
+        peer: NodeId,
+    },
+    /// Be linked to whichever node is at this address.
+    Always {
+        /// `host:port`
+        address: String,
+    },
+    /// Somebody typed an address and waits.
+    Typed {
+        /// `host:port`
+        address: String,
+        /// Who answers there.
+        answer: oneshot::Sender<Result<NodeId, DialError>>,
+    },
+}
+
+/// Why there is no link; a fixed list, nothing in it comes from the other side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DialError {
+    /// Not `HOST:PORT`.
+    #[error("an address is HOST:PORT, such as 192.168.1.20:8080")]
+    Form,
+    /// The name is unknown.
+    #[error("no device of that name is known on this network")]
+    Name,
+    /// A public address.
+    #[error("only private, link-local and loopback addresses are linked to")]
+    Public,
+    /// Nothing listens there, or nothing answers.
+    #[error("no node answers there: is it running, and does its firewall let the port through?")]
+    Unreachable,
+    /// It answers, but not as it should.
+    #[error("{0}")]
+    Handshake(#[from] HandshakeError),
+    /// Others are being tried.
+    #[error("other addresses are being tried at the moment: try again in a few seconds")]
+    Busy,
+}
+
+impl From<DialError> for Problem {
+    fn from(error: DialError) -> Self {
+        let status = match error {
+            DialError::Form => 422,
+            DialError::Busy => 503,
+            _ => 502,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Dialler {
+    services: Services,
+    identity: Identity,
+    known: Arc<Mutex<BTreeMap<NodeId, Vec<String>>>>,
+    under_way: Arc<Mutex<BTreeSet<NodeId>>>,
+    typed: Arc<Semaphore>,
+}
+
+/// Serves dial requests until the links are gone.
+pub async fn run(
+    services: Services,
+    identity: Identity,
+    mut requests: mpsc::UnboundedReceiver<DialRequest>,
+) {
+    let dialler = Dialler {
+        services,
+        identity,
+        known: Arc::default(),
+        under_way: Arc::default(),
+        typed: Arc::new(Semaphore::new(TYPED_AT_ONCE_MAX)),
+    };
+    while let Some(request) = requests.recv().await {
+        let dialler = dialler.clone();
+        match request {
+            DialRequest::Known { peer, addresses } => {
+                dialler.remember(peer, addresses);
+                if !dialler.services.links.is_open(peer) {
+                    dialler.start(peer, 1);
+                }
+            }
+            DialRequest::Lost { peer } => dialler.start(peer, LOST_TRIES),
+            DialRequest::Always { address } => {
+                tokio::spawn(async move { dialler.keep_linked(&address).await });
+            }
+            DialRequest::Typed { address, answer } => {
+                tokio::spawn(async move {
+                    // Whoever asked may have gone; the link stays all the same.
+                    let _ = answer.send(dialler.dial_typed(&address).await);
+                });
+            }
+        }
+    }
+}
+
+impl Dialler {
+    fn remember(&self, peer: NodeId, addresses: Vec<String>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < KNOWN_MAX || known.contains_key(&peer) {
+            known.insert(peer, addresses);
+        }
+    }
+
+    fn addresses_of(&self, peer: NodeId) -> Vec<String> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&peer).cloned().unwrap_or_default()
+    }
+
+    /// Dials a node in a task of its own, unless one does so already.
+    fn start(&self, peer: NodeId, tries: u32) {
+        let mut under_way = self
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !under_way.insert(peer) {
+            return;
+        }
+        let dialler = self.clone();
+        tokio::spawn(async move {
+            dialler.dial_known(peer, tries).await;
+            dialler
+                .under_way
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&peer);
+        });
+    }
+
+    async fn dial_known(&self, peer: NodeId, tries: u32) {
+        let mut pause = PAUSE_FIRST;
+        for _ in 0..tries {
+            for address in self.addresses_of(peer) {
+                if self.services.links.is_open(peer) {
+                    return;
+                }
+                let Ok(address) = address.parse::<SocketAddr>() else {
+                    continue;
+                };
+                if is_local(address.ip()) && self.dial(address).await.is_ok() {
+                    return;
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    async fn keep_linked(&self, address: &str) {
+        let mut pause = PAUSE_FIRST;
+        let mut peer = None;
+        loop {
+            if !peer.is_some_and(|peer| self.services.links.is_open(peer)) {
+                peer = self.dial_name(address).await.ok();
+            }
+            if peer.is_some() {
+                pause = PAUSE_MAX;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    async fn dial_typed(&self, address: &str) -> Result<NodeId, DialError> {
+        let _place = self.typed.try_acquire().map_err(|_| DialError::Busy)?;
+        self.dial_name(address).await
+    }
+
+    async fn dial_name(&self, address: &str) -> Result<NodeId, DialError> {
+        let address = address.trim();
+        let (host, port) = address.rsplit_once(':').ok_or(DialError::Form)?;
+        if host.is_empty() || port.parse::<u16>().is_err() {
+            return Err(DialError::Form);
+        }
+        let found = tokio::time::timeout(CONNECT_TIMEOUT, tokio::net::lookup_host(address)).await;
+        let found: Vec<SocketAddr> = found
+            .ok()
+            .and_then(Result::ok)
+            .ok_or(DialError::Name)?
+            .collect();
+        let local: Vec<_> = found
+            .iter()
+            .filter(|address| is_local(address.ip()))
+            .collect();
+        if local.is_empty() {
+            return Err(if found.is_empty() {
+                DialError::Name
+            } else {
+                DialError::Public
+            });
+        }
+        let mut result = Err(DialError::Unreachable);
+        for address in local {
+            result = self.dial(*address).await;
+            if let Ok(peer) = result {
+                self.remember(peer, vec![address.to_string()]);
+                break;
+            }
+        }
+        result
+    }
+
+    async fn dial(&self, address: SocketAddr) -> Result<NodeId, DialError> {
+        let socket = tokio::time::timeout(CONNECT_TIMEOUT, connect(address)).await;
+        let socket = socket.ok().flatten().ok_or(DialError::Unreachable)?;
+        Ok(peer::open(&self.services, &self.identity, socket, true).await?)
+    }
+}
+
+async fn connect(address: SocketAddr) -> Option<Socket> {
+    let stream = TcpStream::connect(address).await.ok()?;
+    stream.set_nodelay(true).ok()?;
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(FRAME_BYTES_MAX))
+        .max_frame_size(Some(FRAME_BYTES_MAX));
+    let url = format!("ws://{address}/ws/peer");
+    let stream = MaybeTlsStream::Plain(stream);
+    let (socket, _) = client_async_with_config(url, stream, Some(config))
+        .await
+        .ok()?;
+    Some(Socket::dialled(socket))
+}
+
+/// Addresses that belong to the local network or to this machine.
+fn is_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            ip.is_private() || ip.is_link_local() || ip.is_loopback() || is_test_network(ip)
+        }
+        IpAddr::V6(ip) => {
+            ip.is_loopback()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+                || ip
+                    .to_ipv4_mapped()
+                    .is_some_and(|ip| is_local(IpAddr::V4(ip)))
+        }
+    }
+}
+
+/// RFC 5737: never routed, used for networks that exist inside one machine.
+fn is_test_network(ip: std::net::Ipv4Addr) -> bool {
+    ip.is_documentation()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_addresses_are_not_local() {
+        for public in [
+            "8.8.8.8",
+            "1.1.1.1",
+            "2606:4700::1111",
+            "::ffff:8.8.8.8",
+            "172.32.0.1",
+        ] {
+            assert!(!is_local(public.parse().unwrap()), "{public}");
+        }
+    }
+
+    #[test]
+    fn private_link_local_and_loopback_addresses_are_local() {
+        for local in [
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.1.1",
+            "127.0.0.1",
+            "::1",
+            "fd00::1",
+            "fe80::1",
+            "::ffff:10.0.0.1",
+        ] {
+            assert!(is_local(local.parse().unwrap()), "{local}");
+        }
+    }
+}

@@ -1,0 +1,433 @@
+//! The socket of a page that computes: frames on one side, the device's
+//! commands on the other.
+//!
+//! The page is not trusted. It may send results only of blocks that it was
+//! given, of the right length; anything else closes its socket with a reason.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cluster::limits::{PAGES_MAX, THREADS_MAX};
+use cluster::{Input, WorkerCommand, WorkerProfile};
+use futures_util::{SinkExt, StreamExt};
+use tokio::sync::{Semaphore, mpsc};
+use wire::{
+    BlockIndex, BlockProof, BlockTask, ChunkHash, JobId, NodeId, PROTOCOL_VERSION, PageMessage,
+    PageStatus, TaskInput, WorkerId, WorkerKind, decode_page_frame, encode_page_frame,
+};
+
+use super::socket::{Outgoing, Socket};
+use crate::own_status::PageEntry;
+use crate::services::Services;
+
+/// A page says hello at once; what does not is no page of ours.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a silent page is pinged, and when it is given up. A phone that
+/// leaves the room closes nothing.
+const PING_INTERVAL: Duration = Duration::from_secs(2);
+const SILENCE_MAX: Duration = Duration::from_secs(8);
+
+/// Frames that wait for a slow page; chunks wait at their source beyond it.
+const FRAMES_WAITING_MAX: usize = 8;
+
+/// Chunks that are fetched for one page at once.
+const CHUNKS_AT_ONCE_MAX: usize = 4;
+
+/// Text that a page says of itself is shown to others: so much of it.
+const DEVICE_CHARS_MAX: usize = 80;
+
+/// One page and what it was given.
+struct PageLink {
+    services: Services,
+    worker: WorkerId,
+    frames: mpsc::Sender<Bytes>,
+    /// Blocks that it was given and has not been answered for.
+    given: BTreeMap<(JobId, BlockIndex), Given>,
+    chunk_places: Arc<Semaphore>,
+}
+
+struct Given {
+    coordinator: NodeId,
+    rows: u32,
+    bytes: u64,
+    chunks: Vec<ChunkHash>,
+}
+
+/// Runs the socket of a page to its end.
+pub async fn serve(services: Services, mut socket: Socket) {
+    let (worker, status) = match greet(&mut socket).await {
+        Ok(greeting) => greeting,
+        Err(reason) => return socket.close(&reason).await,
+    };
+    if services.workers.count() > PAGES_MAX {
+        return socket
+            .close("too many pages compute through this node: open another one")
+            .await;
+    }
+    let mut commands = services.workers.attach(worker);
+    services
+        .own_status
+        .set_page(worker, entry_of(&status))
+        .await;
+    services
+        .driver
+        .tell(Input::Worker {
+            worker,
+            profile: profile_of(&status),
+        })
+        .await;
+    let (frames, frame_receiver) = mpsc::channel(FRAMES_WAITING_MAX);
+    let mut page = PageLink {
+        services: services.clone(),
+        worker,
+        frames,
+        given: BTreeMap::new(),
+        chunk_places: Arc::new(Semaphore::new(CHUNKS_AT_ONCE_MAX)),
+    };
+    page.welcome().await;
+    let reason = page.run(&mut socket, &mut commands, frame_receiver).await;
+    if services.workers.detach(worker, &commands) {
+        services.own_status.remove_page(worker).await;
+        services.driver.tell(Input::WorkerLeft { worker }).await;
+    } else {
+        let superseded = encode_page_frame(&PageMessage::Superseded, &[]);
+        let _ = socket
+            .sink
+            .send(Outgoing::Frame(Bytes::from(superseded)))
+            .await;
+    }
+    tracing::debug!(%worker, reason, "page gone");
+    socket.close(&reason).await;
+}
+
+async fn greet(socket: &mut Socket) -> Result<(WorkerId, PageStatus), String> {
+    let first = tokio::time::timeout(HELLO_TIMEOUT, socket.stream.next()).await;
+    let frame = match first {
+        Ok(Some(Ok(frame))) => frame,
+        _ => return Err("no hello came".to_owned()),
+    };
+    match decode_page_frame(&frame) {
+        Ok((
+            PageMessage::Hello {
+                protocol,
+                worker,
+                status,
+            },
+            _,
+        )) => {
+            if protocol == PROTOCOL_VERSION {
+                Ok((worker, status))
+            } else {
+                Err("the page is of another version: load it again".to_owned())
+            }
+        }
+        Ok(_) => Err("the first message must be a hello".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+impl PageLink {
+    async fn run(
+        &mut self,
+        socket: &mut Socket,
+        commands: &mut mpsc::UnboundedReceiver<WorkerCommand>,
+        mut frames: mpsc::Receiver<Bytes>,
+    ) -> String {
+        let mut ping = tokio::time::interval(PING_INTERVAL);
+        let mut last_heard = tokio::time::Instant::now();
+        let mut changes = self.services.driver.changes();
+        let mut nodes = self
+            .services
+            .own_status
+            .mesh_addresses(&self.services.driver)
+            .await;
+        loop {
+            tokio::select! {
+                frame = socket.stream.next() => {
+                    last_heard = tokio::time::Instant::now();
+                    match frame {
+                        Some(Ok(frame)) if frame.is_empty() => {}
+                        Some(Ok(frame)) => {
+                            if let Err(reason) = self.on_frame(&frame).await {
+                                return reason;
+                            }
+                        }
+                        Some(Err(error)) => return error.to_string(),
+                        None => return "closed there".to_owned(),
+                    }
+                }
+                command = commands.recv() => {
+                    let Some(command) = command else { return "the same id came again".to_owned() };
+                    let frame = self.on_command(command);
+                    if socket.sink.send(Outgoing::Frame(frame)).await.is_err() {
+                        return "cannot send".to_owned();
+                    }
+                }
+                Some(frame) = frames.recv() => {
+                    if socket.sink.send(Outgoing::Frame(frame)).await.is_err() {
+                        return "cannot send".to_owned();
+                    }
+                }
+                _ = ping.tick() => {
+                    if last_heard.elapsed() > SILENCE_MAX {
+                        return "silent".to_owned();
+                    }
+                    if socket.sink.send(Outgoing::Ping).await.is_err() {
+                        return "cannot send".to_owned();
+                    }
+                    // With the ping rather than at each change: seconds do.
+                    if changes.has_changed().unwrap_or(false) {
+                        changes.mark_unchanged();
+                        let now = self.services.own_status.mesh_addresses(&self.services.driver).await;
+                        if now != nodes {
+                            nodes = now;
+                            let message = PageMessage::Nodes { nodes: nodes.clone() };
+                            let frame = Bytes::from(encode_page_frame(&message, &[]));
+                            let _ = socket.sink.send(Outgoing::Frame(frame)).await;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn welcome(&self) {
+        let message = PageMessage::Welcome {
+            node: self.services.node,
+            name: self.services.config.display_name(),
+            nodes: self
+                .services
+                .own_status
+                .mesh_addresses(&self.services.driver)
+                .await,
+        };
+        let frame = Bytes::from(encode_page_frame(&message, &[]));
+        // There is room: it is the first.
+        let _ = self.frames.send(frame).await;
+    }
+
+    fn on_command(&mut self, command: WorkerCommand) -> Bytes {
+        let message = match command {
+            WorkerCommand::Task { task, coordinator } => {
+                self.given
+                    .insert((task.job, task.block), given_of(&task, coordinator));
+                PageMessage::Task { task }
+            }
+            WorkerCommand::Drop { job, block } => {
+                self.given.retain(|(given, index), _| {
+                    *given != job || block.is_some_and(|block| block != *index)
+                });
+                PageMessage::Drop { job, block }
+            }
+            WorkerCommand::Counted {
+                job,
+                block,
+                counted,
+            } => {
+                let rows = self
+                    .given
+                    .remove(&(job, block))
+                    .map_or(0, |given| given.rows);
+                PageMessage::Counted {
+                    job,
+                    block,
+                    counted,
+                    rows,
+                }
+            }
+        };
+        Bytes::from(encode_page_frame(&message, &[]))
+    }
+
+    async fn on_frame(&mut self, frame: &Bytes) -> Result<(), String> {
+        let (message, payload) = decode_page_frame(frame).map_err(|error| error.to_string())?;
+        match message {
+            PageMessage::Status { status } => {
+                self.services
+                    .own_status
+                    .set_page(self.worker, entry_of(&status))
+                    .await;
+                let profile = profile_of(&status);
+                self.services
+                    .driver
+                    .tell(Input::Worker {
+                        worker: self.worker,
+                        profile,
+                    })
+                    .await;
+            }
+            PageMessage::ChunkRequest { hash } => self.send_chunk(hash).await,
+            PageMessage::GiveBack { job, block, reason } => {
+                tracing::debug!(worker = %self.worker, %job, %block, reason, "a page gave a block back");
+                self.given.remove(&(job, block));
+                let worker = self.worker;
+                self.services
+                    .driver
+                    .tell(Input::WorkerGaveBack { worker, job, block })
+                    .await;
+            }
+            PageMessage::Result { job, block, proof } => {
+                self.on_result(job, block, proof, payload).await?;
+            }
+            _ => return Err("that message is not a page's".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// A chunk is fetched beside the socket's other work, a few at a time.
+    async fn send_chunk(&self, hash: ChunkHash) {
+        let holders: Vec<NodeId> = self
+            .given
+            .values()
+            .filter(|given| given.chunks.contains(&hash))
+            .map(|given| given.coordinator)
+            .take(1)
+            .collect();
+        let Ok(place) = Arc::clone(&self.chunk_places).acquire_owned().await else {
+            return;
+        };
+        let (chunks, frames) = (self.services.chunks.clone(), self.frames.clone());
+        tokio::spawn(async move {
+            // Only what a task of this page names: a page cannot ask this node
+            // for whatever it stores.
+            let found = if holders.is_empty() {
+                None
+            } else {
+                chunks.get(hash, &holders).await
+            };
+            let frame = match found {
+                Some(bytes) => encode_page_frame(&PageMessage::Chunk { hash }, &bytes),
+                None => encode_page_frame(&PageMessage::ChunkMissing { hash }, &[]),
+            };
+            // An error means that the page is gone.
+            let _ = frames.send(Bytes::from(frame)).await;
+            drop(place);
+        });
+    }
+
+    async fn on_result(
+        &mut self,
+        job: JobId,
+        block: BlockIndex,
+        mut proof: BlockProof,
+        payload: &[u8],
+    ) -> Result<(), String> {
+        let Some(given) = self.given.get(&(job, block)) else {
+            // It was taken back while the page computed it: nobody needs it.
+            let message = PageMessage::Counted {
+                job,
+                block,
+                counted: false,
+                rows: 0,
+            };
+            let _ = self
+                .frames
+                .try_send(Bytes::from(encode_page_frame(&message, &[])));
+            return Ok(());
+        };
+        if payload.len() as u64 != given.bytes {
+            let (expected, found) = (given.bytes, payload.len());
+            return Err(format!(
+                "a result of {expected} bytes was expected, {found} came"
+            ));
+        }
+        let bytes = Bytes::from(with_canonical_nans(payload));
+        proof.hash = Some(ChunkHash::of(&bytes));
+        proof.bytes = given.bytes;
+        let worker = self.worker;
+        self.services.results.keep(job, block, worker, bytes);
+        self.services
+            .driver
+            .tell(Input::WorkerResult {
+                worker,
+                job,
+                block,
+                proof,
+            })
+            .await;
+        Ok(())
+    }
+}
+
+/// The bits of a fresh NaN differ between devices, and JavaScript cannot set
+/// them reliably; one pattern stands for all.
+fn with_canonical_nans(payload: &[u8]) -> Vec<u8> {
+    const CANONICAL: u64 = 0x7ff8_0000_0000_0000;
+    let mut bytes = payload.to_vec();
+    for entry in bytes.chunks_exact_mut(8) {
+        let number = f64::from_le_bytes(entry.try_into().expect("the chunk has eight bytes"));
+        if number.is_nan() {
+            entry.copy_from_slice(&CANONICAL.to_le_bytes());
+        }
+    }
+    bytes
+}
+
+fn given_of(task: &BlockTask, coordinator: NodeId) -> Given {
+    let hashes = |input: &TaskInput| match input {
+        TaskInput::Chunks { chunks } => chunks.iter().map(|chunk| chunk.hash).collect(),
+        TaskInput::Random { .. } => Vec::new(),
+    };
+    let mut chunks = hashes(&task.a);
+    chunks.extend(hashes(&task.b));
+    Given {
+        coordinator,
+        rows: task.rows,
+        bytes: task.result_bytes(),
+        chunks,
+    }
+}
+
+fn profile_of(status: &PageStatus) -> WorkerProfile {
+    let entry = entry_of(status);
+    WorkerProfile {
+        kind: WorkerKind::Browser,
+        name: entry.device.clone(),
+        device: entry.device,
+        threads: entry.threads,
+        mflops: entry.mflops,
+        contributing: entry.contributing,
+        visible: entry.visible,
+    }
+}
+
+fn entry_of(status: &PageStatus) -> PageEntry {
+    let usable = status.mflops.is_finite() && status.mflops >= 0.0;
+    PageEntry {
+        device: status
+            .device
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(DEVICE_CHARS_MAX)
+            .collect(),
+        threads: status.threads.clamp(1, THREADS_MAX),
+        mflops: if usable { status.mflops } else { 0.0 },
+        visible: status.visible,
+        contributing: status.contributing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_nan_becomes_the_canonical_one_and_nothing_else_changes() {
+        let numbers = [
+            1.5,
+            -0.0,
+            f64::NEG_INFINITY,
+            f64::from_bits(0xfff8_0000_0000_0001),
+        ];
+        let bytes: Vec<u8> = numbers
+            .iter()
+            .flat_map(|number| number.to_le_bytes())
+            .collect();
+        let canonical = with_canonical_nans(&bytes);
+        assert_eq!(canonical[..24], bytes[..24]);
+        assert_eq!(canonical[24..], 0x7ff8_0000_0000_0000_u64.to_le_bytes());
+    }
+}

@@ -1,0 +1,189 @@
+//! One link between two nodes, from handshake to end.
+
+use bytes::Bytes;
+use cluster::Input;
+use futures_util::{SinkExt, Stream, StreamExt};
+use tokio::sync::mpsc;
+use wire::{ChunkHash, NodeId, PeerMessage, decode_peer_frame, encode_peer_frame};
+
+use super::handshake::{HandshakeError, shake_hands};
+use super::socket::{Outgoing, Socket, SocketError};
+use super::{Links, Outbox};
+use crate::identity::Identity;
+use crate::services::Services;
+
+/// Chunk requests of one peer that may wait. A node asks for each chunk once
+/// and for few at a time.
+const REQUESTS_WAITING_MAX: usize = 512;
+
+/// Greets the other side and, when it proved who it is, runs the link in a
+/// task of its own.
+pub async fn open(
+    services: &Services,
+    identity: &Identity,
+    mut socket: Socket,
+    dialled_here: bool,
+) -> Result<NodeId, HandshakeError> {
+    let peer = match shake_hands(&mut socket, identity).await {
+        Ok(peer) => peer,
+        Err(error) => {
+            socket.close(&error.to_string()).await;
+            return Err(error);
+        }
+    };
+    let dialled_by = if dialled_here { services.node } else { peer };
+    let Some(outbox) = services.links.enter(peer, dialled_by) else {
+        socket.close("there is a link already").await;
+        return Ok(peer);
+    };
+    tracing::info!(%peer, dialled_here, "link open");
+    services.driver.tell(Input::LinkUp { peer }).await;
+    tokio::spawn(run(services.clone(), peer, socket, outbox));
+    Ok(peer)
+}
+
+async fn run(services: Services, peer: NodeId, socket: Socket, outbox: Outbox) {
+    let Socket { sink, stream } = socket;
+    let Outbox {
+        number,
+        urgent,
+        results,
+        chunks,
+        chunk_sender,
+        closed,
+    } = outbox;
+    let (requests, request_receiver) = mpsc::channel(REQUESTS_WAITING_MAX);
+    let answering = tokio::spawn(answer_chunks(
+        services.clone(),
+        request_receiver,
+        chunk_sender,
+    ));
+    let writing = tokio::spawn(write(sink, urgent, results, chunks));
+    let reason = tokio::select! {
+        reason = read(&services, peer, stream, requests) => reason,
+        _ = closed => "closed here".to_owned(),
+    };
+    answering.abort();
+    let is_down = services.links.leave(peer, number);
+    tracing::info!(%peer, reason, "link closed");
+    if is_down {
+        services.driver.tell(Input::LinkDown { peer }).await;
+        services.links.lost(peer);
+    }
+    // The writer sends what it has and closes, for its queues end with the link.
+    let _ = writing.await;
+}
+
+/// Small messages first, so that heartbeats and leases never wait behind
+/// megabytes; then results, then chunks.
+async fn write(
+    mut sink: std::pin::Pin<Box<dyn futures_util::Sink<Outgoing, Error = SocketError> + Send>>,
+    mut urgent: mpsc::Receiver<Bytes>,
+    mut results: mpsc::UnboundedReceiver<Bytes>,
+    mut chunks: mpsc::Receiver<Bytes>,
+) {
+    loop {
+        let frame = tokio::select! {
+            biased;
+            frame = urgent.recv() => frame,
+            Some(frame) = results.recv() => Some(frame),
+            Some(frame) = chunks.recv() => Some(frame),
+        };
+        let Some(frame) = frame else { break };
+        if sink.send(Outgoing::Frame(frame)).await.is_err() {
+            return;
+        }
+    }
+    let _ = sink.send(Outgoing::Close("closing".to_owned())).await;
+    let _ = sink.close().await;
+}
+
+/// Reads until the link ends; the answer is why it ended.
+async fn read(
+    services: &Services,
+    peer: NodeId,
+    mut stream: impl Stream<Item = Result<Bytes, SocketError>> + Unpin,
+    requests: mpsc::Sender<ChunkHash>,
+) -> String {
+    loop {
+        let frame = match stream.next().await {
+            Some(Ok(frame)) if frame.is_empty() => continue,
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => return error.to_string(),
+            None => return "closed there".to_owned(),
+        };
+        let (message, payload) = match decode_peer_frame(&frame) {
+            Ok((message, payload)) => (message, frame.slice_ref(payload)),
+            Err(error) => return format!("bad frame: {error}"),
+        };
+        match message {
+            PeerMessage::ChunkRequest { hash } => {
+                if requests.try_send(hash).is_err() {
+                    return "too many chunk requests at once".to_owned();
+                }
+            }
+            PeerMessage::Chunk { hash } => services.chunks.on_arrival(hash, Some(payload)),
+            PeerMessage::ChunkMissing { hash } => services.chunks.on_arrival(hash, None),
+            message => {
+                let message = take_result(services, message, payload);
+                services
+                    .driver
+                    .tell(Input::Peer {
+                        from: peer,
+                        message,
+                    })
+                    .await;
+            }
+        }
+    }
+}
+
+/// Keeps the bytes of a result, if they are what their hash says. If not, the
+/// hash is taken off, and the coordinator refuses the result for that.
+fn take_result(services: &Services, message: PeerMessage, payload: Bytes) -> PeerMessage {
+    let PeerMessage::Result {
+        job,
+        block,
+        exchange,
+        mut proof,
+    } = message
+    else {
+        return message;
+    };
+    let bytes = payload.len() as u64;
+    if proof.bytes != bytes || proof.hash != Some(ChunkHash::of(&payload)) {
+        proof.hash = None;
+    } else {
+        services.results.keep(job, block, exchange.worker, payload);
+    }
+    PeerMessage::Result {
+        job,
+        block,
+        exchange,
+        proof,
+    }
+}
+
+/// Answers a peer's chunk requests one after the other.
+async fn answer_chunks(
+    services: Services,
+    mut requests: mpsc::Receiver<ChunkHash>,
+    chunks: mpsc::Sender<Bytes>,
+) {
+    while let Some(hash) = requests.recv().await {
+        let frame = match services.chunks.local(hash).await {
+            Some(bytes) => encode_peer_frame(&PeerMessage::Chunk { hash }, &bytes),
+            None => encode_peer_frame(&PeerMessage::ChunkMissing { hash }, &[]),
+        };
+        if chunks.send(Bytes::from(frame)).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Links {
+    /// A link broke: look for the peer where it was last.
+    fn lost(&self, peer: NodeId) {
+        self.dial(super::dial::DialRequest::Lost { peer });
+    }
+}

@@ -1,0 +1,50 @@
+//! matmesh: every device on one local network shares matrix multiplications.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use server::cli::{self, Cli, Command};
+use server::config::{Config, ServeArgs, site_root};
+use server::startup::{self, UsageError};
+use server::telemetry;
+
+fn main() -> ExitCode {
+    let command = Cli::parse()
+        .command
+        .unwrap_or_else(|| Command::Serve(ServeArgs::default()));
+    match command {
+        Command::Serve(args) => serve(&args),
+        Command::Client(client) => cli::run_client(client),
+    }
+}
+
+/// Runs a node. Exits 2 when it was called wrongly, 1 when it failed.
+#[tokio::main]
+async fn serve(args: &ServeArgs) -> ExitCode {
+    let config = match Config::load(args) {
+        Ok(config) => config,
+        Err(error) => return fail(&error, 2),
+    };
+    telemetry::start(config.log_format);
+    match startup::run(config, site_root(), stop_signal()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<UsageError>() => fail(&error, 2),
+        Err(error) => fail(&error, 1),
+    }
+}
+
+/// Ctrl-C, or the system's request to end.
+async fn stop_signal() {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .expect("the system lets programs handle signals");
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
+    eprintln!("matmesh: {error:#}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,113 @@
+//! What this node tells the others of itself: its name, addresses, speed and
+//! the pages that compute through it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cluster::Input;
+use wire::{BrowserStatus, NodeStatus, WorkerId};
+
+use crate::driver::DriverHandle;
+
+/// A page as the other nodes are told of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PageEntry {
+    /// Browser and system.
+    pub device: String,
+    /// Web Workers.
+    pub threads: u32,
+    /// Measured over all of them.
+    pub mflops: f64,
+    /// False while the tab is in the background.
+    pub visible: bool,
+    /// False while switched off.
+    pub contributing: bool,
+}
+
+/// The node's own status. Cloning it is cheap; every change is told to the
+/// node, which tells the others.
+#[derive(Debug, Clone)]
+pub struct OwnStatus {
+    status: Arc<Mutex<(NodeStatus, BTreeMap<WorkerId, PageEntry>)>>,
+    driver: DriverHandle,
+}
+
+impl OwnStatus {
+    /// Starts from a status without pages.
+    pub fn new(status: NodeStatus, driver: DriverHandle) -> Self {
+        Self {
+            status: Arc::new(Mutex::new((status, BTreeMap::new()))),
+            driver,
+        }
+    }
+
+    /// Tells the node for the first time.
+    pub async fn tell(&self) {
+        self.change(|_, _| ()).await;
+    }
+
+    /// A page is new or changed.
+    pub async fn set_page(&self, worker: WorkerId, entry: PageEntry) {
+        self.change(|_, pages| {
+            pages.insert(worker, entry);
+        })
+        .await;
+    }
+
+    /// A page is gone.
+    pub async fn remove_page(&self, worker: WorkerId) {
+        self.change(|_, pages| {
+            pages.remove(&worker);
+        })
+        .await;
+    }
+
+    /// The node's own speed was measured.
+    pub async fn set_mflops(&self, mflops: f64) {
+        self.change(|status, _| status.mflops = mflops).await;
+    }
+
+    /// `http://host:port` of every live node, this one first: where a page
+    /// goes when its node dies.
+    pub async fn mesh_addresses(&self, driver: &DriverHandle) -> Vec<String> {
+        let addresses = driver.look(|node, _| {
+            let own = node.own_status().into_iter();
+            let peers = node.membership().peers();
+            let alive = peers.filter(|(_, peer)| peer.liveness == cluster::Liveness::Alive);
+            own.chain(alive.filter_map(|(_, peer)| peer.status.as_ref()))
+                .filter_map(|status| status.addresses.first())
+                .map(|address| format!("http://{address}"))
+                .collect()
+        });
+        addresses.await.unwrap_or_default()
+    }
+
+    async fn change(
+        &self,
+        change: impl FnOnce(&mut NodeStatus, &mut BTreeMap<WorkerId, PageEntry>),
+    ) {
+        let status = {
+            let mut guard = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+            let (status, pages) = &mut *guard;
+            change(status, pages);
+            status.version += 1;
+            status.browsers = pages
+                .iter()
+                .map(|(worker, page)| to_status(*worker, page))
+                .collect();
+            status.clone()
+        };
+        self.driver.tell(Input::OwnStatus(status)).await;
+    }
+}
+
+fn to_status(worker: WorkerId, page: &PageEntry) -> BrowserStatus {
+    BrowserStatus {
+        worker,
+        device: page.device.clone(),
+        threads: page.threads,
+        mflops: page.mflops,
+        visible: page.visible,
+        contributing: page.contributing,
+    }
+}

@@ -1,0 +1,41 @@
+//! Everything that a request handler may need, behind one cheap handle.
+
+use std::sync::Arc;
+
+use wire::NodeId;
+
+use crate::chunks::Chunks;
+use crate::config::Config;
+use crate::driver::DriverHandle;
+use crate::links::Links;
+use crate::own_status::OwnStatus;
+use crate::results::ResultsUnderWay;
+use crate::store::Store;
+use crate::workers::Workers;
+
+/// The parts of a running node. Cloning it is cheap.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// What the user set.
+    pub config: Arc<Config>,
+    /// This node.
+    pub node: NodeId,
+    /// The port it listens on, known once it does.
+    pub port: u16,
+    /// The owner of the cluster's state.
+    pub driver: DriverHandle,
+    /// The SQLite file.
+    pub store: Store,
+    /// Pieces of matrices, from here or from other nodes.
+    pub chunks: Chunks,
+    /// Links to other nodes.
+    pub links: Links,
+    /// What this node tells of itself.
+    pub own_status: OwnStatus,
+    /// Devices that compute through this node.
+    pub workers: Workers,
+    /// Results that are not stored yet.
+    pub results: ResultsUnderWay,
+    /// For requests that another node answers.
+    pub client: reqwest::Client,
+}

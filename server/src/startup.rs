@@ -1,0 +1,258 @@
+//! From a configuration to a running node, and back to nothing.
+
+use std::future::Future;
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use app::ClusterHandle;
+use axum::Router;
+use cluster::{Input, Node};
+use tokio::net::TcpListener;
+use wire::{MeshView, NodeStatus};
+
+use crate::chunks::Chunks;
+use crate::compute;
+use crate::config::{self, Config, Discovery as DiscoveryMode};
+use crate::discovery::Discovery;
+use crate::driver::{self, Clock, Driver, World};
+use crate::identity::{Identity, LockedFolder, lock_folder};
+use crate::links::{Links, dial, reachable_addresses};
+use crate::own_status::OwnStatus;
+use crate::results::ResultsUnderWay;
+use crate::services::Services;
+use crate::store::Store;
+use crate::workers::Workers;
+use crate::{http, seat, site};
+
+/// Requests that are under way at the end get this long.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Starting failed because of how the node was called, not of what happened.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct UsageError(anyhow::Error);
+
+/// Runs a node until `shutdown` is done.
+pub async fn run(
+    config: Config,
+    site_root: String,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let folder = config.data_folder()?;
+    let _lock: LockedFolder = lock_folder(&folder).map_err(UsageError)?;
+    let identity = Identity::load(&folder)?;
+    let store = Store::open(&folder, config.sync).await?;
+    let listen_address = config.listen_address();
+    let listener = TcpListener::bind(listen_address).await.with_context(|| {
+        format!(
+            "cannot listen on {listen_address}: is another program there? --port gives another port"
+        )
+    })?;
+    let bound = listener.local_addr()?;
+
+    let started = start(config, &identity, store, bound).await?;
+    let Started {
+        services,
+        cluster,
+        driver,
+        ..
+    } = &started;
+    tracing::debug!(folder = %folder.display(), "data folder");
+    let router = router(services, cluster, &identity, site_root);
+    let discovery = start_discovery(services);
+    announce(services, bound)?;
+
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = axum::serve(listener, router).with_graceful_shutdown(async {
+        let _ = stopped.await;
+    });
+    let server = tokio::spawn(async move { server.await });
+    let driver_failed = wait(shutdown, driver).await;
+
+    if let Some(discovery) = discovery {
+        discovery.stop().await;
+    }
+    let _ = tokio::time::timeout(GRACE, services.driver.tell_and_wait(Input::Leave)).await;
+    let _ = stop.send(());
+    let _ = tokio::time::timeout(GRACE, server).await;
+    services.store.close().await;
+    match driver_failed {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+struct Started {
+    services: Services,
+    cluster: ClusterHandle,
+    driver: tokio::sync::Mutex<tokio::task::JoinHandle<anyhow::Result<()>>>,
+}
+
+/// Waits for the end: asked for, or because the driver cannot go on.
+async fn wait(
+    shutdown: impl Future<Output = ()>,
+    driver: &tokio::sync::Mutex<tokio::task::JoinHandle<anyhow::Result<()>>>,
+) -> Option<anyhow::Error> {
+    let mut driver = driver.lock().await;
+    tokio::select! {
+        () = shutdown => None,
+        ended = &mut *driver => Some(match ended {
+            Ok(Ok(())) => anyhow::anyhow!("the node ended by itself"),
+            Ok(Err(error)) => error,
+            Err(panic) => anyhow::Error::new(panic).context("the node's own logic failed"),
+        }),
+    }
+}
+
+async fn start(
+    config: Config,
+    identity: &Identity,
+    store: Store,
+    bound: SocketAddr,
+) -> anyhow::Result<Started> {
+    let node_id = identity.node_id();
+    let clock = Clock::start();
+    let mut node = Node::new(node_id, config.node_config(), clock.now());
+    for replica in store.replicas().await? {
+        node.handle(clock.now(), Input::Restore(Box::new(replica)));
+    }
+    let (driver_handle, requests) = driver::requests();
+    let addresses = reachable_addresses(bound.ip(), bound.port());
+    let (links, dial_requests) = Links::new(node_id, addresses.clone());
+    let device = device_name();
+    let status = own_status(&config, addresses, &device, clock);
+    let services = Services {
+        config: Arc::new(config),
+        node: node_id,
+        port: bound.port(),
+        driver: driver_handle.clone(),
+        store: store.clone(),
+        chunks: Chunks::new(store.clone(), links.clone()),
+        links: links.clone(),
+        own_status: OwnStatus::new(status, driver_handle),
+        workers: Workers::default(),
+        results: ResultsUnderWay::default(),
+        client: reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(1))
+            .no_proxy()
+            .build()?,
+    };
+    let world = World {
+        store,
+        links: links.clone(),
+        workers: services.workers.clone(),
+        results: services.results.clone(),
+    };
+    let driver = Driver::new(node, clock, Arc::new(world), requests);
+    let driver = tokio::spawn(driver.run());
+    tokio::spawn(dial::run(services.clone(), identity.clone(), dial_requests));
+    services.own_status.tell().await;
+    for address in services.config.peer.clone() {
+        links.keep_linked(address);
+    }
+    let threads = services.config.compute_threads();
+    let compute_services = services.clone();
+    tokio::spawn(async move { compute::start(&compute_services, threads, &device).await });
+    let empty = MeshView {
+        node: node_id,
+        nodes: Vec::new(),
+        jobs: Vec::new(),
+    };
+    let (cluster, seat) = ClusterHandle::new(empty);
+    tokio::spawn(seat::serve_seat(seat, services.clone()));
+    Ok(Started {
+        services,
+        cluster,
+        driver: tokio::sync::Mutex::new(driver),
+    })
+}
+
+fn own_status(config: &Config, addresses: Vec<String>, device: &str, clock: Clock) -> NodeStatus {
+    NodeStatus {
+        // A node that starts again must not count below what it told before.
+        version: clock.now().unix_ms,
+        name: config.display_name(),
+        addresses,
+        device: device.to_owned(),
+        cores: config::cores(),
+        threads: config.compute_threads(),
+        mflops: 0.0,
+        browsers: Vec::new(),
+    }
+}
+
+fn router(
+    services: &Services,
+    cluster: &ClusterHandle,
+    identity: &Identity,
+    site_root: String,
+) -> Router {
+    let pages = site::pages_router(site::leptos_options(site_root), cluster.clone());
+    let app = http::api_router(services.clone())
+        .merge(site::sockets_router(services.clone(), identity.clone()))
+        .merge(pages);
+    http::guarded(app, services.clone())
+}
+
+fn start_discovery(services: &Services) -> Option<Discovery> {
+    if services.config.discovery == DiscoveryMode::Off {
+        return None;
+    }
+    match Discovery::start(services.node, services.port, services.links.clone()) {
+        Ok(discovery) => Some(discovery),
+        Err(error) => {
+            tracing::warn!(%error, "no discovery: other nodes must be given with --peer");
+            None
+        }
+    }
+}
+
+/// The line that scripts wait for, then what people need to join.
+fn announce(services: &Services, bound: SocketAddr) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let shown = if bound.ip().is_unspecified() {
+        services
+            .links
+            .own_addresses()
+            .first()
+            .cloned()
+            .unwrap_or_else(|| bound.to_string())
+    } else {
+        bound.to_string()
+    };
+    writeln!(
+        out,
+        "matmesh listening on http://{shown} node={}",
+        services.node.short()
+    )?;
+    out.flush()?;
+    for address in services.links.own_addresses() {
+        writeln!(out, "open http://{address} on any device of this network")?;
+    }
+    if out.is_terminal()
+        && let Ok(code) = fast_qr::QRBuilder::new(format!("http://{shown}")).build()
+    {
+        writeln!(out, "{}", code.to_str())?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Processor and system, as people read them.
+fn device_name() -> String {
+    let system = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
+    let processor = std::fs::read_to_string("/proc/cpuinfo")
+        .ok()
+        .and_then(|text| {
+            let line = text.lines().find(|line| line.starts_with("model name"))?;
+            Some(line.split_once(':')?.1.trim().to_owned())
+        });
+    match processor {
+        Some(processor) => format!("{processor}, {system}"),
+        None => system,
+    }
+}

@@ -1,0 +1,120 @@
+//! The node's SQLite file: jobs, chunks, results.
+//!
+//! One connection writes, several read (WAL). Everything that the cluster
+//! calls a [`cluster::Change`] is applied here before it is announced; many
+//! changes share one transaction. What a transaction holds is all there or not
+//! at all, whatever is pulled out of the wall meanwhile.
+
+mod changes;
+mod chunks;
+mod replicas;
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Context;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use crate::config::Sync;
+
+/// Connections that read. Streams of results hold one each only while they
+/// fetch a block.
+const READERS_MAX: u32 = 4;
+
+/// How long a reader waits for a lock; with WAL only a checkpoint holds one.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The node's state on disk. Cloning it is cheap.
+#[derive(Debug, Clone)]
+pub struct Store {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing was written.
+    #[error("there is no room on the disk: free some and try again")]
+    Full,
+    /// Anything else that SQLite says.
+    #[error("the store failed: {0}")]
+    Failed(#[source] sqlx::Error),
+    /// Bytes that are not what they were when they were written.
+    #[error("the store holds a damaged {what}")]
+    Damaged {
+        /// What is damaged.
+        what: &'static str,
+    },
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        // SQLITE_FULL is 13.
+        let full = error
+            .as_database_error()
+            .and_then(|error| error.code())
+            .is_some_and(|code| code == "13");
+        if full {
+            Self::Full
+        } else {
+            Self::Failed(error)
+        }
+    }
+}
+
+impl Store {
+    /// Opens the store of a data folder, or makes it.
+    pub async fn open(data_dir: &Path, sync: Sync) -> anyhow::Result<Self> {
+        let path = data_dir.join("matmesh.sqlite");
+        let options = SqliteConnectOptions::from_str("sqlite:")?
+            .filename(&path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // Until results are copied to backups every write is one that no
+            // backup has acknowledged, so `alone` syncs as `always` does.
+            .synchronous(match sync {
+                Sync::Always | Sync::Alone => SqliteSynchronous::Full,
+                Sync::Never => SqliteSynchronous::Off,
+            })
+            .page_size(8192)
+            .busy_timeout(BUSY_TIMEOUT);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await
+            .with_context(|| format!("cannot open the store {}", path.display()))?;
+        sqlx::migrate!("./migrations")
+            .run(&writer)
+            .await
+            .with_context(|| format!("cannot upgrade the store {}", path.display()))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS_MAX)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await?;
+        Ok(Self { writer, readers })
+    }
+
+    /// Whether the store answers.
+    pub async fn is_open(&self) -> bool {
+        sqlx::query("SELECT 1").execute(&self.readers).await.is_ok()
+    }
+
+    /// Writes everything out and closes the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// SQLite's integers are signed; every number stored here is far below 2⁶³.
+fn to_stored(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn from_stored(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

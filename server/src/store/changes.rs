@@ -1,0 +1,195 @@
+//! Applies the cluster's changes.
+
+use bytes::Bytes;
+use cluster::{Change, DoneBlock, Ended, Tally};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+use wire::{Epoch, JobId, JobRecord, WorkerKind};
+
+use super::{Store, StoreError, to_stored};
+
+/// A change, and the bytes of the result when it is a block that is done.
+pub(crate) type StoredChange = (Change, Option<Bytes>);
+
+impl Store {
+    /// Applies changes in their order, all or none. Applying one again changes
+    /// nothing.
+    pub async fn apply(&self, changes: &[StoredChange]) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        for (change, bytes) in changes {
+            apply_one(&mut transaction, change, bytes.as_ref()).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+}
+
+async fn apply_one(
+    transaction: &mut Transaction<'_, Sqlite>,
+    change: &Change,
+    bytes: Option<&Bytes>,
+) -> Result<(), StoreError> {
+    match change {
+        Change::Accepted { record, epoch } => put_job(transaction, record, *epoch).await,
+        Change::Done {
+            job,
+            done,
+            epoch,
+            tally,
+        } => {
+            let bytes = bytes.ok_or(StoreError::Damaged {
+                what: "result: its bytes are gone",
+            })?;
+            put_block(transaction, *job, done, bytes).await?;
+            put_tally(transaction, *job, *epoch, *tally).await
+        }
+        Change::Ended {
+            job,
+            ended,
+            epoch,
+            tally,
+        } => {
+            put_ending(transaction, *job, ended).await?;
+            put_tally(transaction, *job, *epoch, *tally).await
+        }
+        Change::Expired { job } => expire(transaction, *job).await,
+    }
+}
+
+async fn put_job(
+    connection: &mut SqliteConnection,
+    record: &JobRecord,
+    epoch: Epoch,
+) -> Result<(), StoreError> {
+    let encoded = rmp_serde::to_vec_named(record).expect("records have no unencodable part");
+    sqlx::query(
+        "INSERT OR IGNORE INTO jobs (id, record, epoch_number, epoch_coordinator) VALUES (?, ?, ?, ?)",
+    )
+    .bind(&record.id.as_bytes()[..])
+    .bind(encoded)
+    .bind(to_stored(epoch.number))
+    .bind(&epoch.coordinator.as_bytes()[..])
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn put_block(
+    connection: &mut SqliteConnection,
+    job: JobId,
+    done: &DoneBlock,
+    bytes: &Bytes,
+) -> Result<(), StoreError> {
+    let kind = match done.kind {
+        WorkerKind::Native => "native",
+        WorkerKind::Browser => "browser",
+    };
+    sqlx::query(
+        "INSERT OR IGNORE INTO blocks (job, block, hash, worker, kind, name, device, compute_ms,
+         operations, epoch_number, epoch_coordinator) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(&job.as_bytes()[..])
+    .bind(i64::from(done.block.0))
+    .bind(&done.hash.as_bytes()[..])
+    .bind(&done.worker.as_bytes()[..])
+    .bind(kind)
+    .bind(&done.name)
+    .bind(&done.device)
+    .bind(done.compute_ms)
+    .bind(to_stored(done.operations))
+    .bind(to_stored(done.epoch.number))
+    .bind(&done.epoch.coordinator.as_bytes()[..])
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("INSERT OR IGNORE INTO results (job, block, bytes) VALUES (?, ?, ?)")
+        .bind(&job.as_bytes()[..])
+        .bind(i64::from(done.block.0))
+        .bind(&bytes[..])
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn put_tally(
+    connection: &mut SqliteConnection,
+    job: JobId,
+    epoch: Epoch,
+    tally: Tally,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO tallies (job, epoch_number, epoch_coordinator, accepted, computed, rejected,
+         reassigned) VALUES (?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET accepted = max(accepted, excluded.accepted),
+         computed = max(computed, excluded.computed), rejected = max(rejected, excluded.rejected),
+         reassigned = max(reassigned, excluded.reassigned)",
+    )
+    .bind(&job.as_bytes()[..])
+    .bind(to_stored(epoch.number))
+    .bind(&epoch.coordinator.as_bytes()[..])
+    .bind(to_stored(tally.accepted))
+    .bind(to_stored(tally.computed))
+    .bind(to_stored(tally.rejected))
+    .bind(to_stored(tally.reassigned))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn put_ending(
+    connection: &mut SqliteConnection,
+    job: JobId,
+    ended: &Ended,
+) -> Result<(), StoreError> {
+    let encoded = rmp_serde::to_vec_named(&ended.ending).expect("endings have no unencodable part");
+    sqlx::query(
+        "INSERT OR REPLACE INTO endings (job, ending, at_unix_ms, elapsed_ms) VALUES (?, ?, ?, ?)",
+    )
+    .bind(&job.as_bytes()[..])
+    .bind(encoded)
+    .bind(to_stored(ended.at_unix_ms))
+    .bind(ended.elapsed_ms)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn expire(connection: &mut SqliteConnection, job: JobId) -> Result<(), StoreError> {
+    let id = &job.as_bytes()[..];
+    sqlx::query(
+        "INSERT OR IGNORE INTO tombstones (job, at_unix_ms) VALUES (?, unixepoch() * 1000)",
+    )
+    .bind(id)
+    .execute(&mut *connection)
+    .await?;
+    for statement in [
+        "DELETE FROM jobs WHERE id = ?",
+        "DELETE FROM blocks WHERE job = ?",
+        "DELETE FROM results WHERE job = ?",
+        "DELETE FROM tallies WHERE job = ?",
+        "DELETE FROM endings WHERE job = ?",
+    ] {
+        sqlx::query(statement)
+            .bind(id)
+            .execute(&mut *connection)
+            .await?;
+    }
+    remove_chunks(connection, job).await
+}
+
+/// Removes a job's claim on its chunks, and the chunks that no job claims.
+pub(super) async fn remove_chunks(
+    connection: &mut SqliteConnection,
+    job: JobId,
+) -> Result<(), StoreError> {
+    let id = &job.as_bytes()[..];
+    sqlx::query(
+        "DELETE FROM chunks WHERE hash IN (SELECT hash FROM job_chunks WHERE job = ?1) AND NOT EXISTS
+         (SELECT 1 FROM job_chunks WHERE job_chunks.hash = chunks.hash AND job_chunks.job <> ?1)",
+    )
+    .bind(id)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("DELETE FROM job_chunks WHERE job = ?")
+        .bind(id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

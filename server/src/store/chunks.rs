@@ -1,0 +1,52 @@
+//! Pieces of matrices, under their hash.
+
+use bytes::Bytes;
+use sqlx::Row;
+use wire::{ChunkHash, JobId};
+
+use super::{Store, StoreError};
+
+impl Store {
+    /// Stores chunks that a job needs, in one transaction.
+    pub async fn put_chunks(
+        &self,
+        job: JobId,
+        chunks: &[(ChunkHash, Bytes)],
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        for (hash, bytes) in chunks {
+            sqlx::query("INSERT OR IGNORE INTO chunks (hash, bytes) VALUES (?, ?)")
+                .bind(&hash.as_bytes()[..])
+                .bind(&bytes[..])
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::query("INSERT OR IGNORE INTO job_chunks (job, hash) VALUES (?, ?)")
+                .bind(&job.as_bytes()[..])
+                .bind(&hash.as_bytes()[..])
+                .execute(&mut *transaction)
+                .await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// A chunk, its hash checked.
+    pub async fn chunk(&self, hash: ChunkHash) -> Result<Option<Bytes>, StoreError> {
+        let row = sqlx::query("SELECT bytes FROM chunks WHERE hash = ?")
+            .bind(&hash.as_bytes()[..])
+            .fetch_optional(&self.readers)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let bytes = Bytes::from(row.try_get::<Vec<u8>, _>(0)?);
+        if ChunkHash::of(&bytes) != hash {
+            return Err(StoreError::Damaged { what: "chunk" });
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Removes what was stored for a job that was then not accepted.
+    pub async fn abandon_chunks(&self, job: JobId) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        super::changes::remove_chunks(&mut transaction, job).await?;
+        Ok(transaction.commit().await?)
+    }
+}

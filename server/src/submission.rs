@@ -1,0 +1,279 @@
+//! The one way by which a job begins, whoever submits it: check, cut, store
+//! the inputs, then let the cluster accept it.
+
+mod inputs;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cluster::limits::RUNNING_JOBS_MAX;
+use kernel::cut::{Cut, ProductShape};
+use tokio::sync::watch;
+use wire::{
+    CutShape, JobId, JobOptions, JobRecord, JobView, MatrixInput, Problem, Shape, Submission,
+};
+
+use crate::jobs;
+use crate::services::Services;
+use crate::views;
+
+type Outcome = Option<Result<JobId, Problem>>;
+
+/// Takes submissions. Cloning it is cheap.
+#[derive(Debug, Clone)]
+pub(crate) struct Submissions {
+    services: Services,
+    /// Keys whose job is being stored: a second request with the same key
+    /// waits for the first one's job.
+    under_way: Arc<Mutex<BTreeMap<String, watch::Receiver<Outcome>>>>,
+}
+
+impl Submissions {
+    /// Nothing is under way.
+    pub(crate) fn new(services: Services) -> Self {
+        Self {
+            services,
+            under_way: Arc::default(),
+        }
+    }
+
+    /// The job that was submitted with this key before, at whichever node.
+    pub(crate) async fn find(&self, key: &str) -> Result<Option<JobView>, Problem> {
+        match self.find_id(key).await? {
+            Some(job) => Ok(Some(self.view(job).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// 503 when this node coordinates as many jobs as it can.
+    pub(crate) async fn check_room(&self) -> Result<(), Problem> {
+        let running = self
+            .services
+            .driver
+            .look(|node, _| node.running_jobs())
+            .await?;
+        if running < RUNNING_JOBS_MAX {
+            return Ok(());
+        }
+        let detail = format!(
+            "this node coordinates {running} running jobs, as many as it can: try again later, or \
+             at another node"
+        );
+        Err(Problem::new(503, detail))
+    }
+
+    /// Stores a job and starts it. Once begun it goes on even if whoever asked
+    /// is gone: half a job would be left in the store.
+    pub(crate) async fn submit(&self, submission: Submission) -> Result<JobView, Problem> {
+        let own = self.clone();
+        let job = tokio::spawn(async move { own.submit_once(submission).await });
+        let job = job
+            .await
+            .map_err(|_| Problem::new(500, "storing the job failed"))??;
+        self.view(job).await
+    }
+
+    async fn submit_once(&self, submission: Submission) -> Result<JobId, Problem> {
+        let Some(key) = submission.idempotency_key.clone() else {
+            return start(&self.services, submission).await;
+        };
+        let (sender, receiver) = watch::channel(None);
+        let earlier = {
+            let mut under_way = self.under_way();
+            match under_way.get(&key) {
+                Some(earlier) => Some(earlier.clone()),
+                None => {
+                    under_way.insert(key.clone(), receiver);
+                    None
+                }
+            }
+        };
+        if let Some(mut earlier) = earlier {
+            let outcome = earlier.wait_for(Option::is_some).await;
+            let outcome = outcome.ok().and_then(|outcome| outcome.clone());
+            return outcome.unwrap_or_else(|| Err(Problem::new(500, "storing the job failed")));
+        }
+        // An earlier one may have come to its end just before this one began.
+        let outcome = match self.find_id(&key).await {
+            Ok(Some(job)) => Ok(job),
+            Ok(None) => start(&self.services, submission).await,
+            Err(problem) => Err(problem),
+        };
+        self.under_way().remove(&key);
+        let _ = sender.send(Some(outcome.clone()));
+        outcome
+    }
+
+    async fn find_id(&self, key: &str) -> Result<Option<JobId>, Problem> {
+        let key = key.to_owned();
+        let find = move |node: &cluster::Node, _| {
+            let jobs = node.jobs();
+            let found = jobs
+                .iter()
+                .find(|job| job.idempotency_key.as_deref() == Some(&*key));
+            found.map(|job| job.id)
+        };
+        self.services.driver.look(find).await
+    }
+
+    /// The job; in short form when its coordinator is away, for it is known
+    /// to exist.
+    async fn view(&self, job: JobId) -> Result<JobView, Problem> {
+        let whole = jobs::view(&self.services, job).await;
+        let Err(problem) = whole else { return whole };
+        let summary = self
+            .services
+            .driver
+            .look(move |node, _| node.job(job).cloned())
+            .await?;
+        summary
+            .map(|summary| views::summary_view(&summary))
+            .ok_or(problem)
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, BTreeMap<String, watch::Receiver<Outcome>>> {
+        self.under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn start(services: &Services, submission: Submission) -> Result<JobId, Problem> {
+    let shape = checked_shape(&submission, services.config.max_dim)?;
+    let (devices, now) = services
+        .driver
+        .look(|node, now| (node.device_count(), now))
+        .await?;
+    let product = ProductShape {
+        rows: shape.rows,
+        inner: shape.inner,
+        cols: shape.cols,
+    };
+    let cut = Cut::plan(product, u32::try_from(devices).unwrap_or(u32::MAX));
+    let job = fresh_id()?;
+    let Submission {
+        a,
+        b,
+        options,
+        idempotency_key,
+    } = submission;
+    let parts = Parts {
+        job,
+        shape,
+        options,
+        idempotency_key,
+    };
+    match store_and_submit(services, parts, cut, a, b, now.unix_ms).await {
+        Ok(()) => Ok(job),
+        Err(problem) => {
+            if let Err(error) = services.store.abandon_chunks(job).await {
+                tracing::warn!(%job, %error, "inputs of a job that was not accepted stay behind");
+            }
+            Err(problem)
+        }
+    }
+}
+
+/// What is known of a job before its inputs are stored.
+#[derive(Debug)]
+struct Parts {
+    job: JobId,
+    shape: Shape,
+    options: JobOptions,
+    idempotency_key: Option<String>,
+}
+
+async fn store_and_submit(
+    services: &Services,
+    parts: Parts,
+    cut: Cut,
+    a: MatrixInput,
+    b: MatrixInput,
+    now_unix_ms: u64,
+) -> Result<(), Problem> {
+    let Parts {
+        job,
+        shape,
+        options,
+        idempotency_key,
+    } = parts;
+    let a = inputs::store(services, job, a, cut.all_left_chunks()).await?;
+    let b = inputs::store(services, job, b, cut.all_right_chunks()).await?;
+    let cut = CutShape {
+        rows_per_block: cut.rows_per_block(),
+        cols_per_block: cut.cols_per_block(),
+    };
+    let record = JobRecord {
+        id: job,
+        shape,
+        options,
+        cut,
+        a,
+        b,
+        origin: services.node,
+        submitted_at_unix_ms: now_unix_ms,
+        idempotency_key,
+    };
+    services.driver.submit(record).await
+}
+
+/// The sides of the product, if there is one.
+fn checked_shape(submission: &Submission, side_max: u32) -> Result<Shape, Problem> {
+    check_matrix("A", &submission.a, side_max)?;
+    check_matrix("B", &submission.b, side_max)?;
+    let (rows, inner) = submission.a.sides();
+    let (b_rows, cols) = submission.b.sides();
+    if inner != b_rows {
+        let detail = format!(
+            "matrix A is {rows} × {inner} and matrix B is {b_rows} × {cols}: expected B to have as \
+             many rows as A has columns, {inner}"
+        );
+        return Err(Problem::new(422, detail));
+    }
+    Ok(Shape { rows, inner, cols })
+}
+
+fn check_matrix(name: &str, matrix: &MatrixInput, side_max: u32) -> Result<(), Problem> {
+    let (rows, cols) = matrix.sides();
+    if rows == 0 || cols == 0 {
+        let detail =
+            format!("matrix {name} is {rows} × {cols}: expected at least 1 row and 1 column");
+        return Err(Problem::new(422, detail));
+    }
+    if rows.max(cols) > side_max {
+        let detail = format!(
+            "matrix {name} is {rows} × {cols}: sides are limited to {side_max} (--max-dim)"
+        );
+        return Err(Problem::new(413, detail));
+    }
+    let MatrixInput::Entries { entries, .. } = matrix else {
+        return Ok(());
+    };
+    let expected = u64::from(rows) * u64::from(cols);
+    if entries.len() as u64 != expected {
+        let detail = format!(
+            "matrix {name} has {} entries, expected {rows} · {cols} = {expected}",
+            entries.len()
+        );
+        return Err(Problem::new(422, detail));
+    }
+    match entries.iter().position(|entry| !entry.is_finite()) {
+        None => Ok(()),
+        Some(index) => {
+            let (row, column) = (index / cols as usize + 1, index % cols as usize + 1);
+            let detail = format!(
+                "matrix {name}, row {row}, column {column}: expected a finite number, found {}",
+                entries[index]
+            );
+            Err(Problem::new(422, detail))
+        }
+    }
+}
+
+fn fresh_id() -> Result<JobId, Problem> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Problem::new(500, format!("the system gives no random numbers: {error}"))
+    })?;
+    Ok(JobId::from_bytes(bytes))
+}

@@ -1,0 +1,257 @@
+//! Three hosts on one bridge: nodes find each other by multicast DNS, with no
+//! address typed anywhere, and finish a job together. The hosts are network
+//! namespaces, so this needs root and `ip`; without them it says that it was
+//! skipped, except in continuous integration, where it must run.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+const HOSTS: usize = 3;
+
+/// Far more than it takes; only a broken discovery waits for it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[test]
+fn three_hosts_find_each_other_and_share_a_job() {
+    if let Some(lacking) = what_is_lacking() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "continuous integration lacks {lacking}"
+        );
+        println!("skipped: needs {lacking}");
+        return;
+    }
+    let network = Network::build();
+    let folder = tempfile::tempdir().unwrap();
+    let hosts: Vec<Host> = (0..HOSTS)
+        .map(|index| Host::start(&network, index, folder.path()))
+        .collect();
+
+    let last_listening = hosts.last().unwrap().listening;
+    for host in &hosts {
+        host.wait_for("all nodes alive", |host| {
+            let nodes = host.json(&["nodes", "--json"]);
+            let alive = |node: &&Value| node["status"] == "alive";
+            nodes.as_array().unwrap().iter().filter(alive).count() == HOSTS
+        });
+    }
+    println!(
+        "all {HOSTS} hosts list all others {} ms after the last one listened",
+        { last_listening.elapsed().as_millis() }
+    );
+
+    // 60 × 60 so that every host has a block; small whole numbers, exact in f64.
+    let side = 60_u32;
+    let entry = |row: u32, col: u32| (row * 7 + col * 3) % 11;
+    let rows: Vec<String> = (0..side)
+        .map(|row| {
+            (0..side)
+                .map(|col| entry(row, col).to_string())
+                .collect::<Vec<_>>()
+                .join(",")
+        })
+        .collect();
+    let factor = folder.path().join("factor.csv");
+    std::fs::write(&factor, rows.join("\n")).unwrap();
+    let product = folder.path().join("product.csv");
+    let paths = [factor.to_str().unwrap(), product.to_str().unwrap()];
+    let multiplied = hosts[0].matmesh(&["multiply", paths[0], paths[0], "-o", paths[1]]);
+    assert!(
+        multiplied.status.success(),
+        "{}",
+        String::from_utf8_lossy(&multiplied.stderr)
+    );
+    let written = std::fs::read_to_string(&product).unwrap();
+    for (row, line) in (0..side).zip(written.lines()) {
+        for (col, cell) in (0..side).zip(line.split(',')) {
+            let sum: u32 = (0..side).map(|k| entry(row, k) * entry(k, col)).sum();
+            assert_eq!(
+                cell.parse::<f64>().unwrap(),
+                f64::from(sum),
+                "row {row} column {col}"
+            );
+        }
+    }
+
+    let jobs = hosts[2].json(&["jobs", "--json"]);
+    let id = jobs[0]["id"].as_str().unwrap();
+    let job = hosts[2].json(&["job", id, "--json"]);
+    assert_eq!(job["status"], "complete");
+    assert_eq!(job["accepted_results"], job["blocks"]["done"]);
+    assert_eq!(
+        job["contributions"].as_array().unwrap().len(),
+        HOSTS,
+        "{job:#}"
+    );
+}
+
+/// What this machine would need to run the test.
+fn what_is_lacking() -> Option<&'static str> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("root, to make network namespaces");
+    }
+    let ip = Command::new("ip").arg("-V").output();
+    if !ip.is_ok_and(|output| output.status.success()) {
+        return Some("the program `ip` (Debian's iproute2)");
+    }
+    None
+}
+
+/// A switch and the cables to it, each end in a namespace; gone when dropped.
+struct Network {
+    prefix: String,
+}
+
+impl Network {
+    fn build() -> Self {
+        let network = Self {
+            prefix: format!("mm{}", std::process::id()),
+        };
+        let switch = network.switch();
+        ip(&["netns", "add", &switch]);
+        ip(&["-n", &switch, "link", "add", "bridge", "type", "bridge"]);
+        ip(&["-n", &switch, "link", "set", "bridge", "up"]);
+        for index in 0..HOSTS {
+            let host = network.host(index);
+            let plug = format!("plug{index}");
+            ip(&["netns", "add", &host]);
+            ip(&[
+                "-n", &switch, "link", "add", &plug, "type", "veth", "peer", "name", "eth0",
+                "netns", &host,
+            ]);
+            ip(&[
+                "-n", &switch, "link", "set", &plug, "master", "bridge", "up",
+            ]);
+            let address = format!("10.77.0.{}/24", index + 1);
+            ip(&["-n", &host, "address", "add", &address, "dev", "eth0"]);
+            ip(&["-n", &host, "link", "set", "lo", "up"]);
+            ip(&["-n", &host, "link", "set", "eth0", "up"]);
+        }
+        network
+    }
+
+    fn switch(&self) -> String {
+        format!("{}switch", self.prefix)
+    }
+
+    fn host(&self, index: usize) -> String {
+        format!("{}host{index}", self.prefix)
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for namespace in (0..HOSTS)
+            .map(|index| self.host(index))
+            .chain([self.switch()])
+        {
+            let _ = Command::new("ip")
+                .args(["netns", "delete", &namespace])
+                .status();
+        }
+    }
+}
+
+fn ip(arguments: &[&str]) {
+    let output = Command::new("ip").args(arguments).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "ip {}: {error}",
+        arguments.join(" ")
+    );
+}
+
+/// A node in a namespace of its own; ended when dropped.
+struct Host {
+    namespace: String,
+    node: Child,
+    listening: Instant,
+}
+
+impl Host {
+    fn start(network: &Network, index: usize, folder: &Path) -> Self {
+        let namespace = network.host(index);
+        let data = folder.join(format!("host{index}"));
+        // `ip netns exec` becomes the node, so the child's id is the node's.
+        let mut node = Command::new("ip")
+            .args([
+                "netns",
+                "exec",
+                &namespace,
+                &binary(),
+                "serve",
+                "--threads",
+                "1",
+            ])
+            .args(["--name", &format!("host{index}"), "--data-dir"])
+            .arg(data)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(node.stdout.take().unwrap()).lines();
+        let listening = lines
+            .next()
+            .expect("the node says where it listens")
+            .unwrap();
+        let expected = format!(
+            "matmesh listening on http://10.77.0.{}:8080 node=",
+            index + 1
+        );
+        assert!(listening.starts_with(&expected), "{listening}");
+        // Whatever else it prints must find a reader.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self {
+            namespace,
+            node,
+            listening: Instant::now(),
+        }
+    }
+
+    fn matmesh(&self, arguments: &[&str]) -> Output {
+        let program = binary();
+        Command::new("ip")
+            .args(["netns", "exec", &self.namespace, &program])
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.matmesh(arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "matmesh {}: {error}",
+            arguments.join(" ")
+        );
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn wait_for(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let started = Instant::now();
+        while !condition(self) {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "{what}: not within {PATIENCE:?}"
+            );
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.node.kill();
+        let _ = self.node.wait();
+    }
+}
+
+/// The program under test: the one that was built with this test, or another.
+fn binary() -> String {
+    std::env::var("MATMESH_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_matmesh").to_owned())
+}
