@@ -1,0 +1,108 @@
+//! Programs that come from the operating system: looked for, installed where that is possible
+//! (apt-get as root), else named with what to install.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::session::{Session, run};
+
+/// A program that a check needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    Make,
+    Perl,
+    Node,
+    Npm,
+    Chromium,
+    Ip,
+    ArmLinker,
+    ArmLibrary,
+    ArmEmulator,
+}
+
+/// The names under which distributions install Chromium.
+const CHROMIUM_NAMES: [&str; 4] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+];
+
+/// Where Debian puts the C library for 64-bit Arm, below the folder that the emulator is given.
+const ARM_LIBRARY: &str = "/usr/aarch64-linux-gnu/lib/libc.so.6";
+
+impl Program {
+    fn is_there(self, session: &Session) -> bool {
+        let has = |name: &str| session.find_program(name).is_some();
+        match self {
+            Self::Make => has("make"),
+            Self::Perl => has("perl"),
+            Self::Node => has("node"),
+            Self::Npm => has("npm"),
+            Self::Chromium => find_chromium(session).is_some(),
+            Self::Ip => has("ip"),
+            Self::ArmLinker => has("aarch64-linux-gnu-gcc"),
+            Self::ArmLibrary => Path::new(ARM_LIBRARY).exists(),
+            Self::ArmEmulator => has("qemu-aarch64"),
+        }
+    }
+
+    /// The Debian package that brings it.
+    fn package(self) -> &'static str {
+        match self {
+            Self::Make => "make",
+            Self::Perl => "perl",
+            Self::Node => "nodejs",
+            Self::Npm => "npm",
+            Self::Chromium => "chromium",
+            Self::Ip => "iproute2",
+            Self::ArmLinker => "gcc-aarch64-linux-gnu",
+            Self::ArmLibrary => "libc6-dev-arm64-cross",
+            Self::ArmEmulator => "qemu-user",
+        }
+    }
+}
+
+/// Makes sure that all of these are there.
+pub(crate) fn ensure(session: &mut Session, programs: &[Program]) -> Result<()> {
+    let missing = programs.iter().filter(|program| !program.is_there(session));
+    let packages: Vec<&str> = missing.map(|program| program.package()).collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let names = packages.join(" ");
+    if !can_install(session) {
+        bail!("missing: install the Debian packages {names}, or what your system calls them");
+    }
+    session.step("system packages", &names, |session| {
+        install(session, &packages)
+    })
+}
+
+/// Whether packages can be installed without asking anybody.
+pub(crate) fn can_install(session: &Session) -> bool {
+    is_root(session) && session.find_program("apt-get").is_some()
+}
+
+/// Installs Debian packages.
+pub(crate) fn install(session: &Session, packages: &[&str]) -> Result<()> {
+    run(&mut session.command("apt-get", &["update", "--quiet=2"]))?;
+    let arguments = ["install", "--yes", "--quiet=2", "--no-install-recommends"];
+    let mut command = session.command("apt-get", &arguments);
+    run(command
+        .args(packages)
+        .env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// Whether this process may do everything on this machine.
+pub(crate) fn is_root(session: &Session) -> bool {
+    session.ask("id", &["--user"]).as_deref() == Some("0")
+}
+
+/// The browser that the end-to-end tests drive.
+pub(crate) fn find_chromium(session: &Session) -> Option<std::path::PathBuf> {
+    CHROMIUM_NAMES
+        .iter()
+        .find_map(|name| session.find_program(name))
+}

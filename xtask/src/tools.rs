@@ -1,0 +1,121 @@
+//! The tools that cargo and rustup install, at the versions this project needs.
+//!
+//! Each `ensure_…` looks first and installs only what is missing, so a second run costs nothing.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::session::{Session, run};
+use crate::system::{self, Program};
+
+/// The release that the pages are built with. Its successor needs a newer Rust than ours.
+const CARGO_LEPTOS: &str = "0.3.10";
+
+/// What browsers run.
+pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
+/// What phones and small boards run, for the kernels' NEON paths.
+pub(crate) const NEON_TARGET: &str = "aarch64-unknown-linux-gnu";
+
+/// The standard library for WebAssembly.
+pub(crate) fn ensure_wasm_target(session: &mut Session) -> Result<()> {
+    ensure_target(session, WASM_TARGET)
+}
+
+/// The standard library for 64-bit Arm.
+pub(crate) fn ensure_neon_target(session: &mut Session) -> Result<()> {
+    ensure_target(session, NEON_TARGET)
+}
+
+/// `cargo fmt` or `cargo clippy`.
+pub(crate) fn ensure_component(session: &mut Session, component: &str) -> Result<()> {
+    let program = if component == "rustfmt" {
+        "cargo-fmt"
+    } else {
+        "cargo-clippy"
+    };
+    if session.ask(program, &["--version"]).is_some() {
+        return Ok(());
+    }
+    session.step(component, "a component of the Rust toolchain", |session| {
+        run(&mut session.command("rustup", &["component", "add", component]))
+    })
+}
+
+/// cargo-leptos, compiled here: its own downloads are not needed for anything we use.
+pub(crate) fn ensure_cargo_leptos(session: &mut Session) -> Result<()> {
+    if session.ask("cargo-leptos", &["--version"]).as_deref()
+        == Some(&format!("cargo-leptos {CARGO_LEPTOS}"))
+    {
+        return Ok(());
+    }
+    system::ensure(session, &[Program::Make, Program::Perl])?;
+    let why = "compiling the tool that builds the pages, once; about five minutes on two cores \
+               (without optimisation: with it they would be twelve)";
+    session.step("cargo-leptos", why, |session| {
+        install(
+            session,
+            &["cargo-leptos", "--version", CARGO_LEPTOS, "--locked"],
+        )
+    })
+}
+
+/// wasm-bindgen and its test runner. Its version must be that of the library, to the last digit.
+pub(crate) fn ensure_wasm_bindgen(session: &mut Session) -> Result<()> {
+    let version = session.locked_version("wasm-bindgen")?;
+    let wanted = format!("wasm-bindgen {version}");
+    if session.ask("wasm-bindgen", &["--version"]).as_deref() == Some(&wanted)
+        && session.find_program("wasm-bindgen-test-runner").is_some()
+    {
+        return Ok(());
+    }
+    let why = "compiling the tool that ties WebAssembly to JavaScript, once; a minute or two";
+    session.step("wasm-bindgen", why, |session| {
+        // Its own lock file may name releases that a mirror of the registry does not have yet.
+        install(session, &["wasm-bindgen-cli", "--version", &version])
+    })
+}
+
+/// wasm-opt, where it is there or comes in seconds from the system's packages. Compiling it would
+/// take ten minutes, so failing that the pages do without it.
+pub(crate) fn ensure_wasm_opt(session: &mut Session) -> Option<PathBuf> {
+    if session.find_program("wasm-opt").is_none() && system::can_install(session) {
+        let why = "it halves the script of the pages; seconds";
+        let installed = session.step("wasm-opt", why, |session| {
+            system::install(session, &["binaryen"])
+        });
+        if let Err(error) = installed {
+            println!("    {error:#}");
+        }
+    }
+    let found = session.find_program("wasm-opt");
+    if found.is_none() {
+        println!(
+            "    no wasm-opt: the script of the pages is built without it, nearly twice as large \
+             (the package binaryen brings it, of your system or of npm)"
+        );
+    }
+    found
+}
+
+fn ensure_target(session: &mut Session, target: &str) -> Result<()> {
+    // The compiler itself says where a target's library would be, with or without rustup.
+    let library = session
+        .ask("rustc", &["--print", "target-libdir", "--target", target])
+        .context("rustc does not answer")?;
+    if PathBuf::from(library).is_dir() {
+        return Ok(());
+    }
+    session.step(target, "the standard library for this target", |session| {
+        run(&mut session.command("rustup", &["target", "add", target]))
+    })
+}
+
+fn install(session: &Session, package: &[&str]) -> Result<()> {
+    let mut command = session.command("cargo", &["install", "--debug"]);
+    command.args(package);
+    // Nobody debugs these: writing no line tables shortens the wait.
+    run(command
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env("CARGO_INCREMENTAL", "0"))
+}
