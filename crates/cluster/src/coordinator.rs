@@ -6,6 +6,10 @@
 //! the [`Replica`], which is stored and will be copied; leases are this
 //! coordinator's own and die with it.
 
+mod choosing;
+mod counting;
+mod leasing;
+mod participants;
 mod progress;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,11 +22,9 @@ use wire::{
 };
 
 use crate::effect::{Change, Event, Output};
-use crate::limits::{
-    BLOCK_TIMEOUT_PART, LEASE_BLOCKS_MAX, LEASES_PER_BLOCK_MAX, PATIENCE, SUMMARY_INTERVAL,
-};
-use crate::placement::{Speed, share_of, shortens};
-use crate::replica::{DoneBlock, Ended, Replica, Tally};
+use crate::limits::{FASTEST_WAIT, NAME_CHARS_MAX, PARTICIPANTS_MAX, PATIENCE};
+use crate::placement::Speed;
+use crate::replica::{Ended, Replica};
 use crate::tasks::{cut_of, task_of};
 use crate::time::{Moment, Now};
 
@@ -36,12 +38,17 @@ const GAVE_BACK_PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 struct Participant {
     home: NodeId,
-    exchange: Exchange,
     speed: Speed,
     leased: u32,
     /// It asked and there was nothing: to be told when there is.
     hungry: bool,
+    heard_at: Moment,
     paused_until: Option<Moment>,
+    /// A lease of it ran out and it has returned nothing since: it is not
+    /// counted on, and whatever it still returns is welcome.
+    lapsed: bool,
+    /// Results that were wrong and leases that ran out, less those that counted.
+    failures: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -75,16 +82,26 @@ pub struct Coordinator {
     cut: Cut,
     block_timeout: Duration,
     started: Moment,
+    /// How old the job was when this coordinator started.
+    age_at_start: Duration,
+    /// When something last became of the job: it is given up when nothing does.
+    moved_at: Moment,
     pending: BTreeSet<BlockIndex>,
     reserved: BTreeMap<BlockIndex, Reservation>,
     leases: BTreeMap<BlockIndex, Vec<Lease>>,
     /// Blocks that somebody had and lost: the next lease is a reassignment.
     lost: BTreeSet<BlockIndex>,
     participants: BTreeMap<WorkerId, Participant>,
+    /// Devices that were there at the submission of a job for the fastest and
+    /// have not asked yet: until the moment, slower ones wait for them.
+    awaited: BTreeMap<WorkerId, Speed>,
+    awaited_until: Option<Moment>,
     summary_version: u64,
     /// When changed progress is to be told to the other nodes.
     summary_due: Option<Moment>,
-    ended_at: Option<Moment>,
+    /// When it ended, and how long ago that was when this coordinator started:
+    /// the steady clock of a node knows nothing from before its start.
+    ended_at: Option<(Moment, Duration)>,
 }
 
 impl Coordinator {
@@ -98,26 +115,28 @@ impl Coordinator {
         let pending = all
             .filter(|block| !replica.done.contains_key(block))
             .collect();
-        let age_ms = now
-            .unix_ms
-            .saturating_sub(replica.record.submitted_at_unix_ms);
-        let since_end = replica.ended.as_ref().map(|ended| {
-            now.moment - Duration::from_millis(now.unix_ms.saturating_sub(ended.at_unix_ms))
-        });
+        let since = |unix_ms| Duration::from_millis(now.unix_ms.saturating_sub(unix_ms));
+        let age_at_start = since(replica.record.submitted_at_unix_ms);
+        let ended_at = replica.ended.as_ref();
+        let ended_at = ended_at.map(|ended| (now.moment, since(ended.at_unix_ms)));
         Ok(Self {
             cut,
             block_timeout,
-            started: now.moment - Duration::from_millis(age_ms),
+            started: now.moment,
+            age_at_start,
+            moved_at: now.moment,
             pending,
             reserved: BTreeMap::new(),
             leases: BTreeMap::new(),
             lost: BTreeSet::new(),
             participants: BTreeMap::new(),
+            awaited: BTreeMap::new(),
+            awaited_until: None,
             // A coordinator that starts again must not count below what it
             // told before; milliseconds since 1970 rise with every start.
             summary_version: now.unix_ms,
             summary_due: None,
-            ended_at: since_end,
+            ended_at,
             replica,
         })
     }
@@ -138,16 +157,27 @@ impl Coordinator {
         self.replica.ended.is_none()
     }
 
-    /// When it ended, if it has.
-    pub(crate) fn ended_at(&self) -> Option<Moment> {
-        self.ended_at
+    /// When it is to be forgotten, if it has ended.
+    pub(crate) fn expires_at(&self, time_to_live: Duration) -> Option<Moment> {
+        let (ended_at, age) = self.ended_at?;
+        Some(ended_at + time_to_live.saturating_sub(age))
+    }
+
+    /// When it fails, if it runs and nothing becomes of it until then.
+    pub(crate) fn stalls_at(&self, patience: Duration) -> Option<Moment> {
+        self.is_running().then(|| self.moved_at + patience)
+    }
+
+    /// From submission until now.
+    fn age(&self, now: Moment) -> Duration {
+        now.since(self.started) + self.age_at_start
     }
 
     fn job(&self) -> JobId {
         self.replica.record.id
     }
 
-    fn epoch(&self) -> Epoch {
+    pub(crate) fn epoch(&self) -> Epoch {
         self.replica.epoch
     }
 
@@ -155,6 +185,12 @@ impl Coordinator {
     /// in a job that one of them could finish before the others have asked.
     pub(crate) fn reserve(&mut self, candidates: &[Candidate], now: Moment) {
         if self.replica.record.options.spread != Spread::All {
+            let speeds = candidates.iter().map(|candidate| {
+                let speed = Speed::claimed(candidate.mflops, candidate.threads);
+                (candidate.worker, speed)
+            });
+            self.awaited = speeds.take(PARTICIPANTS_MAX).collect();
+            self.awaited_until = Some(now + FASTEST_WAIT);
             return;
         }
         let free: Vec<BlockIndex> = self.pending.iter().copied().collect();
@@ -184,10 +220,11 @@ impl Coordinator {
     ) {
         let worker = exchange.worker;
         let slots = exchange.slots;
-        self.meet(home, exchange);
+        self.meet(now, home, &exchange);
         if slots == 0 {
             return;
         }
+        self.release_too_slow(worker);
         let blocks = if self.is_running() {
             self.choose(now, worker, slots)
         } else {
@@ -227,11 +264,13 @@ impl Coordinator {
         home: NodeId,
         block: BlockIndex,
         exchange: Exchange,
-        proof: BlockProof,
+        mut proof: BlockProof,
         outputs: &mut Vec<Output>,
     ) {
+        let exchange = clip(exchange);
         let worker = exchange.worker;
-        self.meet(home, exchange.clone());
+        self.meet(now.moment, home, &exchange);
+        self.moved_at = now.moment;
         let held = self.end_lease(block, worker);
         let mut tally = self.tally();
         tally.computed += 1;
@@ -241,6 +280,7 @@ impl Coordinator {
             tally.rejected += 1;
             self.set_tally(tally);
             self.put_back(block, held);
+            self.set_aside(now.moment, worker);
             outputs.push(Output::Event(Event::ResultRefused {
                 job: self.job(),
                 block,
@@ -250,15 +290,21 @@ impl Coordinator {
         } else if counted {
             tally.accepted += 1;
             self.set_tally(tally);
+            // Nobody computed for longer than the job is old.
+            proof.compute_ms = proof.compute_ms.min(milliseconds(self.age(now.moment)));
             self.count(now, block, &exchange, proof, outputs);
         } else {
             self.set_tally(tally);
         }
+        // One whose answer was lost asks again, and has the credit already.
+        let credit = self.replica.done.get(&block);
+        let has_credit =
+            credit.is_some_and(|done| done.worker == worker && Some(done.hash) == proof.hash);
         let message = PeerMessage::Counted {
             job: self.job(),
             block,
             worker,
-            counted,
+            counted: has_credit,
         };
         outputs.push(Output::Send { to: home, message });
         if counted && self.pending.is_empty() && self.leases.is_empty() {
@@ -275,11 +321,17 @@ impl Coordinator {
     pub(crate) fn on_give_back(
         &mut self,
         now: Moment,
+        from: NodeId,
         worker: WorkerId,
         blocks: &[BlockIndex],
         gone: bool,
         outputs: &mut Vec<Output>,
     ) {
+        let home = self.participants.get(&worker).map(|known| known.home);
+        if home.is_some_and(|home| home != from) {
+            // The page has moved, and its old node noticed late.
+            return;
+        }
         let held: Vec<BlockIndex> = if blocks.is_empty() {
             self.leased_by(worker)
         } else {
@@ -292,6 +344,7 @@ impl Coordinator {
         }
         if gone {
             self.participants.remove(&worker);
+            self.awaited.remove(&worker);
             self.reserved
                 .retain(|_, reservation| reservation.worker != worker);
         } else if let Some(participant) = self.participants.get_mut(&worker) {
@@ -312,10 +365,40 @@ impl Coordinator {
             .map(|(worker, _)| *worker)
             .collect();
         for worker in gone {
-            self.on_give_back(now, worker, &[], true, outputs);
+            self.on_give_back(now, home, worker, &[], true, outputs);
         }
+        let native = WorkerId::from(home);
+        let before = self.reserved.len();
         self.reserved
-            .retain(|_, reservation| reservation.worker != WorkerId::from(home));
+            .retain(|_, reservation| reservation.worker != native);
+        let was_awaited = self.awaited.remove(&native).is_some();
+        if (was_awaited || self.reserved.len() < before) && self.is_running() {
+            self.wake_hungry(outputs);
+        }
+    }
+
+    /// Ends a job of which every block counts, though its end was not stored:
+    /// the node died in between.
+    pub(crate) fn end_if_done(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        if self.is_running() && self.pending.is_empty() && self.leases.is_empty() {
+            self.end(now, Ending::Complete, outputs);
+        }
+    }
+
+    /// Gives the job up.
+    pub(crate) fn fail(&mut self, now: Now, reason: String, outputs: &mut Vec<Output>) {
+        if self.is_running() {
+            self.end(now, Ending::Failed(reason), outputs);
+        }
+    }
+
+    /// Another node has a summary of this very epoch, told before this node
+    /// started again with a clock that went back. True when the next one must
+    /// be told to be newer than that.
+    pub(crate) fn outbid(&mut self, version: u64) -> bool {
+        let is_behind = version > self.summary_version;
+        self.summary_version = self.summary_version.max(version);
+        is_behind
     }
 
     /// Somebody cancels the job; one that has ended stays as it is.
@@ -334,22 +417,12 @@ impl Coordinator {
             wake |= !keep;
             keep
         });
-        let mut expired = Vec::new();
-        for (block, leases) in &mut self.leases {
-            for lease in leases {
-                if lease.expires_at <= now {
-                    expired.push((*block, lease.worker));
-                } else if lease.overdue_at <= now && !lease.overdue_told {
-                    lease.overdue_told = true;
-                    wake = true;
-                }
-            }
-        }
-        for (block, worker) in expired {
-            self.end_lease(block, worker);
-            self.put_back(block, true);
+        if self.awaited_until.is_some_and(|until| until <= now) {
+            self.awaited_until = None;
+            self.awaited.clear();
             wake = true;
         }
+        wake |= self.look_at_leases(now, outputs);
         for participant in self.participants.values_mut() {
             if participant.paused_until.is_some_and(|until| until <= now) {
                 participant.paused_until = None;
@@ -384,12 +457,13 @@ impl Coordinator {
             .chain(leases)
             .chain(pauses)
             .chain(self.summary_due)
+            .chain(self.awaited_until)
             .min()
     }
 
     /// The job in short, newer than every summary before.
     pub(crate) fn next_summary(&mut self) -> JobSummary {
-        self.summary_version += 1;
+        self.summary_version = self.summary_version.saturating_add(1);
         let record = &self.replica.record;
         JobSummary {
             id: record.id,
@@ -406,291 +480,23 @@ impl Coordinator {
         }
     }
 
-    // ----- choosing ------------------------------------------------------
-
-    /// The blocks that a device is given now.
-    fn choose(&self, now: Moment, worker: WorkerId, slots: u32) -> Vec<BlockIndex> {
-        let Some(participant) = self.participants.get(&worker) else {
-            return Vec::new();
-        };
-        if participant.paused_until.is_some_and(|until| until > now) {
-            return Vec::new();
-        }
-        let speed = participant.speed;
-        let mine = self
-            .reserved
-            .iter()
-            .filter(|(_, reservation)| reservation.worker == worker);
-        let mut chosen: Vec<BlockIndex> = mine.map(|(block, _)| *block).collect();
-        let free: Vec<BlockIndex> = self
-            .pending
-            .iter()
-            .filter(|block| !self.reserved.contains_key(block) && !self.is_too_slow(speed, **block))
-            .copied()
-            .collect();
-        let others = self.mflops_of_others(worker);
-        let fastest_only = self.replica.record.options.spread == Spread::Fastest;
-        let welcome = |block: &BlockIndex| {
-            !fastest_only || shortens(speed, others, self.operations(*block), free.len())
-        };
-        if free.first().is_some_and(welcome) {
-            let share = share_of(free.len(), speed.mflops(), speed.mflops() + others, slots);
-            chosen.extend(free.iter().take(share as usize));
-        }
-        chosen.truncate(LEASE_BLOCKS_MAX.min(slots as usize));
-        if chosen.is_empty() {
-            chosen.extend(self.late_block(now, worker, speed));
-        }
-        chosen
-    }
-
-    /// A block that somebody else should have returned by now and that nobody
-    /// has doubled yet; the most overdue first.
-    fn late_block(&self, now: Moment, worker: WorkerId, speed: Speed) -> Option<BlockIndex> {
-        self.leases
-            .iter()
-            .filter(|(block, leases)| {
-                leases.len() < LEASES_PER_BLOCK_MAX
-                    && leases
-                        .iter()
-                        .all(|lease| lease.worker != worker && lease.overdue_at <= now)
-                    && !self.is_too_slow(speed, **block)
-            })
-            .min_by_key(|(_, leases)| leases.iter().map(|lease| lease.overdue_at).min())
-            .map(|(block, _)| *block)
-    }
-
-    fn is_too_slow(&self, speed: Speed, block: BlockIndex) -> bool {
-        speed.compute_time(self.operations(block)) > self.block_timeout / BLOCK_TIMEOUT_PART
-    }
-
-    fn expected(&self, speed: Speed, block: BlockIndex, blocks_ahead: u32) -> Duration {
-        let bytes = self.cut.block(block.0).map_or(0, |found| {
-            let sides = u64::from(found.rows.end - found.rows.start)
-                + u64::from(found.cols.end - found.cols.start);
-            8 * sides * u64::from(self.replica.record.shape.inner)
-        });
-        speed.expected_time(self.operations(block), bytes, blocks_ahead)
-    }
-
-    fn operations(&self, block: BlockIndex) -> u64 {
-        let inner = self.replica.record.shape.inner;
-        self.cut
-            .block(block.0)
-            .map_or(0, |found| found.operations(inner))
-    }
-
-    fn mflops_of_others(&self, worker: WorkerId) -> f64 {
-        let others = self.participants.iter().filter(|(id, _)| **id != worker);
-        others
-            .map(|(_, participant)| participant.speed.mflops())
-            .sum()
-    }
-
-    // ----- leases --------------------------------------------------------
-
-    fn lease(
-        &mut self,
-        now: Moment,
-        worker: WorkerId,
-        block: BlockIndex,
-        outputs: &mut Vec<Output>,
-    ) {
-        let doubled = self.leases.contains_key(&block);
-        if self.lost.remove(&block) || doubled {
-            let mut tally = self.tally();
-            tally.reassigned += 1;
-            self.set_tally(tally);
-            outputs.push(Output::Event(Event::BlockReassigned {
-                job: self.job(),
-                block,
-            }));
-        }
-        self.pending.remove(&block);
-        self.reserved.remove(&block);
-        let Some(participant) = self.participants.get_mut(&worker) else {
-            return;
-        };
-        let (speed, ahead) = (participant.speed, participant.leased);
-        participant.leased += 1;
-        participant.hungry = false;
-        let expected = self.expected(speed, block, ahead);
-        let lease = Lease {
-            worker,
-            overdue_at: now + expected * PATIENCE,
-            expires_at: now + self.block_timeout,
-            overdue_told: false,
-        };
-        self.leases.entry(block).or_default().push(lease);
-    }
-
-    /// True when the device had a lease of the block.
-    fn end_lease(&mut self, block: BlockIndex, worker: WorkerId) -> bool {
-        let Some(leases) = self.leases.get_mut(&block) else {
-            return false;
-        };
-        let before = leases.len();
-        leases.retain(|lease| lease.worker != worker);
-        let ended = leases.len() < before;
-        if leases.is_empty() {
-            self.leases.remove(&block);
-            if !self.replica.done.contains_key(&block) {
-                self.pending.insert(block);
-            }
-        }
-        if ended && let Some(participant) = self.participants.get_mut(&worker) {
-            participant.leased = participant.leased.saturating_sub(1);
-        }
-        ended
-    }
-
-    /// A block that was leased is pending again: its next lease is a
-    /// reassignment.
-    fn put_back(&mut self, block: BlockIndex, was_leased: bool) {
-        if was_leased && self.pending.contains(&block) {
-            self.lost.insert(block);
-        }
-    }
-
-    fn leased_by(&self, worker: WorkerId) -> Vec<BlockIndex> {
-        let leases = self.leases.iter();
-        leases
-            .filter(|(_, leases)| leases.iter().any(|lease| lease.worker == worker))
-            .map(|(block, _)| *block)
-            .collect()
-    }
-
-    fn pending_or_leased(&self, block: BlockIndex) -> bool {
-        self.pending.contains(&block) || self.leases.contains_key(&block)
-    }
-
-    /// Tells the nodes of all devices that found nothing to ask again.
-    fn wake_hungry(&mut self, outputs: &mut Vec<Output>) {
-        let mut homes = BTreeSet::new();
-        for participant in self.participants.values_mut() {
-            if participant.hungry && participant.paused_until.is_none() {
-                participant.hungry = false;
-                homes.insert(participant.home);
-            }
-        }
-        let job = self.job();
-        for to in homes {
-            outputs.push(Output::Send {
-                to,
-                message: PeerMessage::WorkAvailable { job },
-            });
-        }
-    }
-
-    // ----- results -------------------------------------------------------
-
-    /// What is wrong in form with a result, as a sentence for the log.
-    fn fault_of(&self, block: BlockIndex, proof: &BlockProof) -> Option<String> {
-        let Some(found) = self.cut.block(block.0) else {
-            return Some(format!("the job has no block {block}"));
-        };
-        let (rows, cols) = (
-            found.rows.end - found.rows.start,
-            found.cols.end - found.cols.start,
-        );
-        let bytes = 8 * u64::from(rows) * u64::from(cols);
-        if proof.bytes != bytes {
-            return Some(format!(
-                "{} bytes came, {rows} × {cols} numbers take {bytes}",
-                proof.bytes
-            ));
-        }
-        if proof.hash.is_none() {
-            return Some("the result has no hash".to_owned());
-        }
-        if !proof.compute_ms.is_finite() || proof.compute_ms < 0.0 {
-            return Some(format!("{} is no compute time", proof.compute_ms));
-        }
-        None
-    }
-
-    fn count(
-        &mut self,
-        now: Now,
-        block: BlockIndex,
-        exchange: &Exchange,
-        proof: BlockProof,
-        outputs: &mut Vec<Output>,
-    ) {
-        let job = self.job();
-        self.pending.remove(&block);
-        self.reserved.remove(&block);
-        self.lost.remove(&block);
-        self.drop_others(block, outputs);
-        let operations = self.operations(block);
-        let done = DoneBlock {
-            block,
-            hash: proof
-                .hash
-                .expect("a result without a hash was refused before"),
-            worker: exchange.worker,
-            kind: exchange.kind,
-            name: exchange.name.clone(),
-            device: exchange.device.clone(),
-            compute_ms: proof.compute_ms,
-            operations,
-            epoch: self.epoch(),
-        };
-        self.replica.record_done(done.clone());
-        if let Some(participant) = self.participants.get_mut(&exchange.worker) {
-            participant.speed.observe(operations, proof.compute_ms);
-        }
-        let tally = self.tally();
-        outputs.push(Output::Persist(Change::Done {
-            job,
-            done,
-            epoch: self.epoch(),
-            tally,
-        }));
-        outputs.push(Output::Event(Event::BlockDone {
-            job,
-            block,
-            worker: exchange.worker,
-            compute_ms: proof.compute_ms,
-        }));
-        outputs.push(Output::Event(Event::JobChanged { job }));
-        if self.summary_due.is_none() {
-            self.summary_due = Some(now.moment + SUMMARY_INTERVAL);
-        }
-    }
-
-    /// Devices that compute a block which somebody else has just returned.
-    fn drop_others(&mut self, block: BlockIndex, outputs: &mut Vec<Output>) {
-        let job = self.job();
-        for lease in self.leases.remove(&block).unwrap_or_default() {
-            let Some(participant) = self.participants.get_mut(&lease.worker) else {
-                continue;
-            };
-            participant.leased = participant.leased.saturating_sub(1);
-            let message = PeerMessage::Drop {
-                job,
-                worker: lease.worker,
-                blocks: vec![block],
-            };
-            outputs.push(Output::Send {
-                to: participant.home,
-                message,
-            });
-        }
-    }
-
     fn end(&mut self, now: Now, ending: Ending, outputs: &mut Vec<Output>) {
-        let elapsed = now.moment.since(self.started);
+        let elapsed = self.age(now.moment);
         let ended = Ended {
             ending,
             at_unix_ms: now.unix_ms,
-            elapsed_ms: elapsed.as_secs_f64() * 1e3,
+            elapsed_ms: milliseconds(elapsed),
         };
         self.replica.record_end(ended.clone());
-        self.ended_at = Some(now.moment);
+        self.ended_at = Some((now.moment, Duration::ZERO));
         self.pending.clear();
         self.reserved.clear();
         self.leases.clear();
+        self.awaited.clear();
+        self.awaited_until = None;
+        for participant in self.participants.values_mut() {
+            participant.paused_until = None;
+        }
         self.summary_due = Some(now.moment);
         let (job, epoch, tally) = (self.job(), self.epoch(), self.tally());
         outputs.push(Output::Persist(Change::Ended {
@@ -706,36 +512,18 @@ impl Coordinator {
         }));
         outputs.push(Output::Event(Event::JobChanged { job }));
     }
+}
 
-    // ----- people --------------------------------------------------------
-
-    fn meet(&mut self, home: NodeId, exchange: Exchange) {
-        let claimed = Speed::claimed(exchange.mflops, exchange.threads);
-        let participant = self
-            .participants
-            .entry(exchange.worker)
-            .or_insert_with(|| Participant {
-                home,
-                exchange: exchange.clone(),
-                speed: claimed,
-                leased: 0,
-                hungry: false,
-                paused_until: None,
-            });
-        participant.home = home;
-        participant.exchange = exchange;
+/// Names are stored with every block; they come from elsewhere.
+fn clip(mut exchange: Exchange) -> Exchange {
+    for text in [&mut exchange.name, &mut exchange.device] {
+        if let Some((end, _)) = text.char_indices().nth(NAME_CHARS_MAX) {
+            text.truncate(end);
+        }
     }
+    exchange
+}
 
-    fn tally(&self) -> Tally {
-        self.replica
-            .tallies
-            .get(&self.epoch())
-            .copied()
-            .unwrap_or_default()
-    }
-
-    fn set_tally(&mut self, tally: Tally) {
-        let epoch = self.epoch();
-        self.replica.raise_tally(epoch, tally);
-    }
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
 }

@@ -1,69 +1,102 @@
 //! Which jobs exist: the short form of every job of the mesh.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use wire::{JobId, JobStatus, JobSummary};
 
-use crate::limits::DIRECTORY_JOBS_MAX;
+use crate::limits::{DIRECTORY_JOBS_MAX, HOLDERS_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
+use crate::time::Moment;
+
+#[derive(Debug)]
+struct Entry {
+    summary: JobSummary,
+    /// When this node learned that the job has ended.
+    ended_at: Option<Moment>,
+}
 
 /// Every job that this node has heard of.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
-    jobs: BTreeMap<JobId, JobSummary>,
+    jobs: BTreeMap<JobId, Entry>,
+    /// The running ones by age. Every idle device looks here at every input,
+    /// while most jobs of a directory have long ended.
+    running: BTreeSet<(u64, JobId)>,
+    ended: BTreeSet<(Moment, JobId)>,
 }
 
 impl Directory {
     pub(crate) fn get(&self, job: JobId) -> Option<&JobSummary> {
-        self.jobs.get(&job)
+        self.jobs.get(&job).map(|entry| &entry.summary)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &JobSummary> {
-        self.jobs.values()
+        self.jobs.values().map(|entry| &entry.summary)
     }
 
     /// Running jobs, the oldest first.
-    pub(crate) fn running(&self) -> Vec<&JobSummary> {
-        let mut running: Vec<_> = self
-            .jobs
-            .values()
-            .filter(|job| job.status == JobStatus::Running)
-            .collect();
-        running.sort_by_key(|job| (job.submitted_at_unix_ms, job.id));
-        running
+    pub(crate) fn running(&self) -> impl Iterator<Item = &JobSummary> {
+        self.running.iter().filter_map(|(_, job)| self.get(*job))
     }
 
     /// Takes a summary unless a newer one is known. True when it was taken.
-    pub(crate) fn learn(&mut self, summary: JobSummary) -> bool {
-        if let Some(known) = self.jobs.get(&summary.id) {
+    pub(crate) fn learn(&mut self, mut summary: JobSummary, now: Moment) -> bool {
+        if let Some(known) = self.get(summary.id) {
             if (known.epoch, known.version) >= (summary.epoch, summary.version) {
                 return false;
             }
         } else if self.jobs.len() >= DIRECTORY_JOBS_MAX {
-            self.forget_oldest_ended();
+            self.forget_oldest();
         }
-        self.jobs.insert(summary.id, summary);
+        summary.holders.truncate(HOLDERS_MAX);
+        summary
+            .idempotency_key
+            .take_if(|key| key.len() > IDEMPOTENCY_KEY_BYTES_MAX);
+        let job = summary.id;
+        let before = self.forget(job).and_then(|known| known.ended_at);
+        let ended_at = (summary.status != JobStatus::Running).then(|| before.unwrap_or(now));
+        match ended_at {
+            Some(ended_at) => self.ended.insert((ended_at, job)),
+            None => self.running.insert((summary.submitted_at_unix_ms, job)),
+        };
+        self.jobs.insert(job, Entry { summary, ended_at });
         true
     }
 
-    pub(crate) fn forget(&mut self, job: JobId) {
-        self.jobs.remove(&job);
+    pub(crate) fn remove(&mut self, job: JobId) {
+        self.forget(job);
     }
 
-    fn forget_oldest_ended(&mut self) {
-        let oldest = self
-            .jobs
-            .values()
-            .filter(|job| job.status != JobStatus::Running)
-            .min_by_key(|job| job.submitted_at_unix_ms)
-            // A mesh of only running jobs: then the oldest of them.
-            .or_else(|| {
-                self.jobs
-                    .values()
-                    .min_by_key(|job| job.submitted_at_unix_ms)
-            })
-            .map(|job| job.id);
-        if let Some(job) = oldest {
-            self.jobs.remove(&job);
+    /// The jobs that ended, as far as this node knows, so long ago.
+    pub(crate) fn ended_for(&self, time_to_live: Duration, now: Moment) -> Vec<JobId> {
+        let ended = self.ended.iter();
+        ended
+            .take_while(|(ended_at, _)| *ended_at + time_to_live <= now)
+            .map(|(_, job)| *job)
+            .collect()
+    }
+
+    /// When the first of the known endings was.
+    pub(crate) fn first_ended_at(&self) -> Option<Moment> {
+        self.ended.first().map(|(ended_at, _)| *ended_at)
+    }
+
+    fn forget(&mut self, job: JobId) -> Option<Entry> {
+        let entry = self.jobs.remove(&job)?;
+        self.running
+            .remove(&(entry.summary.submitted_at_unix_ms, job));
+        if let Some(ended_at) = entry.ended_at {
+            self.ended.remove(&(ended_at, job));
+        }
+        Some(entry)
+    }
+
+    /// The one that ended first; in a mesh of only running jobs the oldest.
+    fn forget_oldest(&mut self) {
+        let ended = self.ended.first().map(|(_, job)| *job);
+        let running = || self.running.first().map(|(_, job)| *job);
+        if let Some(job) = ended.or_else(running) {
+            self.forget(job);
         }
     }
 }

@@ -6,11 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wire::{BlockIndex, BlockProof, BlockTask, JobId, JobSummary, NodeId, PeerMessage, WorkerId};
+use wire::{
+    BlockIndex, BlockProof, BlockTask, JobId, JobStatus, JobSummary, NodeId, PeerMessage, WorkerId,
+};
 
 use crate::directory::Directory;
 use crate::effect::{Output, WorkerCommand, WorkerProfile};
-use crate::limits::{BLOCKS_PER_THREAD, PULL_TIMEOUT, THREADS_MAX};
+use crate::limits::{BLOCKS_PER_THREAD, IDLE_RETRY, PULL_TIMEOUT, RESULTS_KEPT_MAX, THREADS_MAX};
 use crate::time::Moment;
 
 /// A result that its coordinator has not yet answered for.
@@ -26,18 +28,28 @@ struct LocalWorker {
     kept: BTreeMap<(JobId, BlockIndex), Kept>,
     /// The pull that is not answered yet: at most one.
     asked: Option<(JobId, Moment)>,
-    /// Jobs whose coordinator had nothing for this device.
-    idle_at: BTreeSet<JobId>,
+    /// Jobs whose coordinator had nothing for this device, and when to ask
+    /// again if it says nothing until then.
+    idle_at: BTreeMap<JobId, Moment>,
 }
 
 impl LocalWorker {
-    fn slots(&self) -> u32 {
+    /// Blocks that it may have at once.
+    fn room(&self) -> usize {
         if !self.profile.contributing {
             return 0;
         }
         let room = self.profile.threads.min(THREADS_MAX) * BLOCKS_PER_THREAD;
-        let taken = u32::try_from(self.leased.len()).unwrap_or(u32::MAX);
-        room.saturating_sub(taken)
+        usize::try_from(room).unwrap_or(usize::MAX)
+    }
+
+    /// Blocks that it can take now.
+    fn slots(&self) -> u32 {
+        if self.kept.len() >= RESULTS_KEPT_MAX {
+            return 0;
+        }
+        let free = self.room().saturating_sub(self.leased.len());
+        u32::try_from(free).unwrap_or(u32::MAX)
     }
 }
 
@@ -45,6 +57,8 @@ impl LocalWorker {
 #[derive(Debug, Default)]
 pub(crate) struct WorkerHost {
     workers: BTreeMap<WorkerId, LocalWorker>,
+    /// The node is about to leave: what is there is finished, nothing is asked.
+    stopped: bool,
 }
 
 impl WorkerHost {
@@ -54,38 +68,50 @@ impl WorkerHost {
             .map(|(id, worker)| (*id, &worker.profile))
     }
 
+    /// The node is about to leave.
+    pub(crate) fn stop(&mut self) {
+        self.stopped = true;
+    }
+
     /// A device is new, or its profile changed.
     pub(crate) fn on_worker(
         &mut self,
         worker: WorkerId,
         profile: WorkerProfile,
+        directory: &Directory,
         outputs: &mut Vec<Output>,
     ) {
-        let stopped = !profile.contributing;
-        match self.workers.get_mut(&worker) {
-            Some(known) => {
-                known.profile = profile;
-                if stopped {
-                    give_all_back(worker, known, false, outputs);
-                }
-            }
-            None => {
-                let fresh = LocalWorker {
-                    profile,
-                    leased: BTreeMap::new(),
-                    kept: BTreeMap::new(),
-                    asked: None,
-                    idle_at: BTreeSet::new(),
-                };
-                self.workers.insert(worker, fresh);
-            }
+        let Some(known) = self.workers.get_mut(&worker) else {
+            let fresh = LocalWorker {
+                profile,
+                leased: BTreeMap::new(),
+                kept: BTreeMap::new(),
+                asked: None,
+                idle_at: BTreeMap::new(),
+            };
+            self.workers.insert(worker, fresh);
+            return;
+        };
+        let stops = known.profile.contributing && !profile.contributing;
+        known.profile = profile;
+        // Whoever had nothing for it may see that otherwise now.
+        known.idle_at.clear();
+        if stops {
+            known.asked = None;
+            drop_all(worker, known, outputs);
+            part(worker, known, directory, outputs);
         }
     }
 
     /// A device is gone: its blocks go elsewhere at once.
-    pub(crate) fn on_worker_left(&mut self, worker: WorkerId, outputs: &mut Vec<Output>) {
+    pub(crate) fn on_worker_left(
+        &mut self,
+        worker: WorkerId,
+        directory: &Directory,
+        outputs: &mut Vec<Output>,
+    ) {
         if let Some(mut gone) = self.workers.remove(&worker) {
-            give_all_back(worker, &mut gone, true, outputs);
+            part(worker, &mut gone, directory, outputs);
             for (job, block) in gone.kept.into_keys() {
                 outputs.push(Output::ReleaseResult { job, block, worker });
             }
@@ -101,28 +127,32 @@ impl WorkerHost {
         tasks: Vec<BlockTask>,
         outputs: &mut Vec<Output>,
     ) {
-        let Some(known) = self.workers.get_mut(&worker) else {
-            // The device left while its lease was under way.
+        let stopped = self.stopped;
+        let known = self.workers.get_mut(&worker);
+        // The device left, or was switched off, while its lease was under way.
+        let known = known.filter(|known| known.profile.contributing && !stopped);
+        let Some(known) = known else {
             let blocks = tasks.iter().map(|task| task.block).collect();
-            let message = PeerMessage::GiveBack {
-                job,
-                worker,
-                blocks,
-                gone: true,
-            };
-            outputs.push(Output::Send { to: from, message });
+            give_back(from, job, worker, blocks, true, outputs);
             return;
         };
         if known.asked.is_some_and(|(asked, _)| asked == job) {
             known.asked = None;
         }
-        for task in tasks {
+        let mut too_many = Vec::new();
+        for task in tasks.into_iter().filter(|task| task.job == job) {
             let key = (job, task.block);
             if known.kept.contains_key(&key) {
                 // Done already: offer the result instead of computing again.
-                known.leased.insert(key, from);
                 offer(worker, known, key, from, 0, outputs);
-            } else if known.leased.insert(key, from).is_none() {
+            } else if known.leased.contains_key(&key) {
+                known.leased.insert(key, from);
+            } else if known.leased.len() >= 2 * known.room() {
+                // Twice its room is what two coordinators may send when the
+                // first was late; nobody honest sends more.
+                too_many.push(task.block);
+            } else {
+                known.leased.insert(key, from);
                 let command = WorkerCommand::Task {
                     task,
                     coordinator: from,
@@ -130,15 +160,18 @@ impl WorkerHost {
                 outputs.push(Output::ToWorker { worker, command });
             }
         }
+        if !too_many.is_empty() {
+            give_back(from, job, worker, too_many, false, outputs);
+        }
     }
 
     /// The coordinator has nothing for this device.
-    pub(crate) fn on_no_work(&mut self, job: JobId, worker: WorkerId) {
-        if let Some(known) = self.workers.get_mut(&worker) {
-            known.idle_at.insert(job);
-            if known.asked.is_some_and(|(asked, _)| asked == job) {
-                known.asked = None;
-            }
+    pub(crate) fn on_no_work(&mut self, now: Moment, job: JobId, worker: WorkerId) {
+        if let Some(known) = self.workers.get_mut(&worker)
+            && known.asked.is_some_and(|(asked, _)| asked == job)
+        {
+            known.asked = None;
+            known.idle_at.insert(job, now + IDLE_RETRY);
         }
     }
 
@@ -149,7 +182,8 @@ impl WorkerHost {
         }
     }
 
-    /// The coordinator does not need these blocks from the device.
+    /// The coordinator does not need these blocks from the device; none named
+    /// are all that it has of the job.
     pub(crate) fn on_drop(
         &mut self,
         job: JobId,
@@ -160,6 +194,10 @@ impl WorkerHost {
         let Some(known) = self.workers.get_mut(&worker) else {
             return;
         };
+        if blocks.is_empty() && forget_leases(known, job) {
+            let command = WorkerCommand::Drop { job, block: None };
+            outputs.push(Output::ToWorker { worker, command });
+        }
         for block in blocks {
             if known.leased.remove(&(job, *block)).is_some() {
                 let command = WorkerCommand::Drop {
@@ -171,15 +209,20 @@ impl WorkerHost {
         }
     }
 
-    /// A job ended: nobody computes for it any longer.
+    /// A job ended: nobody computes for it any longer, nor keeps a result.
     pub(crate) fn on_job_ended(&mut self, job: JobId, outputs: &mut Vec<Output>) {
         for (worker, known) in &mut self.workers {
             let worker = *worker;
-            let before = known.leased.len();
-            known.leased.retain(|(leased, _), _| *leased != job);
-            if known.leased.len() < before {
+            let keys = known.kept.keys().filter(|(kept, _)| *kept == job);
+            let kept: Vec<_> = keys.copied().collect();
+            if forget_leases(known, job) || !kept.is_empty() {
                 let command = WorkerCommand::Drop { job, block: None };
                 outputs.push(Output::ToWorker { worker, command });
+            }
+            for key in kept {
+                known.kept.remove(&key);
+                let (job, block) = key;
+                outputs.push(Output::ReleaseResult { job, block, worker });
             }
             known.idle_at.remove(&job);
             known.asked = known.asked.filter(|(asked, _)| *asked != job);
@@ -203,14 +246,28 @@ impl WorkerHost {
             return;
         };
         let leased_by = known.leased.remove(&key);
-        let Some(summary) = directory.get(job) else {
+        let running = directory.get(job);
+        let running = running.filter(|summary| summary.status == JobStatus::Running);
+        let has_room = known.kept.len() < RESULTS_KEPT_MAX + known.room();
+        let Some(summary) = running.filter(|_| has_room) else {
+            // It ended, or it is one of a flood of results that nobody asked
+            // for: nobody waits for this one.
+            let command = WorkerCommand::Counted {
+                job,
+                block,
+                counted: false,
+            };
+            outputs.push(Output::ToWorker { worker, command });
             outputs.push(Output::ReleaseResult { job, block, worker });
             return;
         };
         let coordinator = leased_by.unwrap_or(summary.epoch.coordinator);
         known.kept.insert(key, Kept { proof });
         let mut slots = 0;
-        if known.asked.is_none() && next_job(known, directory).is_some_and(|next| next.id == job) {
+        if !self.stopped
+            && known.asked.is_none()
+            && next_job(known, directory).is_some_and(|next| next.id == job)
+        {
             slots = known.slots();
             known.asked = Some((job, now));
         }
@@ -220,6 +277,7 @@ impl WorkerHost {
     /// A device cannot compute a block.
     pub(crate) fn on_gave_back(
         &mut self,
+        now: Moment,
         worker: WorkerId,
         key: (JobId, BlockIndex),
         outputs: &mut Vec<Output>,
@@ -231,17 +289,8 @@ impl WorkerHost {
             let (job, block) = key;
             // Not asked again for this job until something changes there: the
             // same block would only come back.
-            known.idle_at.insert(job);
-            let message = PeerMessage::GiveBack {
-                job,
-                worker,
-                blocks: vec![block],
-                gone: false,
-            };
-            outputs.push(Output::Send {
-                to: coordinator,
-                message,
-            });
+            known.idle_at.insert(job, now + IDLE_RETRY);
+            give_back(coordinator, job, worker, vec![block], false, outputs);
         }
     }
 
@@ -304,44 +353,48 @@ impl WorkerHost {
         is_reachable: impl Fn(NodeId) -> bool,
         outputs: &mut Vec<Output>,
     ) {
+        if self.stopped {
+            return;
+        }
         for (worker, known) in &mut self.workers {
+            known.idle_at.retain(|_, until| *until > now);
             if let Some((job, since)) = known.asked {
                 if now.since(since) < PULL_TIMEOUT {
                     continue;
                 }
                 // The answer was lost; try the others first.
                 known.asked = None;
-                known.idle_at.insert(job);
+                known.idle_at.insert(job, now + PULL_TIMEOUT);
             }
-            let slots = known.slots();
-            if slots == 0 {
-                continue;
+            while let Some(next) = next_job(known, directory) {
+                let (job, to) = (next.id, next.epoch.coordinator);
+                if !is_reachable(to) {
+                    known.idle_at.insert(job, now + IDLE_RETRY);
+                    continue;
+                }
+                known.asked = Some((job, now));
+                let exchange = known.profile.exchange(*worker, known.slots());
+                let message = PeerMessage::Pull { job, exchange };
+                outputs.push(Output::Send { to, message });
+                break;
             }
-            let Some(next) = next_job(known, directory) else {
-                continue;
-            };
-            let coordinator = next.epoch.coordinator;
-            if !is_reachable(coordinator) {
-                known.idle_at.insert(next.id);
-                continue;
-            }
-            known.asked = Some((next.id, now));
-            let exchange = known.profile.exchange(*worker, slots);
-            let message = PeerMessage::Pull {
-                job: next.id,
-                exchange,
-            };
-            outputs.push(Output::Send {
-                to: coordinator,
-                message,
-            });
         }
     }
 
-    /// When a pull has waited too long.
+    /// When a pull has waited too long, or a device asks again unbidden.
     pub(crate) fn next_deadline(&self) -> Option<Moment> {
-        let asked = self.workers.values().filter_map(|worker| worker.asked);
-        asked.map(|(_, since)| since + PULL_TIMEOUT).min()
+        if self.stopped {
+            return None;
+        }
+        let workers = self
+            .workers
+            .values()
+            .filter_map(|worker| match worker.asked {
+                Some((_, since)) => Some(since + PULL_TIMEOUT),
+                None if worker.slots() > 0 => worker.idle_at.values().min().copied(),
+                None => None,
+            });
+        workers.min()
     }
 }
 
@@ -360,8 +413,7 @@ fn next_job<'d>(worker: &LocalWorker, directory: &'d Directory) -> Option<&'d Jo
     };
     directory
         .running()
-        .into_iter()
-        .filter(|job| !worker.idle_at.contains(&job.id))
+        .filter(|job| !worker.idle_at.contains_key(&job.id))
         .min_by_key(|job| leased_of(job.id))
 }
 
@@ -389,25 +441,53 @@ fn offer(
     });
 }
 
-fn give_all_back(worker: WorkerId, known: &mut LocalWorker, gone: bool, outputs: &mut Vec<Output>) {
-    let mut by_job: BTreeMap<(JobId, NodeId), Vec<BlockIndex>> = BTreeMap::new();
-    for ((job, block), coordinator) in std::mem::take(&mut known.leased) {
-        by_job.entry((job, coordinator)).or_default().push(block);
+/// Forgets what the device was to compute of a job. True when that was something.
+fn forget_leases(known: &mut LocalWorker, job: JobId) -> bool {
+    let before = known.leased.len();
+    known.leased.retain(|(leased, _), _| *leased != job);
+    known.leased.len() < before
+}
+
+/// The device stops what it computes.
+fn drop_all(worker: WorkerId, known: &LocalWorker, outputs: &mut Vec<Output>) {
+    let jobs: BTreeSet<JobId> = known.leased.keys().map(|(job, _)| *job).collect();
+    for job in jobs {
+        let command = WorkerCommand::Drop { job, block: None };
+        outputs.push(Output::ToWorker { worker, command });
     }
-    for ((job, coordinator), blocks) in by_job {
-        if !gone {
-            let command = WorkerCommand::Drop { job, block: None };
-            outputs.push(Output::ToWorker { worker, command });
-        }
-        let message = PeerMessage::GiveBack {
-            job,
-            worker,
-            blocks,
-            gone,
-        };
-        outputs.push(Output::Send {
-            to: coordinator,
-            message,
-        });
+}
+
+/// The device takes no more part: said to the coordinators of all running jobs,
+/// because each may count on it or hold a block back for it.
+fn part(
+    worker: WorkerId,
+    known: &mut LocalWorker,
+    directory: &Directory,
+    outputs: &mut Vec<Output>,
+) {
+    let running = directory.running();
+    let mut told: BTreeSet<(JobId, NodeId)> =
+        running.map(|job| (job.id, job.epoch.coordinator)).collect();
+    let leased = std::mem::take(&mut known.leased);
+    told.extend(leased.into_iter().map(|((job, _), from)| (job, from)));
+    for (job, coordinator) in told {
+        give_back(coordinator, job, worker, Vec::new(), true, outputs);
     }
+}
+
+fn give_back(
+    to: NodeId,
+    job: JobId,
+    worker: WorkerId,
+    blocks: Vec<BlockIndex>,
+    gone: bool,
+    outputs: &mut Vec<Output>,
+) {
+    let message = PeerMessage::GiveBack {
+        job,
+        worker,
+        blocks,
+        gone,
+    };
+    outputs.push(Output::Send { to, message });
 }

@@ -58,5 +58,49 @@ pub const TOMBSTONE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Expired jobs remembered at once; 16 bytes each.
 pub const TOMBSTONES_MAX: usize = 100_000;
 
+/// How long a device that was told "nothing for you" waits when nobody tells
+/// it that there is something again: that word may have been lost. Rare enough
+/// that a mesh full of idle devices stays quiet.
+pub const IDLE_RETRY: Duration = Duration::from_secs(5);
+
+/// How long a device whose result was wrong, or whose lease ran out, is left
+/// alone; doubled with each further time, up to [`FAILURES_DOUBLED_MAX`]. Long
+/// enough for others to take the block, short enough that a single slip does
+/// not cost a device.
+pub const FAILURE_PAUSE: Duration = Duration::from_secs(2);
+
+/// See [`FAILURE_PAUSE`]: about a minute in the end.
+pub const FAILURES_DOUBLED_MAX: u32 = 5;
+
+/// How long a job for the fastest devices waits for those that were there at
+/// its submission before it gives blocks to slow ones: a round trip and a tick.
+pub const FASTEST_WAIT: Duration = OVERHEAD_EXPECTED;
+
+/// Results of one device that wait for their coordinator's answer; of a
+/// megabyte each at most, in the memory of the device and of its node. A device
+/// with more asks for no work.
+pub const RESULTS_KEPT_MAX: usize = 256;
+
+/// Devices that one job remembers. More than any room holds, and few enough to
+/// look at all of them at every message; the idle ones make way for new ones.
+pub const PARTICIPANTS_MAX: usize = 1024;
+
+/// Letters of a name or device that are stored with each block it computed.
+pub const NAME_CHARS_MAX: usize = 128;
+
+/// Addresses of one node: each of its interfaces has two or three.
+pub const ADDRESSES_MAX: usize = 16;
+
+/// Holders that a job's summary may name: the coordinator and its backups.
+pub const HOLDERS_MAX: usize = 16;
+
+/// Length of an idempotency key; people send a UUID.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 1024;
+
+/// MFLOPS of one thread that are believed. A thousand times today's fastest,
+/// and sums over all devices stay finite.
+pub const THREAD_MFLOPS_MAX: f64 = 1e8;
+
 const _: () = assert!(PATIENCE >= 1 && LEASES_PER_BLOCK_MAX >= 2);
+const _: () = assert!(PULL_TIMEOUT.as_millis() < IDLE_RETRY.as_millis());
 const _: () = assert!(RUNNING_JOBS_MAX <= DIRECTORY_JOBS_MAX);

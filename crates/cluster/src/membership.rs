@@ -8,7 +8,7 @@ use std::time::Duration;
 use wire::{NodeId, NodeStatus, PeerMessage};
 
 use crate::effect::Output;
-use crate::limits::PEERS_MAX;
+use crate::limits::{ADDRESSES_MAX, PAGES_MAX, PEERS_MAX};
 use crate::time::Moment;
 
 /// Whether a peer answers.
@@ -31,6 +31,8 @@ pub struct Peer {
     pub liveness: Liveness,
     /// Whether a link to it is open.
     pub linked: bool,
+    /// It said goodbye: what still comes from it does not make it alive.
+    left: bool,
     last_heard: Moment,
 }
 
@@ -68,20 +70,32 @@ impl Membership {
             .collect()
     }
 
-    /// A link is open; a heartbeat goes out at once, to say so.
-    pub(crate) fn on_link_up(&mut self, peer: NodeId, now: Moment, outputs: &mut Vec<Output>) {
-        if !self.peers.contains_key(&peer) && self.peers.len() >= PEERS_MAX {
-            self.forget_one_unreachable();
+    /// A link is open; a heartbeat goes out at once, to say so. False when
+    /// there are too many peers, and the link is to be closed again.
+    pub(crate) fn on_link_up(
+        &mut self,
+        peer: NodeId,
+        now: Moment,
+        outputs: &mut Vec<Output>,
+    ) -> bool {
+        if !self.peers.contains_key(&peer)
+            && self.peers.len() >= PEERS_MAX
+            && !self.forget_one_unreachable()
+        {
+            outputs.push(Output::CloseLink { peer });
+            return false;
         }
         let status = self.peers.remove(&peer).and_then(|known| known.status);
         let alive = Peer {
             status,
             liveness: Liveness::Alive,
             linked: true,
+            left: false,
             last_heard: now,
         };
         self.peers.insert(peer, alive);
         self.send_heartbeat(peer, outputs);
+        true
     }
 
     pub(crate) fn on_link_down(&mut self, peer: NodeId) {
@@ -99,7 +113,7 @@ impl Membership {
             return false;
         };
         known.last_heard = now;
-        let news = known.liveness != Liveness::Alive && known.linked;
+        let news = known.liveness != Liveness::Alive && known.linked && !known.left;
         if news {
             known.liveness = Liveness::Alive;
         }
@@ -107,7 +121,7 @@ impl Membership {
     }
 
     /// Takes a status unless a newer one is known. True when it was taken.
-    pub(crate) fn on_status(&mut self, peer: NodeId, status: NodeStatus) -> bool {
+    pub(crate) fn on_status(&mut self, peer: NodeId, mut status: NodeStatus) -> bool {
         let Some(known) = self.peers.get_mut(&peer) else {
             return false;
         };
@@ -119,13 +133,22 @@ impl Membership {
         {
             return false;
         }
+        status.browsers.truncate(PAGES_MAX);
+        status.addresses.truncate(ADDRESSES_MAX);
         known.status = Some(status);
         true
+    }
+
+    /// Where a peer is found, as far as it has said.
+    pub(crate) fn addresses_of(&self, peer: NodeId) -> Option<&[String]> {
+        let status = self.peers.get(&peer)?.status.as_ref()?;
+        Some(&status.addresses)
     }
 
     /// The peer leaves on purpose.
     pub(crate) fn on_goodbye(&mut self, peer: NodeId) {
         if let Some(known) = self.peers.get_mut(&peer) {
+            known.left = true;
             known.liveness = Liveness::Unreachable;
         }
     }
@@ -170,12 +193,11 @@ impl Membership {
         outputs.push(Output::Send { to: peer, message });
     }
 
-    fn forget_one_unreachable(&mut self) {
+    fn forget_one_unreachable(&mut self) -> bool {
         let gone = self
             .peers()
-            .find(|(_, peer)| peer.liveness == Liveness::Unreachable);
-        if let Some(id) = gone.map(|(id, _)| id) {
-            self.peers.remove(&id);
-        }
+            .find(|(_, peer)| peer.liveness == Liveness::Unreachable && !peer.linked)
+            .map(|(id, _)| id);
+        gone.is_some_and(|id| self.peers.remove(&id).is_some())
     }
 }

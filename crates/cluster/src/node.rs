@@ -1,6 +1,6 @@
 //! The node: takes what happened, asks its machines, returns what to do.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use wire::{Acquaintance, JobId, JobRecord, JobSummary, NodeId, NodeStatus, PeerMessage, WorkerId};
@@ -48,8 +48,8 @@ pub struct Node {
     directory: Directory,
     host: WorkerHost,
     coordinators: BTreeMap<JobId, Coordinator>,
-    expired: BTreeSet<JobId>,
-    leaving: bool,
+    /// Jobs whose time to live is over, and since when.
+    expired: BTreeMap<JobId, Moment>,
 }
 
 impl Node {
@@ -69,8 +69,7 @@ impl Node {
             directory: Directory::default(),
             host: WorkerHost::default(),
             coordinators: BTreeMap::new(),
-            expired: BTreeSet::new(),
-            leaving: false,
+            expired: BTreeMap::new(),
         }
     }
 
@@ -89,10 +88,16 @@ impl Node {
             .coordinators
             .values()
             .filter_map(Coordinator::next_deadline);
-        let expiries = self.coordinators.values().filter_map(Coordinator::ended_at);
-        let expiries = expiries.map(|ended| ended + self.config.result_ttl);
+        let time_to_live = self.config.result_ttl;
+        let ends = self.coordinators.values().filter_map(|coordinator| {
+            coordinator
+                .expires_at(time_to_live)
+                .or_else(|| coordinator.stalls_at(time_to_live))
+        });
+        let elsewhere = self.directory.first_ended_at();
         coordinators
-            .chain(expiries)
+            .chain(ends)
+            .chain(elsewhere.map(|ended| ended + time_to_live))
             .chain(self.host.next_deadline())
             .fold(self.membership.next_deadline(), Moment::min)
     }
@@ -146,7 +151,7 @@ impl Node {
     /// Whether the job was here and its time to live is over.
     #[must_use]
     pub fn is_expired(&self, job: JobId) -> bool {
-        self.expired.contains(&job)
+        self.expired.contains_key(&job)
     }
 
     /// Jobs that this node coordinates and that have not ended.
@@ -179,8 +184,13 @@ impl Node {
                 self.on_message(now, from, message, outputs);
             }
             Input::OwnStatus(status) => self.on_own_status(status, outputs),
-            Input::Worker { worker, profile } => self.host.on_worker(worker, profile, outputs),
-            Input::WorkerLeft { worker } => self.host.on_worker_left(worker, outputs),
+            Input::Worker { worker, profile } => {
+                self.host
+                    .on_worker(worker, profile, &self.directory, outputs);
+            }
+            Input::WorkerLeft { worker } => {
+                self.host.on_worker_left(worker, &self.directory, outputs);
+            }
             Input::WorkerResult {
                 worker,
                 job,
@@ -192,13 +202,14 @@ impl Node {
                     .on_result(now.moment, worker, key, proof, &self.directory, outputs);
             }
             Input::WorkerGaveBack { worker, job, block } => {
-                self.host.on_gave_back(worker, (job, block), outputs);
+                self.host
+                    .on_gave_back(now.moment, worker, (job, block), outputs);
             }
             Input::Submit(record) => self.on_submit(now, *record, outputs),
             Input::Cancel { job } => self.on_cancel(now, job, outputs),
             Input::Restore(replica) => self.on_restore(now, *replica, outputs),
             Input::Leave => {
-                self.leaving = true;
+                self.host.stop();
                 self.tell_all(&PeerMessage::Goodbye, outputs);
             }
         }
@@ -214,22 +225,35 @@ impl Node {
             let Some(coordinator) = self.coordinators.get_mut(&job) else {
                 continue;
             };
-            let ended_at = coordinator.ended_at();
+            let time_to_live = self.config.result_ttl;
+            let stalls_at = coordinator.stalls_at(time_to_live);
+            if stalls_at.is_some_and(|stalls_at| stalls_at <= now.moment) {
+                let reason = format!(
+                    "no result came for {} s; submit it again when devices are there",
+                    time_to_live.as_secs()
+                );
+                coordinator.fail(now, reason, outputs);
+            }
+            let expires_at = coordinator.expires_at(time_to_live);
             if coordinator.on_tick(now.moment, outputs) {
                 let summary = coordinator.next_summary();
-                self.tell_summary(summary, outputs);
+                self.tell_summary(now.moment, summary, outputs);
             }
-            if ended_at.is_some_and(|ended| ended + self.config.result_ttl <= now.moment) {
-                self.expire(job, outputs);
+            if expires_at.is_some_and(|expires_at| expires_at <= now.moment) {
+                outputs.push(Output::Persist(Change::Expired { job }));
+                self.coordinators.remove(&job);
+                self.expire(now.moment, job, outputs);
             }
+        }
+        // Jobs of other coordinators, as far as this node has heard of their end.
+        let time_to_live = self.config.result_ttl;
+        for job in self.directory.ended_for(time_to_live, now.moment) {
+            self.expire(now.moment, job, outputs);
         }
         self.pull(now.moment, outputs);
     }
 
     fn pull(&mut self, now: Moment, outputs: &mut Vec<Output>) {
-        if self.leaving {
-            return;
-        }
         let own = self.id;
         let membership = &self.membership;
         let is_reachable = |node| {
@@ -269,17 +293,13 @@ impl Node {
     ) {
         match message {
             PeerMessage::Heartbeat { .. } => {}
-            PeerMessage::Status(status) => {
-                if self.membership.on_status(from, status) {
-                    outputs.push(Output::Event(Event::MeshChanged));
-                }
-            }
+            PeerMessage::Status(status) => self.on_status(from, status, outputs),
             PeerMessage::Acquaintances(nodes) => self.on_acquaintances(nodes, outputs),
             PeerMessage::Goodbye => {
                 self.membership.on_goodbye(from);
                 self.on_peer_gone(now.moment, from, outputs);
             }
-            PeerMessage::Job(summary) => self.on_summary(summary, outputs),
+            PeerMessage::Job(summary) => self.on_told(now.moment, from, summary, outputs),
             PeerMessage::Pull { job, exchange } => match self.coordinators.get_mut(&job) {
                 Some(coordinator) => coordinator.on_pull(now.moment, from, exchange, outputs),
                 None => {
@@ -302,7 +322,9 @@ impl Node {
                     self.host.on_lease(from, job, worker, tasks, outputs);
                 }
             }
-            PeerMessage::NoWork { job, worker } => self.host.on_no_work(job, worker),
+            PeerMessage::NoWork { job, worker } => {
+                self.host.on_no_work(now.moment, job, worker);
+            }
             PeerMessage::WorkAvailable { job } => self.host.on_work_available(job),
             PeerMessage::GiveBack {
                 job,
@@ -311,7 +333,7 @@ impl Node {
                 gone,
             } => {
                 if let Some(coordinator) = self.coordinators.get_mut(&job) {
-                    coordinator.on_give_back(now.moment, worker, &blocks, gone, outputs);
+                    coordinator.on_give_back(now.moment, from, worker, &blocks, gone, outputs);
                 }
             }
             PeerMessage::Drop {
@@ -381,12 +403,14 @@ impl Node {
             })
             .collect();
         for summary in due {
-            self.tell_summary(summary, outputs);
+            self.tell_summary(now.moment, summary, outputs);
         }
     }
 
     fn on_link_up(&mut self, now: Now, peer: NodeId, outputs: &mut Vec<Output>) {
-        self.membership.on_link_up(peer, now.moment, outputs);
+        if !self.membership.on_link_up(peer, now.moment, outputs) {
+            return;
+        }
         if let Some(status) = &self.own_status {
             let message = PeerMessage::Status(status.clone());
             outputs.push(Output::Send { to: peer, message });
@@ -410,16 +434,35 @@ impl Node {
             });
         }
         self.host.offer_kept(peer, &self.directory, outputs);
-        for job in self
-            .directory
-            .running()
-            .into_iter()
-            .map(|job| job.id)
-            .collect::<Vec<_>>()
-        {
-            self.host.on_work_available(job);
+        for job in self.directory.running() {
+            self.host.on_work_available(job.id);
         }
         outputs.push(Output::Event(Event::MeshChanged));
+    }
+
+    /// A peer tells of itself. The others come to know where it is: two that
+    /// linked at the same moment would not hear of each other otherwise.
+    fn on_status(&mut self, from: NodeId, status: NodeStatus, outputs: &mut Vec<Output>) {
+        let is_elsewhere = self.membership.addresses_of(from) != Some(&status.addresses[..]);
+        if !self.membership.on_status(from, status) {
+            return;
+        }
+        outputs.push(Output::Event(Event::MeshChanged));
+        let addresses = self.membership.addresses_of(from);
+        let Some(addresses) = addresses.filter(|_| is_elsewhere) else {
+            return;
+        };
+        let acquaintance = Acquaintance {
+            node: from,
+            addresses: addresses.to_vec(),
+        };
+        let message = PeerMessage::Acquaintances(vec![acquaintance]);
+        for to in self.membership.linked() {
+            if to != from {
+                let message = message.clone();
+                outputs.push(Output::Send { to, message });
+            }
+        }
     }
 
     fn on_acquaintances(&self, nodes: Vec<Acquaintance>, outputs: &mut Vec<Output>) {
@@ -448,13 +491,42 @@ impl Node {
         outputs.push(Output::Event(Event::MeshChanged));
     }
 
-    fn on_summary(&mut self, summary: JobSummary, outputs: &mut Vec<Output>) {
+    /// Somebody tells where a job stands.
+    fn on_told(
+        &mut self,
+        now: Moment,
+        from: NodeId,
+        summary: JobSummary,
+        outputs: &mut Vec<Output>,
+    ) {
+        if from == self.id {
+            // This node's own word that the job has ended. It comes this way
+            // so that answers to results, which were said before, are first.
+            self.host.on_job_ended(summary.id, outputs);
+            return;
+        }
+        let own = self.coordinators.get_mut(&summary.id);
+        match own.filter(|own| own.epoch() == summary.epoch) {
+            // What this node says itself stands above what others heard.
+            Some(own) => {
+                if own.outbid(summary.version) {
+                    let summary = own.next_summary();
+                    self.tell_summary(now, summary, outputs);
+                }
+            }
+            None => self.on_summary(now, summary, outputs),
+        }
+    }
+
+    fn on_summary(&mut self, now: Moment, summary: JobSummary, outputs: &mut Vec<Output>) {
         let (job, status) = (summary.id, summary.status);
-        if self.expired.contains(&job) || !self.directory.learn(summary) {
+        if self.expired.contains_key(&job) || !self.directory.learn(summary.clone(), now) {
             return;
         }
         if status != wire::JobStatus::Running {
-            self.host.on_job_ended(job, outputs);
+            let message = PeerMessage::Job(summary);
+            let to = self.id;
+            outputs.push(Output::Send { to, message });
         }
         outputs.push(Output::Event(Event::JobChanged { job }));
     }
@@ -473,19 +545,20 @@ impl Node {
             epoch,
         }));
         coordinator.reserve(&self.candidates(), now.moment);
-        self.lead(coordinator, outputs);
+        self.lead(now.moment, coordinator, outputs);
     }
 
     fn on_restore(&mut self, now: Now, replica: Replica, outputs: &mut Vec<Output>) {
-        if let Ok(coordinator) = Coordinator::new(replica, self.config.block_timeout, now) {
-            self.lead(coordinator, outputs);
+        if let Ok(mut coordinator) = Coordinator::new(replica, self.config.block_timeout, now) {
+            coordinator.end_if_done(now, outputs);
+            self.lead(now.moment, coordinator, outputs);
         }
     }
 
-    fn lead(&mut self, mut coordinator: Coordinator, outputs: &mut Vec<Output>) {
+    fn lead(&mut self, now: Moment, mut coordinator: Coordinator, outputs: &mut Vec<Output>) {
         let summary = coordinator.next_summary();
         self.coordinators.insert(summary.id, coordinator);
-        self.tell_summary(summary, outputs);
+        self.tell_summary(now, summary, outputs);
     }
 
     fn on_cancel(&mut self, now: Now, job: JobId, outputs: &mut Vec<Output>) {
@@ -501,20 +574,22 @@ impl Node {
         }
     }
 
-    fn expire(&mut self, job: JobId, outputs: &mut Vec<Output>) {
-        outputs.push(Output::Persist(Change::Expired { job }));
-        self.coordinators.remove(&job);
-        self.directory.forget(job);
+    /// A job's time is over: only its id is remembered.
+    fn expire(&mut self, now: Moment, job: JobId, outputs: &mut Vec<Output>) {
+        self.directory.remove(job);
         if self.expired.len() >= TOMBSTONES_MAX {
-            self.expired.pop_first();
+            let oldest = self.expired.iter().min_by_key(|(_, since)| **since);
+            if let Some(oldest) = oldest.map(|(job, _)| *job) {
+                self.expired.remove(&oldest);
+            }
         }
-        self.expired.insert(job);
+        self.expired.insert(job, now);
         outputs.push(Output::Event(Event::JobChanged { job }));
     }
 
-    fn tell_summary(&mut self, summary: JobSummary, outputs: &mut Vec<Output>) {
+    fn tell_summary(&mut self, now: Moment, summary: JobSummary, outputs: &mut Vec<Output>) {
         self.tell_all(&PeerMessage::Job(summary.clone()), outputs);
-        self.on_summary(summary, outputs);
+        self.on_summary(now, summary, outputs);
     }
 
     fn tell_all(&self, message: &PeerMessage, outputs: &mut Vec<Output>) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::limits::{BYTES_PER_SECOND_EXPECTED, OVERHEAD_EXPECTED};
+use crate::limits::{BYTES_PER_SECOND_EXPECTED, OVERHEAD_EXPECTED, THREAD_MFLOPS_MAX, THREADS_MAX};
 
 /// What a thread is taken to do until it is measured: a slow phone.
 const THREAD_MFLOPS_UNKNOWN: f64 = 500.0;
@@ -16,21 +16,33 @@ const NEWEST_WEIGHT: f64 = 0.5;
 pub(crate) struct Speed {
     thread_mflops: f64,
     threads: u32,
+    /// From then on claims are no longer listened to.
+    is_measured: bool,
 }
 
 impl Speed {
     /// From what the device says of itself: MFLOPS over all its threads.
     pub(crate) fn claimed(mflops: f64, threads: u32) -> Self {
-        let threads = threads.max(1);
+        let threads = threads.clamp(1, THREADS_MAX);
         let claimed = mflops / f64::from(threads);
         let usable = claimed.is_finite() && claimed > 0.0;
         Self {
             thread_mflops: if usable {
-                claimed
+                claimed.min(THREAD_MFLOPS_MAX)
             } else {
                 THREAD_MFLOPS_UNKNOWN
             },
             threads,
+            is_measured: false,
+        }
+    }
+
+    /// The device says something new of itself: what was measured stands.
+    pub(crate) fn claim_again(&mut self, mflops: f64, threads: u32) {
+        let claimed = Self::claimed(mflops, threads);
+        self.threads = claimed.threads;
+        if !self.is_measured {
+            self.thread_mflops = claimed.thread_mflops;
         }
     }
 
@@ -40,7 +52,8 @@ impl Speed {
         if compute_ms < 0.05 {
             return;
         }
-        let observed = to_f64(operations) / compute_ms / 1e3;
+        let observed = (to_f64(operations) / compute_ms / 1e3).min(THREAD_MFLOPS_MAX);
+        self.is_measured = true;
         self.thread_mflops += NEWEST_WEIGHT * (observed - self.thread_mflops);
     }
 
@@ -83,28 +96,61 @@ pub(crate) fn share_of(free: usize, own_mflops: f64, all_mflops: f64, slots: u32
         reason = "clamped to u32"
     )]
     let blocks = half as u32;
-    blocks
+    // Of speeds that are no numbers comes a share that is none.
+    blocks.max(1)
+}
+
+/// The devices beside one that can be counted on.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Others {
+    mflops: f64,
+    /// The fastest single thread among them: what one block costs at best.
+    thread_mflops_max: f64,
+}
+
+impl Others {
+    /// All of them together.
+    pub(crate) fn mflops(self) -> f64 {
+        self.mflops
+    }
+}
+
+impl FromIterator<Speed> for Others {
+    fn from_iter<I: IntoIterator<Item = Speed>>(speeds: I) -> Self {
+        speeds
+            .into_iter()
+            .fold(Self::default(), |others, speed| Self {
+                mflops: others.mflops + speed.mflops(),
+                thread_mflops_max: others.thread_mflops_max.max(speed.thread_mflops),
+            })
+    }
 }
 
 /// Whether a device shortens a job that the `others` would finish without it:
-/// it must return its one block before they are through with all of them.
+/// it must return its one block before they are through with all of them,
+/// which takes them a block's time at least. So the fastest device is always
+/// welcome, and a last block never waits for somebody better.
 pub(crate) fn shortens(
     own: Speed,
-    others_mflops: f64,
+    others: Others,
     block_operations: u64,
     free_blocks: usize,
 ) -> bool {
-    if others_mflops <= 0.0 {
+    if others.mflops <= 0.0 || own.thread_mflops >= others.thread_mflops_max {
         return true;
     }
-    let remaining =
-        to_f64(block_operations) * f64::from(u32::try_from(free_blocks).unwrap_or(u32::MAX));
-    own.compute_time(block_operations) < seconds(remaining / (others_mflops * 1e6))
+    let block = to_f64(block_operations);
+    let all = block * f64::from(u32::try_from(free_blocks).unwrap_or(u32::MAX));
+    let together = all / (others.mflops * 1e6);
+    let one = block / (others.thread_mflops_max * 1e6);
+    own.compute_time(block_operations) < seconds(together.max(one))
 }
 
 fn seconds(seconds: f64) -> Duration {
-    // A day stands for "never": no block takes that long.
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::from_secs(86_400))
+    // A day stands for "never": no block takes that long, and times that are
+    // multiplied must not overflow.
+    let never = Duration::from_secs(86_400);
+    Duration::try_from_secs_f64(seconds).map_or(never, |found| found.min(never))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
@@ -131,9 +177,17 @@ mod tests {
     #[test]
     fn a_slow_device_does_not_shorten_a_job_that_is_nearly_done() {
         let phone = Speed::claimed(100.0, 1);
-        assert!(!shortens(phone, 100_000.0, 1_000_000_000, 2));
-        assert!(shortens(phone, 100_000.0, 1_000_000_000, 2000));
-        assert!(shortens(phone, 0.0, 1_000_000_000, 2));
+        let others = Others::from_iter([Speed::claimed(100_000.0, 10)]);
+        assert!(!shortens(phone, others, 1_000_000_000, 2));
+        assert!(shortens(phone, others, 1_000_000_000, 2000));
+        assert!(shortens(phone, Others::default(), 1_000_000_000, 2));
+    }
+
+    #[test]
+    fn among_equal_devices_each_is_welcome_to_the_last_block() {
+        let phone = Speed::claimed(400.0, 4);
+        let others = Others::from_iter([phone, phone, phone]);
+        assert!(shortens(phone, others, 1_000_000_000, 1));
     }
 
     #[test]
@@ -150,5 +204,67 @@ mod tests {
             speed.observe(1_000_000, 1.0);
         }
         assert!((speed.mflops() - 1000.0).abs() < 2.0, "{speed:?}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_share_is_at_least_one_block_and_at_most_the_room(
+            free in 0..2_000_000_usize,
+            own in proptest::num::f64::ANY,
+            all in proptest::num::f64::ANY,
+            slots in proptest::num::u32::ANY,
+        ) {
+            let share = share_of(free, own, all, slots);
+            assert!((1..=slots.max(1)).contains(&share), "{share} of {slots}");
+        }
+
+        #[test]
+        fn a_faster_device_never_gets_less(
+            free in 1..10_000_usize,
+            own in 1.0..1e6_f64,
+            more in 1.0..1e6_f64,
+            others in 0.0..1e6_f64,
+        ) {
+            let share = share_of(free, own, own + others, 64);
+            let larger = share_of(free, own + more, own + more + others, 64);
+            assert!(larger >= share);
+        }
+
+        #[test]
+        fn no_claim_and_no_measurement_makes_a_time_that_overflows(
+            claim in proptest::num::f64::ANY,
+            threads in proptest::num::u32::ANY,
+            measured in proptest::collection::vec((proptest::num::u64::ANY, 0.0..f64::MAX), 0..40),
+            operations in proptest::num::u64::ANY,
+            bytes in proptest::num::u64::ANY,
+            ahead in proptest::num::u32::ANY,
+        ) {
+            let mut speed = Speed::claimed(claim, threads);
+            for (done, compute_ms) in measured {
+                speed.observe(done, compute_ms);
+            }
+            let expected = speed.expected_time(operations, bytes, ahead);
+            assert!(expected >= speed.compute_time(operations));
+            assert!(expected.checked_mul(crate::limits::PATIENCE).is_some());
+            assert!(speed.mflops().is_finite() && speed.mflops() >= 0.0);
+        }
+
+        #[test]
+        fn of_all_devices_one_at_least_is_welcome(
+            claims in proptest::collection::vec((1.0..1e6_f64, 1..64_u32), 1..10),
+            free in 1..1000_usize,
+        ) {
+            let speeds: Vec<Speed> = claims
+                .into_iter()
+                .map(|(mflops, threads)| Speed::claimed(mflops, threads))
+                .collect();
+            let is_welcome = |own: usize| {
+                let others = speeds.iter().enumerate();
+                let others = others.filter(|(index, _)| *index != own);
+                let others: Others = others.map(|(_, speed)| *speed).collect();
+                shortens(speeds[own], others, 20_000_000, free)
+            };
+            assert!((0..speeds.len()).any(is_welcome));
+        }
     }
 }

@@ -29,9 +29,11 @@ pub struct DoneBlock {
 }
 
 impl DoneBlock {
-    /// Of two records of one block the smaller stands, everywhere.
+    /// Of two records of one block the smaller stands, everywhere. Those that
+    /// are equal in what identifies them should be equal in the rest; that it
+    /// is compared too keeps copies alike when somebody lied about it.
     fn stands_against(&self, other: &Self) -> bool {
-        let key = |done: &Self| {
+        let result = |done: &Self| {
             (
                 done.hash,
                 done.epoch,
@@ -39,7 +41,13 @@ impl DoneBlock {
                 done.compute_ms.to_bits(),
             )
         };
-        key(self) < key(other)
+        let rest = |done: &Self| (done.operations, done.kind == WorkerKind::Browser);
+        let words = |done: &Self| (done.name.clone(), done.device.clone());
+        result(self)
+            .cmp(&result(other))
+            .then_with(|| rest(self).cmp(&rest(other)))
+            .then_with(|| words(self).cmp(&words(other)))
+            .is_lt()
     }
 }
 
@@ -69,10 +77,10 @@ impl Tally {
 
     fn plus(self, other: Self) -> Self {
         Self {
-            accepted: self.accepted + other.accepted,
-            computed: self.computed + other.computed,
-            rejected: self.rejected + other.rejected,
-            reassigned: self.reassigned + other.reassigned,
+            accepted: self.accepted.saturating_add(other.accepted),
+            computed: self.computed.saturating_add(other.computed),
+            rejected: self.rejected.saturating_add(other.rejected),
+            reassigned: self.reassigned.saturating_add(other.reassigned),
         }
     }
 }

@@ -1,9 +1,6 @@
 //! The cut: its bounds, its numbering, and that nothing is cut twice or forgotten.
 
-use kernel::cut::{
-    BLOCK_ENTRIES_MAX, BLOCKS_MAX, CHUNK_BYTES_MAX, Cut, CutError, LEFT_BYTES_MAX, ProductShape,
-    RIGHT_BYTES_MAX, Rectangle,
-};
+use kernel::cut::{Cut, CutError, LEFT_BYTES_MAX, ProductShape};
 
 fn plan(rows: u32, inner: u32, cols: u32, devices: u32) -> Cut {
     Cut::plan(ProductShape { rows, inner, cols }, devices)
@@ -111,7 +108,8 @@ fn a_row_block_that_is_not_there_has_no_chunks() {
 
 #[cfg(not(target_arch = "wasm32"))]
 mod properties {
-    use super::*;
+    use super::{Cut, LEFT_BYTES_MAX, ProductShape, plan};
+    use kernel::cut::{BLOCK_ENTRIES_MAX, BLOCKS_MAX, CHUNK_BYTES_MAX, RIGHT_BYTES_MAX, Rectangle};
     use proptest::prelude::{Strategy, prop_oneof, proptest};
 
     /// Sides of every magnitude.

@@ -66,12 +66,15 @@ macro_rules! hexadecimal_id {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                if deserializer.is_human_readable() {
-                    let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                    text.parse().map_err(de::Error::custom)
+                // Within a tagged enum serde buffers what it reads and then
+                // calls itself human-readable, whatever the format was: so the
+                // visitor takes text and bytes in either case.
+                let bytes = if deserializer.is_human_readable() {
+                    deserializer.deserialize_str(IdVisitor::<$bytes>)
                 } else {
-                    deserializer.deserialize_bytes(BytesVisitor::<$bytes>).map(Self)
-                }
+                    deserializer.deserialize_bytes(IdVisitor::<$bytes>)
+                };
+                bytes.map(Self)
             }
         }
     };
@@ -160,13 +163,17 @@ pub struct Epoch {
     pub coordinator: NodeId,
 }
 
-struct BytesVisitor<const N: usize>;
+struct IdVisitor<const N: usize>;
 
-impl<'de, const N: usize> de::Visitor<'de> for BytesVisitor<N> {
+impl<'de, const N: usize> de::Visitor<'de> for IdVisitor<N> {
     type Value = [u8; N];
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{N} bytes")
+        write!(f, "{N} bytes, or twice as many hexadecimal digits")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<[u8; N], E> {
+        parse_hexadecimal(text).ok_or_else(|| E::custom(IdError { digits: 2 * N }))
     }
 
     fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<[u8; N], E> {

@@ -69,11 +69,31 @@ impl Serialize for Seed {
 impl<'de> Deserialize<'de> for Seed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            let text = String::deserialize(deserializer)?;
-            text.parse().map(Self).map_err(de::Error::custom)
+            // Not `deserialize_str`: within a tagged enum serde buffers what it
+            // reads and calls itself human-readable, also where the format is
+            // binary and the seed a number.
+            deserializer.deserialize_any(SeedVisitor)
         } else {
             u64::deserialize(deserializer).map(Self)
         }
+    }
+}
+
+struct SeedVisitor;
+
+impl de::Visitor<'_> for SeedVisitor {
+    type Value = Seed;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a seed from 0 to 2^64 - 1, as text")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Seed, E> {
+        text.parse().map(Seed).map_err(E::custom)
+    }
+
+    fn visit_u64<E: de::Error>(self, seed: u64) -> Result<Seed, E> {
+        Ok(Seed(seed))
     }
 }
 

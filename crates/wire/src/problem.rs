@@ -32,6 +32,8 @@ fn title_of(status: u16) -> &'static str {
         403 => "Not allowed from there",
         404 => "Not found",
         405 => "Method not allowed",
+        406 => "No such format",
+        408 => "Too slow",
         409 => "Not complete yet",
         410 => "Expired",
         413 => "Too large",

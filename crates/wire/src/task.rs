@@ -62,16 +62,19 @@ pub struct BlockTask {
 }
 
 impl BlockTask {
-    /// Floating-point operations: 2 · rows · inner · cols.
+    /// Floating-point operations: 2 · rows · inner · cols. Saturates, because
+    /// a task comes from elsewhere.
     #[must_use]
     pub fn operations(&self) -> u64 {
-        2 * u64::from(self.rows) * u64::from(self.inner) * u64::from(self.cols)
+        (u64::from(self.rows) * u64::from(self.inner))
+            .saturating_mul(2)
+            .saturating_mul(u64::from(self.cols))
     }
 
-    /// Bytes of its result: 8 · rows · cols.
+    /// Bytes of its result: 8 · rows · cols. Saturates likewise.
     #[must_use]
     pub fn result_bytes(&self) -> u64 {
-        8 * u64::from(self.rows) * u64::from(self.cols)
+        (u64::from(self.rows) * u64::from(self.cols)).saturating_mul(8)
     }
 }
 

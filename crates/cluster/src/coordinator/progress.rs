@@ -33,11 +33,11 @@ impl Coordinator {
         let total = self.cut.block_count();
         let done = count(self.replica.done.len());
         let assigned = count(self.leases.len());
-        let running_ms = now.since(self.started).as_secs_f64() * 1e3;
+        let running_ms = super::milliseconds(self.age(now));
         JobProgress {
             blocks: BlockCounts {
                 total,
-                pending: total - done - assigned,
+                pending: total.saturating_sub(done.saturating_add(assigned)),
                 assigned,
                 done,
             },

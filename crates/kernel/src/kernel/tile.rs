@@ -18,12 +18,6 @@
 pub(super) unsafe trait Vector: Copy {
     /// Number of f64 in one vector.
     const LANES: usize;
-    /// Vectors of a panel of B that are kept in registers while the rows pass.
-    const HELD: usize = 4;
-    #[inline(always)]
-    unsafe fn load_again(source: *const f64) -> Self {
-        unsafe { Self::load(source) }
-    }
 
     /// +0.0 in all lanes.
     unsafe fn zero() -> Self;
@@ -37,6 +31,12 @@ pub(super) unsafe trait Vector: Copy {
     unsafe fn multiply(self, other: Self) -> Self;
     /// The lane-wise sum, rounded.
     unsafe fn add(self, other: Self) -> Self;
+    /// `left · right`, rounded, plus `self`, rounded.
+    #[inline(always)]
+    unsafe fn add_rounded_product(self, left: Self, right: Self) -> Self {
+        // SAFETY: the caller vouches for the instructions.
+        unsafe { self.add(left.multiply(right)) }
+    }
     /// `left · right + self` rounded once where there is such an instruction, else twice.
     unsafe fn add_product(self, left: Self, right: Self) -> Self;
     /// Asks for the cache line there, if the processor can be asked.
@@ -104,20 +104,27 @@ pub(super) unsafe fn accumulate<
                 }
             }
         }
+        // The tile below is next; its rows of C are in lines that nothing else asks for early.
         for row in 0..ROWS {
             let below = product.wrapping_add((ROWS + row) * stride);
             V::prefetch(below);
             V::prefetch(below.wrapping_add(VECTORS * V::LANES - 1));
         }
-        for _ in 0..depth / UNROLLED {
-            for _ in 0..UNROLLED {
-                step::<V, ROWS, VECTORS, FUSED>(&mut sums, left, right);
-                left = left.add(ROWS);
-                right = right.add(VECTORS * V::LANES);
+        for _ in 0..depth {
+            let mut factors = [V::zero(); VECTORS];
+            for (vector, factor) in factors.iter_mut().enumerate() {
+                *factor = V::load(right.add(vector * V::LANES));
             }
-        }
-        for _ in 0..depth % UNROLLED {
-            step::<V, ROWS, VECTORS, FUSED>(&mut sums, left, right);
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let entry = V::broadcast(left.add(row));
+                for (sum, factor) in sums.iter_mut().zip(factors) {
+                    *sum = if FUSED {
+                        sum.add_product(entry, factor)
+                    } else {
+                        sum.add_rounded_product(entry, factor)
+                    };
+                }
+            }
             left = left.add(ROWS);
             right = right.add(VECTORS * V::LANES);
         }
@@ -128,43 +135,6 @@ pub(super) unsafe fn accumulate<
         }
     }
 }
-
-/// What the loop does for one k.
-///
-/// # Safety
-/// As for [`accumulate`], for a depth of one.
-#[inline(always)]
-unsafe fn step<V: Vector, const ROWS: usize, const VECTORS: usize, const FUSED: bool>(
-    sums: &mut [[V; VECTORS]; ROWS],
-    left: *const f64,
-    right: *const f64,
-) {
-    // SAFETY: the caller vouches for the instructions and the lengths.
-    unsafe {
-        let mut factors = [V::zero(); VECTORS];
-        for (vector, factor) in factors.iter_mut().enumerate().take(V::HELD) {
-            *factor = V::load(right.add(vector * V::LANES));
-        }
-        for (row, sums) in sums.iter_mut().enumerate() {
-            let entry = V::broadcast(left.add(row));
-            for (vector, sum) in sums.iter_mut().enumerate().rev() {
-                let factor = if vector < V::HELD {
-                    factors[vector]
-                } else {
-                    V::load_again(right.add(vector * V::LANES))
-                };
-                *sum = if FUSED {
-                    sum.add_product(entry, factor)
-                } else {
-                    sum.add(entry.multiply(factor))
-                };
-            }
-        }
-    }
-}
-
-/// Times the loop's body is written out, to spend less on counting.
-const UNROLLED: usize = 4;
 
 impl Tile<'_> {
     /// Checks once what [`accumulate`] then relies on; returns the depth.

@@ -1,0 +1,120 @@
+//! Which blocks a device is given: reserved ones first, then a share of the
+//! free ones by speed, else one that somebody else is late with.
+
+use std::time::Duration;
+
+use wire::{BlockIndex, Spread, WorkerId};
+
+use super::Coordinator;
+use crate::limits::{BLOCK_TIMEOUT_PART, IDLE_RETRY, LEASE_BLOCKS_MAX, LEASES_PER_BLOCK_MAX};
+use crate::placement::{Others, Speed, share_of, shortens};
+use crate::time::Moment;
+
+impl Coordinator {
+    /// The blocks that a device is given now.
+    pub(super) fn choose(&self, now: Moment, worker: WorkerId, slots: u32) -> Vec<BlockIndex> {
+        let Some(participant) = self.participants.get(&worker) else {
+            return Vec::new();
+        };
+        if participant.paused_until.is_some_and(|until| until > now) {
+            return Vec::new();
+        }
+        let speed = participant.speed;
+        let mine = self
+            .reserved
+            .iter()
+            .filter(|(_, reservation)| reservation.worker == worker);
+        let mut chosen: Vec<BlockIndex> = mine.map(|(block, _)| *block).collect();
+        let free: Vec<BlockIndex> = self
+            .pending
+            .iter()
+            .filter(|block| !self.reserved.contains_key(block) && !self.is_too_slow(speed, **block))
+            .copied()
+            .collect();
+        let others = self.others(now, worker);
+        let fastest_only = self.replica.record.options.spread == Spread::Fastest;
+        let welcome = |block: &BlockIndex| {
+            !fastest_only || shortens(speed, others, self.operations(*block), free.len())
+        };
+        if free.first().is_some_and(welcome) {
+            let all_mflops = speed.mflops() + others.mflops();
+            let share = share_of(free.len(), speed.mflops(), all_mflops, slots);
+            chosen.extend(free.iter().take(share as usize));
+        }
+        chosen.truncate(LEASE_BLOCKS_MAX.min(slots as usize));
+        if chosen.is_empty() {
+            chosen.extend(self.late_block(now, worker, speed));
+        }
+        chosen
+    }
+
+    /// A block that somebody else should have returned by now and that nobody
+    /// has doubled yet; the most overdue first.
+    pub(super) fn late_block(
+        &self,
+        now: Moment,
+        worker: WorkerId,
+        speed: Speed,
+    ) -> Option<BlockIndex> {
+        self.leases
+            .iter()
+            .filter(|(block, leases)| {
+                leases.len() < LEASES_PER_BLOCK_MAX
+                    && leases
+                        .iter()
+                        .all(|lease| lease.worker != worker && lease.overdue_at <= now)
+                    && !self.is_too_slow(speed, **block)
+            })
+            .min_by_key(|(_, leases)| leases.iter().map(|lease| lease.overdue_at).min())
+            .map(|(block, _)| *block)
+    }
+
+    pub(super) fn is_too_slow(&self, speed: Speed, block: BlockIndex) -> bool {
+        speed.compute_time(self.operations(block)) > self.block_timeout / BLOCK_TIMEOUT_PART
+    }
+
+    pub(super) fn expected(&self, speed: Speed, block: BlockIndex, blocks_ahead: u32) -> Duration {
+        let bytes = self.cut.block(block.0).map_or(0, |found| {
+            let sides = u64::from(found.rows.end - found.rows.start)
+                + u64::from(found.cols.end - found.cols.start);
+            8 * sides * u64::from(self.replica.record.shape.inner)
+        });
+        speed.expected_time(self.operations(block), bytes, blocks_ahead)
+    }
+
+    pub(super) fn operations(&self, block: BlockIndex) -> u64 {
+        let inner = self.replica.record.shape.inner;
+        self.cut
+            .block(block.0)
+            .map_or(0, |found| found.operations(inner))
+    }
+
+    /// Who beside a device can be counted on: those that compute for this job,
+    /// and those that would, which ask again and again. Not one that is full
+    /// of other jobs' blocks, for whose sake nothing must wait.
+    pub(super) fn others(&self, now: Moment, worker: WorkerId) -> Others {
+        let others = self.participants.iter().filter(|(id, participant)| {
+            let asks = now.since(participant.heard_at) <= 2 * IDLE_RETRY;
+            **id != worker
+                && !participant.lapsed
+                && participant.paused_until.is_none()
+                && (participant.leased > 0 || asks)
+        });
+        let awaited = self.awaited.iter().filter(|(id, _)| **id != worker);
+        let others = others.map(|(_, participant)| participant.speed);
+        others.chain(awaited.map(|(_, speed)| *speed)).collect()
+    }
+
+    /// A device that turns out to be slower than it was known to be at submit
+    /// does not keep its reserved block from others.
+    pub(super) fn release_too_slow(&mut self, worker: WorkerId) {
+        let Some(speed) = self.participants.get(&worker).map(|known| known.speed) else {
+            return;
+        };
+        let mut reserved = std::mem::take(&mut self.reserved);
+        reserved.retain(|block, reservation| {
+            reservation.worker != worker || !self.is_too_slow(speed, *block)
+        });
+        self.reserved = reserved;
+    }
+}

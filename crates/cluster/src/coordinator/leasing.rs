@@ -1,0 +1,176 @@
+//! Blocks in the hands of devices, until they return, run out or are not
+//! needed any longer.
+
+use std::collections::BTreeSet;
+
+use wire::{BlockIndex, PeerMessage, WorkerId};
+
+use super::{Coordinator, Lease};
+use crate::effect::{Event, Output};
+use crate::limits::PATIENCE;
+use crate::tasks::task_of;
+use crate::time::Moment;
+
+impl Coordinator {
+    /// Ends leases that ran out, and repeats those that are overdue to their
+    /// holders: the lease or its result may have been lost on the way. True
+    /// when a block is there for others.
+    pub(super) fn look_at_leases(&mut self, now: Moment, outputs: &mut Vec<Output>) -> bool {
+        let mut overdue = Vec::new();
+        let mut expired = Vec::new();
+        for (block, leases) in &mut self.leases {
+            for lease in leases {
+                if lease.expires_at <= now {
+                    expired.push((*block, lease.worker));
+                } else if lease.overdue_at <= now && !lease.overdue_told {
+                    lease.overdue_told = true;
+                    overdue.push((*block, lease.worker));
+                }
+            }
+        }
+        for (block, worker) in &overdue {
+            self.repeat_lease(*block, *worker, outputs);
+        }
+        for (block, worker) in &expired {
+            self.end_lease(*block, *worker);
+            self.put_back(*block, true);
+            self.set_aside(now, *worker);
+            if let Some(participant) = self.participants.get_mut(worker) {
+                participant.lapsed = true;
+            }
+        }
+        !overdue.is_empty() || !expired.is_empty()
+    }
+
+    pub(super) fn repeat_lease(
+        &self,
+        block: BlockIndex,
+        worker: WorkerId,
+        outputs: &mut Vec<Output>,
+    ) {
+        let task = task_of(&self.replica.record, &self.cut, block);
+        let home = self.participants.get(&worker).map(|known| known.home);
+        if let (Some(task), Some(to)) = (task, home) {
+            let message = PeerMessage::Lease {
+                job: self.job(),
+                epoch: self.epoch(),
+                worker,
+                tasks: vec![task],
+            };
+            outputs.push(Output::Send { to, message });
+        }
+    }
+
+    pub(super) fn lease(
+        &mut self,
+        now: Moment,
+        worker: WorkerId,
+        block: BlockIndex,
+        outputs: &mut Vec<Output>,
+    ) {
+        let doubled = self.leases.contains_key(&block);
+        if self.lost.remove(&block) || doubled {
+            let mut tally = self.tally();
+            tally.reassigned += 1;
+            self.set_tally(tally);
+            outputs.push(Output::Event(Event::BlockReassigned {
+                job: self.job(),
+                block,
+            }));
+        }
+        self.pending.remove(&block);
+        self.reserved.remove(&block);
+        let Some(participant) = self.participants.get_mut(&worker) else {
+            return;
+        };
+        let (speed, ahead) = (participant.speed, participant.leased);
+        participant.leased += 1;
+        participant.hungry = false;
+        let expected = self.expected(speed, block, ahead);
+        let lease = Lease {
+            worker,
+            overdue_at: now + expected * PATIENCE,
+            expires_at: now + self.block_timeout,
+            overdue_told: false,
+        };
+        self.leases.entry(block).or_default().push(lease);
+    }
+
+    /// True when the device had a lease of the block.
+    pub(super) fn end_lease(&mut self, block: BlockIndex, worker: WorkerId) -> bool {
+        let Some(leases) = self.leases.get_mut(&block) else {
+            return false;
+        };
+        let before = leases.len();
+        leases.retain(|lease| lease.worker != worker);
+        let ended = leases.len() < before;
+        if leases.is_empty() {
+            self.leases.remove(&block);
+            if !self.replica.done.contains_key(&block) {
+                self.pending.insert(block);
+            }
+        }
+        if ended && let Some(participant) = self.participants.get_mut(&worker) {
+            participant.leased = participant.leased.saturating_sub(1);
+        }
+        ended
+    }
+
+    /// A block that was leased is pending again: its next lease is a
+    /// reassignment.
+    pub(super) fn put_back(&mut self, block: BlockIndex, was_leased: bool) {
+        if was_leased && self.pending.contains(&block) {
+            self.lost.insert(block);
+        }
+    }
+
+    pub(super) fn leased_by(&self, worker: WorkerId) -> Vec<BlockIndex> {
+        let leases = self.leases.iter();
+        leases
+            .filter(|(_, leases)| leases.iter().any(|lease| lease.worker == worker))
+            .map(|(block, _)| *block)
+            .collect()
+    }
+
+    pub(super) fn pending_or_leased(&self, block: BlockIndex) -> bool {
+        self.pending.contains(&block) || self.leases.contains_key(&block)
+    }
+
+    /// Devices that compute a block which somebody else has just returned.
+    pub(super) fn drop_others(&mut self, block: BlockIndex, outputs: &mut Vec<Output>) {
+        let job = self.job();
+        for lease in self.leases.remove(&block).unwrap_or_default() {
+            let Some(participant) = self.participants.get_mut(&lease.worker) else {
+                continue;
+            };
+            participant.leased = participant.leased.saturating_sub(1);
+            let message = PeerMessage::Drop {
+                job,
+                worker: lease.worker,
+                blocks: vec![block],
+            };
+            outputs.push(Output::Send {
+                to: participant.home,
+                message,
+            });
+        }
+    }
+
+    /// Tells the nodes of all devices that found nothing to ask again.
+    pub(super) fn wake_hungry(&mut self, outputs: &mut Vec<Output>) {
+        let mut homes = BTreeSet::new();
+        for participant in self.participants.values_mut() {
+            if participant.hungry && participant.paused_until.is_none() {
+                participant.hungry = false;
+                homes.insert(participant.home);
+            }
+        }
+        let job = self.job();
+        for to in homes {
+            outputs.push(Output::Send {
+                to,
+                message: PeerMessage::WorkAvailable { job },
+            });
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Jobs come to their end, and every block counts once.
+
+use crate::support::device::{Device, Habit};
+use crate::support::mesh::Mesh;
+use crate::support::{fastest, job, millis, native, node, page, record, seconds, two_by_two};
+
+/// Three nodes, each with its own threads, and three pages.
+pub(crate) fn three_nodes(seed: u64) -> Mesh {
+    let mut mesh = Mesh::new(seed);
+    for number in 1..=3 {
+        mesh.add_node(node(number));
+        mesh.attach(node(number), native(number), Device::native(4, 4000.0));
+    }
+    mesh.attach(node(1), page(1), Device::page(2, 500.0));
+    mesh.attach(node(2), page(2), Device::page(4, 2000.0));
+    mesh.attach(node(3), page(3), Device::page(1, 100.0));
+    mesh.link_all();
+    mesh.run_for(seconds(1));
+    mesh
+}
+
+#[test]
+fn a_job_over_three_nodes_and_pages_completes_with_each_block_counted_once() {
+    let mut mesh = three_nodes(1);
+    let job = mesh.submit(node(1), record(1, 64));
+    mesh.run_until_complete(job, seconds(10));
+    mesh.run_for(seconds(2));
+    mesh.check_nothing_kept();
+    for number in 1..=3 {
+        let known = mesh.node(node(number)).job(job).unwrap();
+        assert_eq!(known.status, wire::JobStatus::Complete);
+        assert_eq!((known.blocks_done, known.blocks_total), (64, 64));
+    }
+}
+
+#[test]
+fn every_attached_device_gets_a_block_also_when_one_is_much_faster() {
+    let mut mesh = three_nodes(2);
+    mesh.change((node(1), native(1)), |device| {
+        device.mflops = 1e6;
+        device.profile.mflops = 1e6;
+    });
+    mesh.run_for(millis(100));
+    let job = mesh.submit(node(1), record(1, 16));
+    mesh.run_until_complete(job, seconds(10));
+    let shares = mesh.shares(job);
+    assert_eq!(shares.len(), 6, "{shares:?}");
+}
+
+#[test]
+fn two_by_two_with_three_devices_ends() {
+    let mut mesh = Mesh::new(3);
+    for number in 1..=3 {
+        mesh.add_node(node(number));
+        mesh.attach(node(number), native(number), Device::native(4, 4000.0));
+    }
+    mesh.link_all();
+    mesh.run_for(seconds(1));
+    let job = mesh.submit(node(1), two_by_two(1));
+    let took = mesh.run_until_complete(job, seconds(5));
+    assert!(took < millis(100), "{took:?}");
+}
+
+#[test]
+fn a_node_alone_without_devices_waits_for_one() {
+    let mut mesh = Mesh::new(4);
+    mesh.add_node(node(1));
+    let job = mesh.submit(node(1), record(1, 8));
+    mesh.run_for(seconds(60));
+    assert_eq!(mesh.stored_status(job), wire::JobStatus::Running);
+    mesh.attach(node(1), page(1), Device::page(2, 1000.0));
+    mesh.run_until_complete(job, seconds(5));
+}
+
+#[test]
+fn ten_jobs_at_once_all_complete_and_none_starves() {
+    let mut mesh = three_nodes(5);
+    let jobs: Vec<_> = (1..=10)
+        .map(|number| mesh.submit(node(1 + number % 3), record(number, 24)))
+        .collect();
+    // Alone, each takes about 50 ms; the devices together have work for 0.6 s.
+    mesh.run_for(millis(300));
+    for job in &jobs {
+        let done = mesh.stored(*job).done.len();
+        assert!(done >= 3, "job {job} has {done} blocks of 24");
+    }
+    for job in jobs {
+        mesh.run_until_complete(job, seconds(10));
+    }
+}
+
+#[test]
+fn a_device_that_answers_twice_is_counted_once() {
+    let mut mesh = three_nodes(6);
+    mesh.change((node(2), native(2)), |device| {
+        device.habit = Habit::AnswersTwice
+    });
+    mesh.change((node(1), page(1)), |device| {
+        device.habit = Habit::AnswersTwice
+    });
+    let job = mesh.submit(node(1), record(1, 64));
+    mesh.run_until_complete(job, seconds(10));
+    mesh.run_for(seconds(1));
+    let tally = mesh.progress_of(job).unwrap().tally;
+    assert_eq!(tally.accepted, 64);
+    assert!(tally.computed > 64, "{tally:?}");
+    mesh.check_nothing_kept();
+}
+
+#[test]
+fn the_fastest_only_leaves_slow_devices_out() {
+    for submitter in 1..=2 {
+        let mut mesh = Mesh::new(7);
+        mesh.add_node(node(1));
+        mesh.add_node(node(2));
+        mesh.attach(node(1), native(1), Device::native(4, 100_000.0));
+        mesh.attach(node(2), page(2), Device::page(1, 5.0));
+        mesh.link_all();
+        mesh.run_for(seconds(1));
+        let job = mesh.submit(node(submitter), fastest(1, 32));
+        mesh.run_until_complete(job, seconds(5));
+        let shares = mesh.shares(job);
+        assert_eq!(shares.get(&page(2)), None, "submitted at {submitter}");
+        let phone = &mesh.devices[&(node(2), page(2))];
+        assert_eq!(phone.given, [], "submitted at {submitter}");
+    }
+}
+
+#[test]
+fn equal_devices_finish_a_job_for_the_fastest() {
+    for blocks in [1, 2, 3, 16] {
+        let mut mesh = Mesh::new(12);
+        for number in 1..=3 {
+            mesh.add_node(node(number));
+            mesh.attach(node(number), native(number), Device::native(4, 400.0));
+        }
+        mesh.link_all();
+        mesh.run_for(seconds(1));
+        let job = mesh.submit(node(1), fastest(1, blocks));
+        let took = mesh.run_until_complete(job, seconds(20));
+        assert!(took < seconds(1), "{blocks} blocks took {took:?}");
+    }
+}
+
+#[test]
+fn a_lone_slow_device_finishes_a_job_for_the_fastest() {
+    let mut mesh = Mesh::new(8);
+    mesh.add_node(node(1));
+    mesh.attach(node(1), page(1), Device::page(1, 50.0));
+    let job = mesh.submit(node(1), fastest(1, 8));
+    mesh.run_until_complete(job, seconds(10));
+}
+
+#[test]
+fn a_slow_device_finishes_for_the_fastest_when_the_fast_one_stops() {
+    let stops: [fn(&mut Mesh); 4] = [
+        |mesh| drop(mesh.detach(node(2), native(2))),
+        |mesh| {
+            mesh.change((node(2), native(2)), |device| {
+                device.profile.contributing = false
+            })
+        },
+        |mesh| {
+            mesh.change((node(2), native(2)), |device| {
+                device.habit = Habit::NeverAnswers
+            })
+        },
+        |mesh| {
+            mesh.change((node(2), native(2)), |device| {
+                device.habit = Habit::GivesBack(u32::MAX);
+            });
+        },
+    ];
+    for (which, stop) in stops.into_iter().enumerate() {
+        let mut mesh = Mesh::new(9);
+        mesh.add_node(node(1));
+        mesh.add_node(node(2));
+        mesh.attach(node(1), page(1), Device::page(1, 50.0));
+        mesh.attach(node(2), native(2), Device::native(4, 4000.0));
+        mesh.link_all();
+        mesh.run_for(seconds(1));
+        let job = mesh.submit(node(1), fastest(1, 40));
+        mesh.run_for(millis(50));
+        stop(&mut mesh);
+        mesh.run_until_complete(job, seconds(120));
+        assert!(mesh.shares(job).contains_key(&page(1)), "stop {which}");
+    }
+}
+
+#[test]
+fn a_cancel_ends_the_job_everywhere_also_from_another_node() {
+    for canceller in 1..=3 {
+        let mut mesh = three_nodes(10);
+        let job = mesh.submit(node(1), record(1, 600));
+        mesh.run_for(millis(300));
+        mesh.feed(node(canceller), cluster::Input::Cancel { job });
+        mesh.run_for(millis(100));
+        for number in 1..=3 {
+            let known = mesh.node(node(number)).job(job).unwrap();
+            assert_eq!(known.status, wire::JobStatus::Cancelled, "{number}");
+        }
+        for (at, device) in &mesh.devices {
+            assert!(device.tasks.is_empty(), "{at:?} still computes");
+        }
+        let done = mesh.stored(job).done.len();
+        mesh.run_for(seconds(5));
+        assert_eq!(mesh.stored(job).done.len(), done);
+        mesh.check_nothing_kept();
+    }
+}
+
+#[test]
+fn a_second_job_is_computed_while_a_long_one_runs() {
+    let mut mesh = three_nodes(11);
+    let long = mesh.submit(node(1), record(1, 2000));
+    mesh.run_for(seconds(1));
+    let short = mesh.submit(node(2), record(2, 8));
+    let took = mesh.run_until_complete(short, seconds(10));
+    assert!(took < seconds(2), "{took:?}");
+    mesh.run_until_complete(long, seconds(60));
+    assert_eq!(job(1), long);
+}

@@ -1,0 +1,175 @@
+//! Who knows whom.
+
+use wire::{JobStatus, NodeId, PeerMessage};
+
+use cluster::{Input, Liveness};
+
+use crate::support::device::Device;
+use crate::support::mesh::Mesh;
+use crate::support::{job, millis, native, node, record, seconds};
+
+fn liveness(mesh: &Mesh, of: NodeId, at: NodeId) -> Option<Liveness> {
+    let peers = mesh.node(at).membership().peers();
+    let mut found = peers.filter(|(id, _)| *id == of);
+    found.next().map(|(_, peer)| peer.liveness)
+}
+
+fn all_linked(mesh: &Mesh) -> bool {
+    let count = mesh.hosts.len();
+    mesh.hosts.values().all(|host| {
+        let peers = host.node.membership().peers();
+        peers.filter(|(_, peer)| peer.linked).count() == count - 1
+    })
+}
+
+#[test]
+fn a_newcomer_who_knows_one_node_comes_to_know_all_nodes_and_jobs() {
+    let mut mesh = Mesh::new(1);
+    for number in 1..=3 {
+        mesh.add_node(node(number));
+    }
+    mesh.link_all();
+    mesh.run_for(seconds(1));
+    let done = mesh.submit(node(2), record(1, 2));
+    mesh.attach(node(2), native(2), Device::native(1, 1000.0));
+    mesh.run_until_complete(done, seconds(5));
+    mesh.detach(node(2), native(2));
+    let running = mesh.submit(node(3), record(2, 2));
+    mesh.run_for(seconds(1));
+    mesh.add_node(node(4));
+    mesh.link(node(4), node(1));
+    mesh.run_for(millis(200));
+    assert!(all_linked(&mesh));
+    let newcomer = mesh.node(node(4));
+    assert_eq!(newcomer.job(done).unwrap().status, JobStatus::Complete);
+    assert_eq!(newcomer.job(running).unwrap().status, JobStatus::Running);
+    assert_eq!(newcomer.jobs()[0].id, job(2), "newest first");
+}
+
+#[test]
+fn two_newcomers_at_the_same_moment_come_to_know_each_other() {
+    for seed in 0..20 {
+        let mut mesh = Mesh::new(seed);
+        for number in 1..=4 {
+            mesh.add_node(node(number));
+        }
+        // All come to node 1 at once, and nobody tells of the others but it.
+        for number in 2..=4 {
+            mesh.link(node(1), node(number));
+        }
+        mesh.run_for(seconds(1));
+        assert!(all_linked(&mesh), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_silent_peer_is_unreachable_after_the_timeout_and_alive_when_back() {
+    let mut mesh = Mesh::new(2);
+    mesh.add_node(node(1));
+    mesh.add_node(node(2));
+    mesh.link_all();
+    mesh.run_for(seconds(1));
+    assert_eq!(liveness(&mesh, node(2), node(1)), Some(Liveness::Alive));
+    mesh.muted.insert(node(2));
+    mesh.run_for(millis(700));
+    assert_eq!(liveness(&mesh, node(2), node(1)), Some(Liveness::Alive));
+    mesh.run_for(millis(400));
+    assert_eq!(
+        liveness(&mesh, node(2), node(1)),
+        Some(Liveness::Unreachable)
+    );
+    mesh.muted.clear();
+    mesh.run_for(millis(700));
+    assert_eq!(liveness(&mesh, node(2), node(1)), Some(Liveness::Alive));
+}
+
+#[test]
+fn a_broken_line_makes_a_suspect_and_a_new_one_an_alive_peer() {
+    let mut mesh = Mesh::new(3);
+    mesh.add_node(node(1));
+    mesh.add_node(node(2));
+    mesh.link_all();
+    mesh.run_for(seconds(1));
+    mesh.jolt(node(1), node(2));
+    mesh.run_for(millis(10));
+    assert_eq!(liveness(&mesh, node(2), node(1)), Some(Liveness::Suspect));
+    mesh.run_for(millis(400));
+    assert_eq!(liveness(&mesh, node(2), node(1)), Some(Liveness::Alive));
+}
+
+#[test]
+fn a_node_that_said_goodbye_stays_gone_until_it_links_again() {
+    let mut mesh = Mesh::new(4);
+    mesh.add_node(node(1));
+    mesh.add_node(node(2));
+    mesh.attach(node(2), native(2), Device::native(1, 1000.0));
+    mesh.link_all();
+    mesh.run_for(seconds(1));
+    mesh.feed(node(2), Input::Leave);
+    // Its process takes a while to end; meanwhile it still sends.
+    mesh.run_for(millis(700));
+    assert_eq!(
+        liveness(&mesh, node(2), node(1)),
+        Some(Liveness::Unreachable)
+    );
+    assert_eq!(mesh.node(node(1)).device_count(), 0);
+    mesh.crash(node(2));
+    mesh.run_for(seconds(3));
+    mesh.restart(node(2));
+    mesh.run_for(millis(700));
+    assert_eq!(liveness(&mesh, node(2), node(1)), Some(Liveness::Alive));
+}
+
+#[test]
+fn a_node_that_leaves_takes_no_more_work_and_does_not_spin() {
+    let mut mesh = Mesh::new(5);
+    mesh.add_node(node(1));
+    mesh.add_node(node(2));
+    mesh.attach(node(1), native(1), Device::native(1, 1000.0));
+    mesh.attach(node(2), native(2), Device::native(2, 2000.0));
+    mesh.link_all();
+    mesh.run_for(seconds(1));
+    let job = mesh.submit(node(1), record(1, 400));
+    mesh.run_for(millis(500));
+    // Also when the answer to a pull never comes.
+    mesh.lose(|message| matches!(message, PeerMessage::Lease { .. }));
+    mesh.run_for(millis(200));
+    mesh.feed(node(2), Input::Leave);
+    let given = mesh.devices[&(node(2), native(2))].given.len();
+    mesh.lose_nothing();
+    mesh.run_for(seconds(3));
+    let now_given = mesh.devices[&(node(2), native(2))].given.len();
+    assert!(now_given <= given + 4, "{given} and then {now_given}");
+    mesh.run_until_complete(job, seconds(20));
+}
+
+#[test]
+fn devices_are_counted_over_the_whole_mesh() {
+    let mut mesh = crate::completing::three_nodes(6);
+    for number in 1..=3 {
+        assert_eq!(mesh.node(node(number)).device_count(), 6);
+    }
+    mesh.crash(node(3));
+    mesh.run_for(seconds(2));
+    assert_eq!(mesh.node(node(1)).device_count(), 4);
+}
+
+#[test]
+fn more_peers_than_the_limit_are_turned_away() {
+    let mut mesh = Mesh::new(7);
+    mesh.add_node(node(1));
+    let mut closed = 0;
+    for number in 0..400_u16 {
+        let mut bytes = [7; 16];
+        bytes[..2].copy_from_slice(&number.to_le_bytes());
+        let peer = NodeId::from_bytes(bytes);
+        let now = mesh.now(node(1));
+        let host = mesh.hosts.get_mut(&node(1)).unwrap();
+        let outputs = host.node.handle(now, Input::LinkUp { peer });
+        let turned_away = cluster::Output::CloseLink { peer };
+        closed += usize::from(outputs.contains(&turned_away));
+    }
+    let known = mesh.node(node(1)).membership().peers().count();
+    assert_eq!(known, cluster::limits::PEERS_MAX);
+    assert_eq!(closed, 400 - cluster::limits::PEERS_MAX);
+}

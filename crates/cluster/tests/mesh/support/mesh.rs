@@ -1,0 +1,405 @@
+//! The mesh: a virtual clock, a network and the disks of a few real nodes.
+//!
+//! Everything that happens is in one queue, ordered by time; chance comes from
+//! one seed. A node is woken only by what reaches it and by its own deadlines,
+//! so a deadline that is missing makes a test hang and one that stays in the
+//! past makes it fail.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use cluster::{Event, Input, JobProgress, Moment, Node, NodeConfig, Now, Replica};
+use wire::{
+    BlockIndex, BlockProof, BrowserStatus, ChunkHash, JobId, JobRecord, JobStatus, NodeId,
+    NodeStatus, PeerMessage, WorkerId, WorkerKind,
+};
+
+use super::device::{Device, DeviceKey, result_hash};
+use super::random::Random;
+use super::store::{Store, accepted, blocks_of, done_blocks};
+
+const UNIX_MS_AT_START: u64 = 1_800_000_000_000;
+
+/// What is wrong with the network, in times per thousand.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Faults {
+    pub(crate) loss: u64,
+    pub(crate) duplication: u64,
+    /// Messages overtake each other.
+    pub(crate) reordering: u64,
+    /// A node dies between two outputs.
+    pub(crate) crash: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) node: Node,
+    pub(crate) is_up: bool,
+    pub(crate) ticks: u64,
+    pub(super) started: u64,
+    pub(super) life: u64,
+    pub(super) tick_at: Option<u64>,
+    pub(super) status_version: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Happening {
+    Tick(NodeId),
+    Arrive {
+        from: NodeId,
+        to: NodeId,
+        line: u64,
+        message: PeerMessage,
+        bytes: Option<ChunkHash>,
+    },
+    Finish {
+        at: DeviceKey,
+        job: JobId,
+        block: BlockIndex,
+    },
+    GiveBack {
+        at: DeviceKey,
+        job: JobId,
+        block: BlockIndex,
+    },
+    Leave(DeviceKey),
+    Link(NodeId, NodeId),
+    Cut(NodeId, NodeId),
+    Restart(NodeId),
+}
+
+#[derive(Debug)]
+pub(crate) struct Mesh {
+    pub(crate) clock: u64,
+    pub(crate) random: Random,
+    pub(crate) faults: Faults,
+    pub(crate) hosts: BTreeMap<NodeId, Host>,
+    pub(crate) stores: BTreeMap<NodeId, Store>,
+    pub(crate) devices: BTreeMap<DeviceKey, Device>,
+    /// Nothing from or to these arrives, though their links seem open.
+    pub(crate) muted: BTreeSet<NodeId>,
+    pub(crate) events: Vec<(NodeId, Event)>,
+    pub(crate) sent: Vec<(NodeId, NodeId, PeerMessage)>,
+    behind_ms: BTreeMap<NodeId, u64>,
+    pub(super) config: NodeConfig,
+    pub(super) queue: BTreeMap<(u64, u64), Happening>,
+    pub(super) sequence: u64,
+    /// Open lines: each has a number of its own.
+    pub(super) lines: BTreeMap<(NodeId, NodeId), u64>,
+    /// Pairs that link again by themselves when their line breaks.
+    pub(super) wired: BTreeSet<(NodeId, NodeId)>,
+    pub(super) last_arrival: BTreeMap<(NodeId, NodeId), u64>,
+    /// Messages that are to be lost on purpose.
+    pub(super) lost: Vec<fn(&PeerMessage) -> bool>,
+}
+
+impl Mesh {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self::with_config(seed, NodeConfig::default())
+    }
+
+    pub(crate) fn with_config(seed: u64, config: NodeConfig) -> Self {
+        Self {
+            clock: 1_000_000,
+            random: Random::new(seed),
+            faults: Faults::default(),
+            hosts: BTreeMap::new(),
+            stores: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            muted: BTreeSet::new(),
+            events: Vec::new(),
+            behind_ms: BTreeMap::new(),
+            sent: Vec::new(),
+            config,
+            queue: BTreeMap::new(),
+            sequence: 0,
+            lines: BTreeMap::new(),
+            wired: BTreeSet::new(),
+            last_arrival: BTreeMap::new(),
+            lost: Vec::new(),
+        }
+    }
+
+    // ----- building ------------------------------------------------------
+
+    pub(crate) fn add_node(&mut self, id: NodeId) {
+        self.stores.entry(id).or_default();
+        let life = self.hosts.get(&id).map_or(0, |host| host.life + 1);
+        let node = Node::new(id, self.config, Now::default());
+        let host = Host {
+            node,
+            is_up: true,
+            ticks: 0,
+            started: self.clock,
+            life,
+            tick_at: None,
+            status_version: 0,
+        };
+        self.hosts.insert(id, host);
+        self.tell_status(id);
+    }
+
+    /// Links every two nodes, for as long as both are up.
+    pub(crate) fn link_all(&mut self) {
+        let ids: Vec<NodeId> = self.hosts.keys().copied().collect();
+        for (index, one) in ids.iter().enumerate() {
+            for other in &ids[index + 1..] {
+                self.link(*one, *other);
+            }
+        }
+    }
+
+    pub(crate) fn link(&mut self, one: NodeId, other: NodeId) {
+        let (one, other) = pair(one, other);
+        if self.wired.insert((one, other)) {
+            self.happen(self.clock, Happening::Link(one, other));
+        }
+    }
+
+    /// Breaks the line; it stays broken until it is linked again.
+    pub(crate) fn cut(&mut self, one: NodeId, other: NodeId) {
+        let (one, other) = pair(one, other);
+        self.wired.remove(&(one, other));
+        self.happen(self.clock, Happening::Cut(one, other));
+    }
+
+    /// Breaks the line; it is soon there again.
+    pub(crate) fn jolt(&mut self, one: NodeId, other: NodeId) {
+        let (one, other) = pair(one, other);
+        self.happen(self.clock, Happening::Cut(one, other));
+    }
+
+    /// A device computes through a node from now on.
+    pub(crate) fn attach(&mut self, home: NodeId, worker: WorkerId, device: Device) {
+        let profile = device.profile.clone();
+        self.devices.insert((home, worker), device);
+        self.feed(home, Input::Worker { worker, profile });
+        self.tell_status(home);
+    }
+
+    pub(crate) fn detach(&mut self, home: NodeId, worker: WorkerId) -> Option<Device> {
+        let device = self.devices.remove(&(home, worker))?;
+        self.feed(home, Input::WorkerLeft { worker });
+        self.tell_status(home);
+        Some(device)
+    }
+
+    /// The person at the device changes something.
+    pub(crate) fn change(&mut self, at: DeviceKey, change: impl FnOnce(&mut Device)) {
+        let device = self.devices.get_mut(&at).expect("it is attached");
+        change(device);
+        let profile = device.profile.clone();
+        let (home, worker) = at;
+        self.feed(home, Input::Worker { worker, profile });
+        self.tell_status(home);
+    }
+
+    pub(crate) fn submit(&mut self, at: NodeId, mut record: JobRecord) -> JobId {
+        let job = record.id;
+        record.origin = at;
+        record.submitted_at_unix_ms = self.unix_ms();
+        self.feed(at, Input::Submit(Box::new(record)));
+        job
+    }
+
+    /// From now on messages like these are lost.
+    pub(crate) fn lose(&mut self, which: fn(&PeerMessage) -> bool) {
+        self.lost.push(which);
+    }
+
+    pub(crate) fn lose_nothing(&mut self) {
+        self.lost.clear();
+    }
+
+    // ----- dying ---------------------------------------------------------
+
+    /// The process ends: nothing but the store is left.
+    pub(crate) fn crash(&mut self, id: NodeId) {
+        let host = self.hosts.get_mut(&id).expect("it was added");
+        if !host.is_up {
+            return;
+        }
+        host.is_up = false;
+        host.tick_at = None;
+        let store = self.stores.get_mut(&id).expect("every node has a store");
+        store.kept.clear();
+        for ((home, _), device) in &mut self.devices {
+            if *home == id {
+                device.forget_all();
+            }
+        }
+        let others: Vec<NodeId> = self.hosts.keys().copied().collect();
+        for other in others {
+            if other != id {
+                let (one, other) = pair(id, other);
+                self.happen(self.clock, Happening::Cut(one, other));
+            }
+        }
+    }
+
+    /// The process starts again on its store; its devices come back.
+    pub(crate) fn restart(&mut self, id: NodeId) {
+        if self.hosts[&id].is_up {
+            return;
+        }
+        self.add_node(id);
+        let devices = self.devices.iter().filter(|((home, _), _)| *home == id);
+        let devices: Vec<_> = devices
+            .map(|((_, worker), device)| (*worker, device.profile.clone()))
+            .collect();
+        for (worker, profile) in devices {
+            self.feed(id, Input::Worker { worker, profile });
+        }
+        self.tell_status(id);
+        let replicas: Vec<_> = self.stores[&id].jobs.values().cloned().collect();
+        for replica in replicas {
+            self.feed(id, Input::Restore(Box::new(replica)));
+        }
+        for (one, other) in self.wired.clone() {
+            if one == id || other == id {
+                self.happen(self.clock + 1, Happening::Link(one, other));
+            }
+        }
+    }
+
+    // ----- looking -------------------------------------------------------
+
+    pub(crate) fn now(&self, id: NodeId) -> Now {
+        let host = &self.hosts[&id];
+        Now {
+            moment: Moment::from_micros(self.clock - host.started),
+            unix_ms: self.unix_ms() - self.behind_ms.get(&id).unwrap_or(&0),
+        }
+    }
+
+    pub(crate) fn unix_ms(&self) -> u64 {
+        UNIX_MS_AT_START + self.clock / 1000
+    }
+
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
+        &self.hosts[&id].node
+    }
+
+    pub(crate) fn stored(&self, job: JobId) -> &Replica {
+        let mut stored = self
+            .stores
+            .values()
+            .filter_map(|store| store.jobs.get(&job));
+        stored.next().expect("the job is stored")
+    }
+
+    pub(crate) fn stored_status(&self, job: JobId) -> JobStatus {
+        self.stored(job).status()
+    }
+
+    /// The job as its coordinator shows it.
+    pub(crate) fn progress_of(&self, job: JobId) -> Option<JobProgress> {
+        self.hosts.iter().find_map(|(id, host)| {
+            let progress = host.node.progress(job, self.now(*id).moment)?;
+            host.is_up.then_some(progress)
+        })
+    }
+
+    /// Blocks of the job that count for each device.
+    pub(crate) fn shares(&self, job: JobId) -> BTreeMap<WorkerId, u32> {
+        let mut shares = BTreeMap::new();
+        for done in self.stored(job).done.values() {
+            *shares.entry(done.worker).or_default() += 1;
+        }
+        shares
+    }
+
+    /// Each block once: accepted, done and total are one number.
+    pub(crate) fn check_counted_once(&self, job: JobId) {
+        let replica = self.stored(job);
+        let numbers = (accepted(replica), done_blocks(replica));
+        assert_eq!(numbers, (blocks_of(replica), blocks_of(replica)));
+        assert!(replica.total_tally().computed >= accepted(replica));
+    }
+
+    /// Nobody holds the bytes of a result that nobody needs.
+    pub(crate) fn check_nothing_kept(&self) {
+        for (id, store) in &self.stores {
+            assert!(store.kept.is_empty(), "{id} keeps {:?}", store.kept);
+        }
+    }
+
+    /// The device returns a block, whatever it was given.
+    pub(crate) fn answer(&mut self, (home, worker): DeviceKey, job: JobId, block: BlockIndex) {
+        let hash = result_hash(job, block);
+        let store = self.stores.get_mut(&home).expect("every node has a store");
+        store.kept.insert((job, block, worker), hash);
+        let proof = BlockProof {
+            compute_ms: 1.0,
+            operations: 20_000_000,
+            hash: Some(hash),
+            bytes: 80_000,
+        };
+        let result = Input::WorkerResult {
+            worker,
+            job,
+            block,
+            proof,
+        };
+        self.feed(home, result);
+    }
+
+    /// The calendar of this node is behind from now on.
+    pub(crate) fn set_clock_back(&mut self, id: NodeId, unix_ms: u64) {
+        self.behind_ms.insert(id, unix_ms);
+    }
+
+    // ----- inner ---------------------------------------------------------
+
+    pub(super) fn happen(&mut self, at: u64, happening: Happening) {
+        self.sequence += 1;
+        self.queue.insert((at, self.sequence), happening);
+    }
+
+    pub(super) fn fresh_number(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    /// What a node tells of itself, as its driver would.
+    fn tell_status(&mut self, id: NodeId) {
+        let version = self.unix_ms();
+        let host = self.hosts.get_mut(&id).expect("it was added");
+        host.status_version = version.max(host.status_version + 1);
+        let mut status = NodeStatus {
+            version: host.status_version,
+            name: format!("node {}", id.short()),
+            addresses: vec![format!("{}:8080", id.short())],
+            device: "simulated".to_owned(),
+            cores: 4,
+            threads: 0,
+            mflops: 0.0,
+            browsers: Vec::new(),
+        };
+        let own = self.devices.iter().filter(|((home, _), _)| *home == id);
+        for ((_, worker), device) in own {
+            let profile = &device.profile;
+            if profile.kind == WorkerKind::Native {
+                (status.threads, status.mflops) = (profile.threads, profile.mflops);
+                continue;
+            }
+            status.browsers.push(BrowserStatus {
+                worker: *worker,
+                device: profile.device.clone(),
+                threads: profile.threads,
+                mflops: profile.mflops,
+                visible: profile.visible,
+                contributing: profile.contributing,
+            });
+        }
+        self.feed(id, Input::OwnStatus(status));
+    }
+}
+
+pub(super) fn pair(one: NodeId, other: NodeId) -> (NodeId, NodeId) {
+    (one.min(other), one.max(other))
+}
+
+pub(super) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).expect("tests are short")
+}

@@ -1,0 +1,296 @@
+//! One message of each variant, with every field set.
+
+use wire::{
+    Acquaintance, Arithmetic, BlockIndex, BlockProof, BlockTask, BrowserStatus, Chunk, ChunkHash,
+    Epoch, Exchange, JobId, JobOptions, JobStatus, JobSummary, NodeId, NodeStatus, PageMessage,
+    PageStatus, PeerMessage, Seed, Shape, Spread, TaskInput, WorkerId, WorkerKind,
+};
+
+pub(crate) fn record_id() -> JobId {
+    JobId::from_bytes([0x33; 16])
+}
+
+fn node() -> NodeId {
+    NodeId::from_bytes([0x11; 16])
+}
+
+fn worker() -> WorkerId {
+    WorkerId::from_bytes([0x22; 16])
+}
+
+fn hash() -> ChunkHash {
+    ChunkHash::from_bytes([0xab; 32])
+}
+
+fn epoch() -> Epoch {
+    Epoch {
+        number: 300,
+        coordinator: node(),
+    }
+}
+
+fn exchange() -> Exchange {
+    Exchange {
+        worker: worker(),
+        kind: WorkerKind::Browser,
+        name: "phone".to_owned(),
+        device: "Chromium 140, Android".to_owned(),
+        threads: 8,
+        mflops: 1234.5,
+        slots: 16,
+    }
+}
+
+fn proof() -> BlockProof {
+    BlockProof {
+        compute_ms: 12.25,
+        operations: 100_000_000,
+        hash: Some(hash()),
+        bytes: 80_000,
+    }
+}
+
+fn task(a: TaskInput, b: TaskInput) -> BlockTask {
+    BlockTask {
+        job: record_id(),
+        block: BlockIndex(70_000),
+        rows: 13,
+        inner: 200,
+        cols: 200,
+        arithmetic: Arithmetic::Fast,
+        a,
+        b,
+    }
+}
+
+fn random() -> TaskInput {
+    TaskInput::Random {
+        seed: Seed(u64::MAX),
+        matrix_cols: 200,
+        row_start: 26,
+        col_start: 0,
+    }
+}
+
+fn chunks() -> TaskInput {
+    TaskInput::Chunks {
+        chunks: vec![
+            Chunk {
+                hash: hash(),
+                rows: 8,
+            },
+            Chunk {
+                hash: ChunkHash::from_bytes([0; 32]),
+                rows: 5,
+            },
+        ],
+    }
+}
+
+fn summary() -> JobSummary {
+    JobSummary {
+        id: record_id(),
+        status: JobStatus::Running,
+        epoch: epoch(),
+        version: 1_700_000_000_001,
+        holders: vec![node(), NodeId::from_bytes([0xff; 16])],
+        shape: Shape {
+            rows: 200,
+            inner: 300,
+            cols: 400,
+        },
+        options: JobOptions {
+            arithmetic: Arithmetic::Reproducible,
+            spread: Spread::Fastest,
+        },
+        blocks_total: 16,
+        blocks_done: 3,
+        submitted_at_unix_ms: 1_700_000_000_000,
+        idempotency_key: Some("key".to_owned()),
+    }
+}
+
+fn node_status() -> NodeStatus {
+    NodeStatus {
+        version: 2,
+        name: "laptop".to_owned(),
+        addresses: vec!["192.168.1.7:8080".to_owned(), "[fe80::1]:8080".to_owned()],
+        device: "AMD EPYC, linux x86_64".to_owned(),
+        cores: 16,
+        threads: 15,
+        mflops: 1e5,
+        browsers: vec![BrowserStatus {
+            worker: worker(),
+            device: "Safari, iOS".to_owned(),
+            threads: 6,
+            mflops: 0.5,
+            visible: true,
+            contributing: false,
+        }],
+    }
+}
+
+fn page_status() -> PageStatus {
+    PageStatus {
+        device: "Chromium 140, Android".to_owned(),
+        threads: 8,
+        mflops: 2500.5,
+        visible: true,
+        contributing: true,
+    }
+}
+
+pub(crate) fn peer_samples() -> Vec<(&'static str, PeerMessage)> {
+    let (job, worker, block) = (record_id(), worker(), BlockIndex(70_000));
+    let lease = |task| PeerMessage::Lease {
+        job,
+        epoch: epoch(),
+        worker,
+        tasks: vec![task],
+    };
+    vec![
+        ("Heartbeat", PeerMessage::Heartbeat { sequence: 7 }),
+        ("Status", PeerMessage::Status(node_status())),
+        (
+            "Acquaintances",
+            PeerMessage::Acquaintances(vec![Acquaintance {
+                node: node(),
+                addresses: vec!["10.0.0.2:8080".to_owned()],
+            }]),
+        ),
+        ("Goodbye", PeerMessage::Goodbye),
+        ("Job", PeerMessage::Job(summary())),
+        (
+            "Pull",
+            PeerMessage::Pull {
+                job,
+                exchange: exchange(),
+            },
+        ),
+        ("Lease/chunks", lease(task(chunks(), chunks()))),
+        ("Lease/random", lease(task(random(), chunks()))),
+        ("NoWork", PeerMessage::NoWork { job, worker }),
+        ("WorkAvailable", PeerMessage::WorkAvailable { job }),
+        (
+            "GiveBack",
+            PeerMessage::GiveBack {
+                job,
+                worker,
+                blocks: vec![block, BlockIndex(0)],
+                gone: true,
+            },
+        ),
+        (
+            "Drop",
+            PeerMessage::Drop {
+                job,
+                worker,
+                blocks: Vec::new(),
+            },
+        ),
+        (
+            "Result",
+            PeerMessage::Result {
+                job,
+                block,
+                exchange: exchange(),
+                proof: proof(),
+            },
+        ),
+        (
+            "Counted",
+            PeerMessage::Counted {
+                job,
+                block,
+                worker,
+                counted: true,
+            },
+        ),
+        ("Cancel", PeerMessage::Cancel { job }),
+        ("ChunkRequest", PeerMessage::ChunkRequest { hash: hash() }),
+        ("Chunk", PeerMessage::Chunk { hash: hash() }),
+        ("ChunkMissing", PeerMessage::ChunkMissing { hash: hash() }),
+    ]
+}
+
+pub(crate) fn page_samples() -> Vec<(&'static str, PageMessage)> {
+    let (job, block) = (record_id(), BlockIndex(70_000));
+    let nodes = vec!["http://10.0.0.2:8080".to_owned()];
+    vec![
+        (
+            "Hello",
+            PageMessage::Hello {
+                protocol: 1,
+                worker: worker(),
+                status: page_status(),
+            },
+        ),
+        (
+            "Welcome",
+            PageMessage::Welcome {
+                node: node(),
+                name: "laptop".to_owned(),
+                nodes: nodes.clone(),
+            },
+        ),
+        ("Nodes", PageMessage::Nodes { nodes }),
+        ("Superseded", PageMessage::Superseded),
+        (
+            "Status",
+            PageMessage::Status {
+                status: page_status(),
+            },
+        ),
+        (
+            "Task/chunks",
+            PageMessage::Task {
+                task: task(chunks(), chunks()),
+            },
+        ),
+        (
+            "Task/random",
+            PageMessage::Task {
+                task: task(random(), chunks()),
+            },
+        ),
+        (
+            "Drop/block",
+            PageMessage::Drop {
+                job,
+                block: Some(block),
+            },
+        ),
+        ("Drop/job", PageMessage::Drop { job, block: None }),
+        ("ChunkRequest", PageMessage::ChunkRequest { hash: hash() }),
+        ("Chunk", PageMessage::Chunk { hash: hash() }),
+        ("ChunkMissing", PageMessage::ChunkMissing { hash: hash() }),
+        (
+            "GiveBack",
+            PageMessage::GiveBack {
+                job,
+                block,
+                reason: "no memory".to_owned(),
+            },
+        ),
+        (
+            "Result",
+            PageMessage::Result {
+                job,
+                block,
+                proof: BlockProof {
+                    hash: None,
+                    ..proof()
+                },
+            },
+        ),
+        (
+            "Counted",
+            PageMessage::Counted {
+                job,
+                block,
+                counted: true,
+                rows: 13,
+            },
+        ),
+    ]
+}
