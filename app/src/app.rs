@@ -5,7 +5,8 @@ use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{Route, Router, Routes};
 use leptos_router::{SsrMode, path};
 
-use crate::components::Header;
+use crate::answering_node::AnsweringNode;
+use crate::components::{AwayNotice, Header};
 use crate::compute_worker::ComputeStateSignal;
 use crate::pages::{ContributionPage, JobPage, JobsPage, NewJobPage, NodesPage, NotFoundPage};
 
@@ -16,6 +17,7 @@ use crate::pages::{ContributionPage, JobPage, JobsPage, NewJobPage, NodesPage, N
 pub fn App() -> impl IntoView {
     provide_meta_context();
     ComputeStateSignal::provide();
+    AnsweringNode::provide();
     view! {
         <Title formatter=|title: String| match title.as_str() {
             "" => "matmesh".to_owned(),
@@ -27,6 +29,7 @@ pub fn App() -> impl IntoView {
             </a>
             <Header />
             <main id="content" tabindex="-1">
+                <AwayNotice />
                 <Routes fallback=NotFoundPage>
                     <Route path=path!("/") view=NewJobPage ssr=SsrMode::Async />
                     <Route path=path!("/jobs") view=JobsPage ssr=SsrMode::Async />

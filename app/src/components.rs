@@ -2,6 +2,7 @@
 //! render it; only the pages ask the node.
 
 mod alert;
+mod away_notice;
 mod block_map;
 mod cancel_form;
 mod contribution_controls;
@@ -27,8 +28,10 @@ mod result_panel;
 mod size_fields;
 mod status_badge;
 mod upload_form;
+mod without_script;
 
 pub(crate) use alert::Alert;
+pub(crate) use away_notice::AwayNotice;
 pub(crate) use block_map::BlockMap;
 pub(crate) use cancel_form::CancelForm;
 pub(crate) use contribution_controls::ContributionControls;
@@ -54,3 +57,4 @@ pub(crate) use result_panel::ResultPanel;
 pub(crate) use size_fields::SizeFields;
 pub(crate) use status_badge::StatusBadge;
 pub(crate) use upload_form::UploadForm;
+pub(crate) use without_script::WithoutScript;

@@ -3,9 +3,13 @@
 //! The same text on the server and in the browser, so no locale and no time
 //! zone: a page must not change under the reader when it comes to life.
 
-/// Milliseconds: `12.3 ms`.
+/// Milliseconds: `12.3 ms`, or `0.042 ms` where one decimal would say nothing.
 pub(crate) fn milliseconds(duration_ms: f64) -> String {
-    format!("{duration_ms:.1} ms")
+    if duration_ms > 0.0 && duration_ms < 1.0 {
+        format!("{duration_ms:.3} ms")
+    } else {
+        format!("{duration_ms:.1} ms")
+    }
 }
 
 /// A duration in the unit that suits it: `412 ms`, `3.2 s`, `5 min 3 s`.

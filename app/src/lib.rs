@@ -20,6 +20,7 @@
     reason = "leptos' macros make the inner items of each component and server function pub"
 )]
 
+mod answering_node;
 pub mod api;
 mod app;
 mod app_error;

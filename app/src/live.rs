@@ -12,6 +12,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::AppError;
+use crate::answering_node::AnsweringNode;
 
 /// While a job runs: a person sees this as continuous.
 pub(crate) const WHILE_RUNNING: Duration = Duration::from_millis(300);
@@ -40,12 +41,15 @@ pub(crate) fn keep_fresh<T, Fetch, Answer>(
 {
     let pause_before_next = Rc::new(pause_before_next);
     let fetch = Rc::new(fetch);
+    let node = AnsweringNode::expect();
     Effect::new(move |_| {
         let (pause_before_next, fetch) = (Rc::clone(&pause_before_next), Rc::clone(&fetch));
         spawn_local(async move {
             while let Some(Some(pause)) = shown.try_with_untracked(&*pause_before_next) {
                 wait(pause).await;
-                let Ok(fresh) = fetch().await else { continue };
+                let answer = fetch().await;
+                node.note(&answer);
+                let Ok(fresh) = answer else { continue };
                 let is_new = shown.try_with_untracked(|shown| *shown != fresh);
                 if is_new == Some(true) {
                     shown.try_set(fresh);

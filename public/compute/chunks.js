@@ -7,9 +7,9 @@
 // What may be held at once; a phone's browser ends a tab that holds much more.
 const BYTES_MAX = 256 << 20;
 
-// Requests under way: enough to keep a Wi-Fi link busy with 1 MiB chunks; a node
-// fetches four at once for a page. And few
-// enough that a dropped job's chunks are not still arriving a minute later.
+// Requests under way: enough to keep a Wi-Fi link busy with 1 MiB chunks (a node
+// fetches four at once for a page), few enough that a dropped job's chunks are
+// not still arriving a minute later.
 const REQUESTS_MAX = 8;
 
 /**

@@ -2,24 +2,19 @@
 //! pages come through here.
 //!
 //! A job is answered for by its coordinator. Here that is this node or another
-//! one; [`locate`] says which.
+//! one; [`locate`] says which. Its [`matrices`] have a file of their own.
+
+pub(crate) mod matrices;
 
 use std::time::Duration;
 
 use cluster::{Input, Node};
-use kernel::format::OutputFormat;
 use tokio::time::Instant;
-use wire::{
-    BlockView, JobId, JobStatus, JobView, MatrixSource, NodeId, Problem, ResultPreview, Shape,
-};
+use wire::{BlockView, JobId, JobView, NodeId, Problem};
 
 use crate::http::forward::{self, Question};
-use crate::matrix_rows::{MatrixRows, RowReader};
 use crate::services::Services;
 use crate::views;
-
-/// No preview is larger; pages show 15 rows and columns.
-const CORNER_SIDE_MAX: u32 = 100;
 
 /// Who answers for a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,15 +23,6 @@ pub(crate) enum Place {
     Here,
     /// Its coordinator.
     At(NodeId),
-}
-
-/// One of a job's two inputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum InputName {
-    /// The left factor.
-    A,
-    /// The right factor.
-    B,
 }
 
 /// Who answers for `job`: 404 for one that was never known, 410 for an expired.
@@ -149,113 +135,6 @@ pub(crate) async fn blocks(services: &Services, job: JobId) -> Result<Vec<BlockV
     }
 }
 
-/// The upper left corner of a result.
-pub(crate) async fn preview(
-    services: &Services,
-    job: JobId,
-    side: u32,
-) -> Result<ResultPreview, Problem> {
-    match locate(services, job).await? {
-        Place::Here => preview_here(services, job, side).await,
-        Place::At(node) => {
-            let question = Question::read(format!("{}/result/corner?side={side}", path_of(job)));
-            ask_coordinator(services, node, question).await
-        }
-    }
-}
-
-/// The upper left corner of a result that is here.
-pub(crate) async fn preview_here(
-    services: &Services,
-    job: JobId,
-    side: u32,
-) -> Result<ResultPreview, Problem> {
-    let side = side.min(CORNER_SIDE_MAX);
-    let result = result_here(services, job).await?;
-    let (rows, cols) = result.sides();
-    let mut reader = RowReader::new(services.clone(), result.left_part(side));
-    let mut corner: Vec<Vec<String>> = Vec::new();
-    let wanted = rows.min(side) as usize;
-    while corner.len() < wanted {
-        let Some(band) = reader.next_band().await? else {
-            break;
-        };
-        let width = band.width();
-        let texts = band
-            .entries()
-            .chunks(width)
-            .map(|row| row_texts(&row[..width.min(side as usize)]))
-            .collect::<Vec<_>>();
-        corner.extend(texts);
-    }
-    corner.truncate(wanted);
-    Ok(ResultPreview { rows, cols, corner })
-}
-
-/// The result of a complete job that this node answers for.
-pub(crate) async fn result_here(services: &Services, job: JobId) -> Result<MatrixRows, Problem> {
-    let look = move |node: &Node, _| {
-        let coordinator = node.coordinator(job)?;
-        let (replica, cut) = (coordinator.replica(), *coordinator.cut());
-        Some((replica.status(), replica.done.len(), cut))
-    };
-    let (status, done, cut) = services
-        .driver
-        .look(look)
-        .await?
-        .ok_or_else(|| expired(job))?;
-    match status {
-        JobStatus::Complete => Ok(MatrixRows::result(job, &cut)),
-        JobStatus::Running => {
-            let detail = format!(
-                "job {job} is not complete yet: {done} of {} blocks are done",
-                cut.block_count()
-            );
-            Err(Problem::new(409, detail))
-        }
-        JobStatus::Failed | JobStatus::Cancelled => Err(Problem::new(
-            409,
-            format!("job {job} is {status}: it has no result"),
-        )),
-    }
-}
-
-/// An input of a job that this node answers for.
-pub(crate) async fn input_here(
-    services: &Services,
-    job: JobId,
-    name: InputName,
-) -> Result<MatrixRows, Problem> {
-    let look = move |node: &Node, _| {
-        let coordinator = node.coordinator(job)?;
-        let record = &coordinator.replica().record;
-        let source = match name {
-            InputName::A => record.a.clone(),
-            InputName::B => record.b.clone(),
-        };
-        Some((record.shape, source, *coordinator.cut()))
-    };
-    let (shape, source, cut) = services
-        .driver
-        .look(look)
-        .await?
-        .ok_or_else(|| expired(job))?;
-    let Shape { rows, inner, cols } = shape;
-    let (rows, cols) = match name {
-        InputName::A => (rows, inner),
-        InputName::B => (inner, cols),
-    };
-    match (source, name) {
-        (MatrixSource::Random(seed), _) => Ok(MatrixRows::seeded(seed, rows, cols)),
-        (MatrixSource::Chunks(hashes), InputName::A) => {
-            MatrixRows::chunks(rows, cols, &cut.all_left_chunks(), &hashes)
-        }
-        (MatrixSource::Chunks(hashes), InputName::B) => {
-            MatrixRows::chunks(rows, cols, &cut.all_right_chunks(), &hashes)
-        }
-    }
-}
-
 /// The answer for a job that nobody has heard of.
 pub(crate) fn unknown(job: &str) -> Problem {
     Problem::new(404, format!("no job has the id {job}: see /api/v1/jobs"))
@@ -295,10 +174,17 @@ fn is_running(node: &Node, job: JobId) -> bool {
         .is_some_and(|coordinator| coordinator.replica().ended.is_none())
 }
 
-/// Numbers as a CSV file has them: the shortest digits that read back.
-fn row_texts(row: &[f64]) -> Vec<String> {
-    let mut text = Vec::new();
-    kernel::format::ResultWriter::new(OutputFormat::Csv, 1, row.len()).write_rows(row, &mut text);
-    let text = String::from_utf8_lossy(&text);
-    text.trim_end().split(',').map(str::to_owned).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreError;
+
+    #[test]
+    fn a_full_disk_is_no_room_and_everything_else_is_not_the_senders_fault() {
+        assert_eq!(store_failed(&StoreError::Full).status, 507);
+        assert_eq!(
+            store_failed(&StoreError::Damaged { what: "chunk" }).status,
+            500
+        );
+    }
 }

@@ -56,7 +56,7 @@ async fn answer(command: Command, services: Services, submissions: Submissions) 
             let _ = answer.send(jobs::blocks(&services, job).await);
         }
         Command::Preview(job, side, answer) => {
-            let _ = answer.send(jobs::preview(&services, job, side).await);
+            let _ = answer.send(jobs::matrices::preview(&services, job, side).await);
         }
         Command::Register(address, answer) => {
             let _ = answer.send(services.links.register(&address).await);

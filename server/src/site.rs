@@ -21,7 +21,7 @@ mod files {
     //! The built site from within the binary.
 
     #[derive(rust_embed::RustEmbed)]
-    #[folder = "$CARGO_MANIFEST_DIR/../target/site"]
+    #[folder = "../target/site"]
     struct Site;
 
     pub(super) async fn read(_site_root: &str, path: &str) -> Option<Vec<u8>> {

@@ -11,10 +11,9 @@ use crate::AppError;
 /// 404 for a job that nobody knows.
 #[server(prefix = "/pages", endpoint = "cancel_job")]
 pub async fn cancel_job(id: JobId) -> Result<JobView, AppError> {
+    use super::cluster::{cluster, with_status};
     use crate::Command;
 
-    let job = super::cluster::cluster()?
-        .ask(|answer| Command::Cancel(id, answer))
-        .await?;
-    Ok(job)
+    let answer = cluster()?.ask(|answer| Command::Cancel(id, answer)).await;
+    with_status(answer)
 }

@@ -11,10 +11,9 @@ use crate::AppError;
 /// 404 for a job that nobody knows.
 #[server(prefix = "/pages", endpoint = "job_blocks")]
 pub async fn job_blocks(id: JobId) -> Result<Vec<BlockView>, AppError> {
+    use super::cluster::{cluster, with_status};
     use crate::Command;
 
-    let blocks = super::cluster::cluster()?
-        .ask(|answer| Command::Blocks(id, answer))
-        .await?;
-    Ok(blocks)
+    let answer = cluster()?.ask(|answer| Command::Blocks(id, answer)).await;
+    with_status(answer)
 }

@@ -11,8 +11,9 @@ use crate::AppError;
 /// 503 while the node shuts down.
 #[server(ReadJoinView, prefix = "/pages", endpoint = "join_view")]
 pub async fn join_view() -> Result<JoinView, AppError> {
+    use super::cluster::{cluster, with_status};
     use crate::Command;
 
-    let join = super::cluster::cluster()?.ask(Command::Join).await?;
-    Ok(join)
+    let answer = cluster()?.ask(Command::Join).await;
+    with_status(answer)
 }

@@ -11,8 +11,9 @@ use crate::AppError;
 /// 503 while the node shuts down.
 #[server(prefix = "/pages", endpoint = "own_account")]
 pub async fn own_account() -> Result<DeviceView, AppError> {
+    use super::cluster::{cluster, with_status};
     use crate::Command;
 
-    let account = super::cluster::cluster()?.ask(Command::OwnAccount).await?;
-    Ok(account)
+    let answer = cluster()?.ask(Command::OwnAccount).await;
+    with_status(answer)
 }

@@ -11,15 +11,17 @@ use crate::AppError;
 /// 502 with the reason when it does not answer.
 #[server(prefix = "/pages", endpoint = "register_node")]
 pub async fn register_node(address: String) -> Result<NodeId, AppError> {
+    use super::cluster::{cluster, with_status};
     use crate::Command;
     use wire::Problem;
 
     let address = address.trim().to_owned();
     if address.is_empty() {
-        return Err(Problem::new(422, "type the node's address, like 192.168.1.20:8080").into());
+        let detail = "type the node's address, like 192.168.1.20:8080";
+        return with_status(Err(Problem::new(422, detail)));
     }
-    let node = super::cluster::cluster()?
+    let answer = cluster()?
         .ask(|answer| Command::Register(address, answer))
-        .await?;
-    Ok(node)
+        .await;
+    with_status(answer)
 }

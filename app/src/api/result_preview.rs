@@ -11,11 +11,12 @@ use crate::AppError;
 /// 409 while the job runs; 410 once it expired.
 #[server(ReadResultPreview, prefix = "/pages", endpoint = "result_preview")]
 pub async fn result_preview(id: JobId) -> Result<ResultPreview, AppError> {
+    use super::cluster::{cluster, with_status};
     use crate::Command;
     use crate::job_form::GRID_SIDE_MAX;
 
-    let preview = super::cluster::cluster()?
+    let answer = cluster()?
         .ask(|answer| Command::Preview(id, GRID_SIDE_MAX, answer))
-        .await?;
-    Ok(preview)
+        .await;
+    with_status(answer)
 }

@@ -12,12 +12,15 @@ use crate::AppError;
 /// 422 names the field that cannot be used; the others are the cluster's.
 #[server(prefix = "/pages", endpoint = "submit_job")]
 pub async fn submit_job(submission: SubmissionForm) -> Result<JobId, AppError> {
+    use super::cluster::{cluster, with_status};
+    use super::submission_reader::read_submission;
     use crate::Command;
 
-    let submission = super::submission_reader::read_submission(&submission)?;
-    let job = super::cluster::cluster()?
+    let submission = with_status(read_submission(&submission))?;
+    let answer = cluster()?
         .ask(|answer| Command::Submit(Box::new(submission), answer))
-        .await?;
+        .await;
+    let job = with_status(answer)?;
     leptos_axum::redirect(&format!("/jobs/{}", job.id));
     Ok(job.id)
 }

@@ -66,11 +66,11 @@ fn device_row(
                 {device.name}
                 <span class="muted device-kind">{format!("{kind} · {}", device.device)}</span>
             </th>
-            <td data-label="Share">
+            <td data-label="Share"><span>
                 <span class="share">
                     <span class=format!("share-fill {color}") style=format!("inline-size: {percent}%")></span>
                 </span>
-                {format!("{percent} %")}
+                {format!("{percent} %")}</span>
             </td>
             <td data-label="Blocks">{grouped(device.blocks.into())}</td>
             <td data-label="Rows">{grouped(device.rows.into())}</td>

@@ -7,9 +7,10 @@ use wire::{BlockView, DeviceView, JobStatus, JobView, MeshView, ResultPreview};
 
 use super::{
     Alert, BlockMap, CancelForm, ContributionPanel, Coordination, DeviceColors, DeviceTable,
-    JobProgress, PanelPlace, ResultPanel, StatusBadge,
+    JobProgress, PanelPlace, ResultPanel, StatusBadge, WithoutScript,
 };
-use crate::api::{job_blocks, job_view, mesh_view, result_preview};
+use crate::answering_node::AnsweringNode;
+use crate::api::{job_blocks, mesh_view};
 use crate::format::{grouped, short_id};
 use crate::live::{AT_LEISURE, WHILE_RUNNING, keep_fresh};
 
@@ -32,14 +33,16 @@ pub(crate) fn JobPanels(material: JobMaterial) -> impl IntoView {
     let blocks = RwSignal::new(material.blocks);
     let preview = RwSignal::new(material.preview);
     let mesh = RwSignal::new(material.mesh);
+    let node = AnsweringNode::expect();
     let is_running = Memo::new(move |_| job.read().status == JobStatus::Running);
     let is_complete = Memo::new(move |_| job.read().status == JobStatus::Complete);
-    keep_job_fresh(job, blocks, preview);
+    keep_job_fresh(node, job, blocks, preview);
     keep_fresh(
         mesh,
         move |_| (is_running.try_get_untracked()?).then_some(AT_LEISURE),
         || async { mesh_view().await.map(Some) },
     );
+    node.remember_from(Signal::derive(move || mesh.get()));
 
     let colors = DeviceColors::new(job, blocks);
     let error = Signal::derive(move || job.read().error.clone());
@@ -76,9 +79,7 @@ pub(crate) fn JobPanels(material: JobMaterial) -> impl IntoView {
 fn Refresh(is_running: Memo<bool>) -> impl IntoView {
     view! {
         <Show when=move || is_running.get()>
-            <noscript>
-                <meta http-equiv="refresh" content="2" />
-            </noscript>
+            <WithoutScript html=r#"<meta http-equiv="refresh" content="2">"# />
         </Show>
     }
 }
@@ -86,6 +87,7 @@ fn Refresh(is_running: Memo<bool>) -> impl IntoView {
 /// Asks for the job while it runs, for its blocks whenever more of them are
 /// done, and for the result once all are.
 fn keep_job_fresh(
+    node: AnsweringNode,
     job: RwSignal<JobView>,
     blocks: RwSignal<Vec<BlockView>>,
     preview: RwSignal<Option<ResultPreview>>,
@@ -94,7 +96,7 @@ fn keep_job_fresh(
     keep_fresh(
         job,
         |job| (job.status == JobStatus::Running).then_some(WHILE_RUNNING),
-        move || job_view(id.to_string()),
+        move || node.job(id),
     );
     let blocks_done = Memo::new(move |_| job.read().blocks.done);
     Effect::new(move |before: Option<u32>| {
@@ -115,7 +117,7 @@ fn keep_job_fresh(
             keep_fresh(
                 preview,
                 |preview| preview.is_none().then_some(WHILE_RUNNING),
-                move || async move { result_preview(id).await.map(Some) },
+                move || async move { node.preview(&job.get_untracked()).await.map(Some) },
             );
         }
     });

@@ -10,7 +10,7 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 use web_sys::SubmitEvent;
 
-use super::{Alert, MatrixFields, OptionFields, SizeFields, UploadForm};
+use super::{Alert, MatrixFields, OptionFields, SizeFields, UploadForm, WithoutScript};
 use crate::api::SubmitJob;
 use crate::job_form::JobForm;
 use crate::read_back::read_back;
@@ -18,6 +18,10 @@ use crate::seed_source::fresh_seed;
 use crate::upload::Upload;
 
 const PRESETS: [u32; 4] = [50, 100, 200, 500];
+
+/// With script the grids follow the sizes by themselves.
+const SHOW_GRIDS: &str =
+    r#"<button type="submit" formmethod="get" formaction="/">Show grids for these sizes</button>"#;
 
 /// Sizes, entries or files, options, and the button that starts it.
 #[component]
@@ -72,11 +76,7 @@ pub(crate) fn NewJobForm(form: JobForm) -> impl IntoView {
                 <button class="primary" type="submit" disabled=is_busy>
                     "Run Distributed Multiply"
                 </button>
-                <noscript>
-                    <button type="submit" formmethod="get" formaction="/">
-                        "Show grids for these sizes"
-                    </button>
-                </noscript>
+                <WithoutScript html=SHOW_GRIDS />
             </div>
         </form>
         <UploadForm upload start_upload />

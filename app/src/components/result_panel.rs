@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use wire::{JobView, ResultPreview};
 
+use crate::answering_node::AnsweringNode;
 use crate::format::grouped;
 use crate::job_form::GRID_SIDE_MAX;
 
@@ -22,7 +23,13 @@ pub(crate) fn ResultPanel(
         let job = job.read_untracked();
         (job.id, job.rows, job.cols)
     };
-    let file = move |format: &str| format!("/api/v1/jobs/{id}/result?format={format}");
+    let node = AnsweringNode::expect();
+    let file = move |format: &'static str| {
+        move || {
+            let address = node.elsewhere().unwrap_or_default();
+            format!("{address}/api/v1/jobs/{id}/result?format={format}")
+        }
+    };
     let file_name = move |format: &str| format!("matmesh-{}.{format}", &id.to_string()[..8]);
     view! {
         <section class="panel result wide" aria-labelledby="result">
@@ -31,6 +38,9 @@ pub(crate) fn ResultPanel(
                 {format!("C = A · B, {} rows × {} columns", grouped(rows.into()), grouped(cols.into()))}
             </p>
             {move || match preview.get() {
+                Some(preview) if preview.corner.is_empty() => {
+                    view! { <p class="muted">"Too large to show here; the files hold all of it."</p> }.into_any()
+                }
                 Some(preview) => result_table(&preview).into_any(),
                 None => view! { <p class="muted">"Fetching…"</p> }.into_any(),
             }}

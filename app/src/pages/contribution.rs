@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 
 use crate::api::own_account;
-use crate::components::{ContributionPanel, PanelPlace};
+use crate::components::{ContributionPanel, PanelPlace, WithoutScript};
 
 /// The panel as a page of its own.
 #[component]
@@ -17,8 +17,6 @@ pub(crate) fn ContributionPage() -> impl IntoView {
                 view! { <ContributionPanel account=account.await.ok() place=PanelPlace::Subject /> }
             })}
         </Suspense>
-        <noscript>
-            <p class="alert">"Scripts are switched off, so this browser does not compute."</p>
-        </noscript>
+        <WithoutScript html=r#"<p class="alert">Scripts are switched off, so this browser does not compute.</p>"# />
     }
 }

@@ -15,7 +15,7 @@ use super::jobs::at_coordinator;
 use super::negotiation::output_format;
 use super::parameters::{JobPath, Parameters};
 use super::problem::ApiProblem;
-use crate::jobs::{self, InputName};
+use crate::jobs::matrices::{self, InputName};
 use crate::matrix_rows::MatrixRows;
 use crate::matrix_rows::stream::{self, MatrixBody};
 use crate::services::Services;
@@ -62,7 +62,7 @@ pub(super) async fn corner(
     if let Some(node) = at_coordinator(&api.services, job, &request.headers).await? {
         return Ok(forward::forward(&api.services, node, &question).await?);
     }
-    let preview = jobs::preview_here(&api.services, job, side).await?;
+    let preview = matrices::preview_here(&api.services, job, side).await?;
     Ok(Json(preview).into_response())
 }
 
@@ -83,8 +83,8 @@ impl Wanted {
 
     async fn open(self, services: &Services, job: JobId) -> Result<MatrixRows, Problem> {
         match self {
-            Self::Result => jobs::result_here(services, job).await,
-            Self::Input(name) => jobs::input_here(services, job, name).await,
+            Self::Result => matrices::result_here(services, job).await,
+            Self::Input(name) => matrices::input_here(services, job, name).await,
         }
     }
 }

@@ -13,6 +13,7 @@ use cluster::limits::{PAGES_MAX, THREADS_MAX};
 use cluster::{Input, WorkerCommand, WorkerProfile};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
 use wire::{
     BlockIndex, BlockProof, BlockTask, ChunkHash, JobId, NodeId, PROTOCOL_VERSION, PageMessage,
     PageStatus, TaskInput, WorkerId, WorkerKind, decode_page_frame, encode_page_frame,
@@ -36,6 +37,9 @@ const FRAMES_WAITING_MAX: usize = 8;
 /// Chunks that are fetched for one page at once.
 const CHUNKS_AT_ONCE_MAX: usize = 4;
 
+/// Chunk requests of one page that may wait. It asks for a few at a time.
+const CHUNKS_WAITING_MAX: usize = 256;
+
 /// Text that a page says of itself is shown to others: so much of it.
 const DEVICE_CHARS_MAX: usize = 80;
 
@@ -47,6 +51,8 @@ struct PageLink {
     /// Blocks that it was given and has not been answered for.
     given: BTreeMap<(JobId, BlockIndex), Given>,
     chunk_places: Arc<Semaphore>,
+    /// Ends with the page.
+    chunk_tasks: JoinSet<()>,
 }
 
 struct Given {
@@ -86,6 +92,7 @@ pub async fn serve(services: Services, mut socket: Socket) {
         frames,
         given: BTreeMap::new(),
         chunk_places: Arc::new(Semaphore::new(CHUNKS_AT_ONCE_MAX)),
+        chunk_tasks: JoinSet::new(),
     };
     page.welcome().await;
     let reason = page.run(&mut socket, &mut commands, frame_receiver).await;
@@ -259,7 +266,7 @@ impl PageLink {
                     })
                     .await;
             }
-            PageMessage::ChunkRequest { hash } => self.send_chunk(hash).await,
+            PageMessage::ChunkRequest { hash } => self.send_chunk(hash)?,
             PageMessage::GiveBack { job, block, reason } => {
                 tracing::debug!(worker = %self.worker, %job, %block, reason, "a page gave a block back");
                 self.given.remove(&(job, block));
@@ -278,7 +285,11 @@ impl PageLink {
     }
 
     /// A chunk is fetched beside the socket's other work, a few at a time.
-    async fn send_chunk(&self, hash: ChunkHash) {
+    fn send_chunk(&mut self, hash: ChunkHash) -> Result<(), String> {
+        while self.chunk_tasks.try_join_next().is_some() {}
+        if self.chunk_tasks.len() >= CHUNKS_WAITING_MAX {
+            return Err("too many chunk requests at once".to_owned());
+        }
         let holders: Vec<NodeId> = self
             .given
             .values()
@@ -286,11 +297,14 @@ impl PageLink {
             .map(|given| given.coordinator)
             .take(1)
             .collect();
-        let Ok(place) = Arc::clone(&self.chunk_places).acquire_owned().await else {
-            return;
-        };
         let (chunks, frames) = (self.services.chunks.clone(), self.frames.clone());
-        tokio::spawn(async move {
+        let places = Arc::clone(&self.chunk_places);
+        // The place is waited for in the task: the socket's loop must go on, for
+        // it is what empties the queue that the tasks before this one fill.
+        self.chunk_tasks.spawn(async move {
+            let Ok(_place) = places.acquire_owned().await else {
+                return;
+            };
             // Only what a task of this page names: a page cannot ask this node
             // for whatever it stores.
             let found = if holders.is_empty() {
@@ -304,8 +318,8 @@ impl PageLink {
             };
             // An error means that the page is gone.
             let _ = frames.send(Bytes::from(frame)).await;
-            drop(place);
         });
+        Ok(())
     }
 
     async fn on_result(

@@ -215,7 +215,7 @@ fn test_mesh(session: &mut Session) -> Result<Verdict> {
         "--test",
         "namespaces",
         "--",
-        "--ignored",
+        "--include-ignored",
     ]);
     command.env("MATMESH_BINARY", binary);
     Ok(Verdict::Ran(run_tests(Runner::Cargo, &mut command)?))
@@ -239,6 +239,9 @@ fn test_end_to_end(session: &mut Session) -> Result<Verdict> {
                 .env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1"))
         })?;
     }
+    run(session
+        .command("npm", &["run", "--silent", "typecheck"])
+        .current_dir(&folder))?;
     let mut command = session.command("npx", &["playwright", "test"]);
     command
         .current_dir(folder)

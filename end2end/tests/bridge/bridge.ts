@@ -1,0 +1,139 @@
+// The bridge's test bench: a mock node, a page on it, and blocks to compute.
+
+import { test as base, expect, type Page } from '@playwright/test';
+import { computeModules } from '../../support/compute_modules';
+import { MockNode, type ComputeModules, type Message, type PageLink, type Received } from '../../support/mock_node';
+import { blake3 } from '../../support/plain_scripts';
+import { bytesOf, firstDifference, sampleMatrix, textbookProduct } from '../../support/matrix';
+
+export { expect };
+export const JOB = 'ab'.repeat(16);
+const NODE = 'cd'.repeat(16);
+
+export type Bench = {
+  modules: ComputeModules;
+  node: MockNode;
+  /** A node that the test may start beside the first; stopped at the end. */
+  startNode: (modules?: ComputeModules) => Promise<MockNode>;
+  /** Opens the page and answers its hello. */
+  open: (page: Page, node?: MockNode) => Promise<PageLink>;
+};
+
+export const test = base.extend<Bench, { workerModules: ComputeModules }>({
+  workerModules: [async ({}, use) => use(await computeModules()), { scope: 'worker' }],
+  modules: async ({ workerModules }, use) => use(workerModules),
+  startNode: async ({ modules }, use) => {
+    const nodes: MockNode[] = [];
+    await use(async (served = modules) => {
+      const node = await MockNode.start(served);
+      nodes.push(node);
+      return node;
+    });
+    await Promise.all(nodes.map((node) => node.stop().catch(() => {})));
+  },
+  node: async ({ startNode }, use) => use(await startNode()),
+  open: async ({ node }, use) => {
+    await use(async (page, at = node) => {
+      const before = at.links.length;
+      await page.goto(at.origin);
+      return welcome(at, before);
+    });
+  },
+});
+
+/** Answers the hello of a node's page number `index`, counted from 0. */
+export async function welcome(node: MockNode, index: number, nodes: string[] = []): Promise<PageLink> {
+  await expect.poll(() => node.links.length, { timeout: 20_000 }).toBeGreaterThan(index);
+  const link = node.links[index];
+  await link.next('hello');
+  link.send({ type: 'welcome', node: NODE, name: 'mock', nodes: [node.origin, ...nodes] });
+  return link;
+}
+
+/** A product to compute from stored chunks: B in two chunks, A cut into blocks of some rows. */
+export class StoredProduct {
+  readonly a: Float64Array;
+  readonly b: Float64Array;
+  readonly chunks = new Map<string, Uint8Array>();
+
+  constructor(
+    readonly rows: number,
+    readonly inner: number,
+    readonly cols: number,
+    fill: (rows: number, cols: number, seed: number) => Float64Array = sampleMatrix,
+  ) {
+    this.a = fill(rows, inner, 3);
+    this.b = fill(inner, cols, 5);
+  }
+
+  /** The task for rows `start` … `start + count`. */
+  task(block: number, start: number, count: number, job = JOB): Message {
+    const middle = Math.ceil(this.inner / 2);
+    return {
+      job,
+      block,
+      rows: count,
+      inner: this.inner,
+      cols: this.cols,
+      arithmetic: 'reproducible',
+      a: { source: 'chunks', chunks: [this.chunk(this.a.subarray(start * this.inner, (start + count) * this.inner), count)] },
+      b: {
+        source: 'chunks',
+        chunks: [
+          this.chunk(this.b.subarray(0, middle * this.cols), middle),
+          this.chunk(this.b.subarray(middle * this.cols), this.inner - middle),
+        ].filter((chunk) => chunk.rows > 0),
+      },
+    } as unknown as Message;
+  }
+
+  /** What the block's bytes must be. */
+  product(start: number, count: number): Uint8Array {
+    const a = this.a.subarray(start * this.inner, (start + count) * this.inner);
+    return bytesOf(textbookProduct(a, this.b, count, this.inner, this.cols));
+  }
+
+  private chunk(part: Float64Array, rows: number): { hash: string; rows: number } {
+    const bytes = bytesOf(part);
+    const hash = blake3(bytes);
+    this.chunks.set(hash, bytes);
+    return { hash, rows };
+  }
+
+  /** Answers chunk requests from here on, as a node would. */
+  serve(link: PageLink): void {
+    const answer = ({ message }: Received) => {
+      if (message.type === 'chunk_request') link.send({ type: 'chunk', hash: message.hash }, this.chunks.get(message.hash));
+    };
+    link.received.forEach(answer);
+    link.onReceive = answer;
+  }
+}
+
+/** A task whose factors are made from seeds. */
+export function seededTask(block: number, rows: number, inner: number, cols: number, seedB = '7', job = JOB): Message {
+  return {
+    job,
+    block,
+    rows,
+    inner,
+    cols,
+    arithmetic: 'reproducible',
+    a: { source: 'random', seed: '18446744073709551615', matrix_cols: inner, row_start: block * rows, col_start: 0 },
+    b: { source: 'random', seed: seedB, matrix_cols: cols, row_start: 0, col_start: 0 },
+  } as unknown as Message;
+}
+
+/** The result of a block, whichever place it has among the results. */
+export function resultOf(link: PageLink, block: number): Promise<Received> {
+  return link.find(({ message }) => message.type === 'result' && message.block === block, `the result of block ${block}`);
+}
+
+export function expectSameBits(got: Uint8Array, want: Uint8Array): void {
+  expect(firstDifference(got, want)).toBeNull();
+}
+
+/** `window.matmesh.state` as it is now. */
+export function stateOf(page: Page): Promise<any> {
+  return page.evaluate(() => JSON.parse(JSON.stringify((window as any).matmesh.state)));
+}

@@ -1,0 +1,24 @@
+// 360 px: nothing of a page lies beside the screen.
+
+import { addressOf, PAGES } from '../../support/every_page';
+import { expect, openContributing, test, workerOf } from '../../support/mesh';
+
+/** Pixels that the page is wider than the screen. */
+const OVERHANG = () => document.documentElement.scrollWidth - document.documentElement.clientWidth;
+
+for (const known of PAGES) {
+  test(`${known.path} fits`, async ({ page, mesh }) => {
+    await page.goto(await addressOf(known, mesh));
+    await expect(page.getByRole('heading', { name: known.heading }).first()).toBeVisible();
+    const worker = await workerOf(page);
+    await expect.poll(() => mesh.api.browsers()).toContain(worker);
+    expect(await page.evaluate(OVERHANG)).toBe(0);
+  });
+}
+
+test('the largest grids fit', async ({ page, mesh }) => {
+  await openContributing(page, mesh.api);
+  for (const field of ['Matrix A rows', 'Matrix A columns', 'Matrix B columns']) await page.getByLabel(field).fill('15');
+  await expect(page.getByLabel('B row 15 column 15', { exact: true })).toBeAttached();
+  expect(await page.evaluate(OVERHANG)).toBe(0);
+});

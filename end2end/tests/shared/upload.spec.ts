@@ -1,0 +1,36 @@
+// Two files instead of typed entries.
+
+import type { Page } from '@playwright/test';
+import { expect, openContributing, shownJob, test } from '../../support/mesh';
+
+async function upload(page: Page, a: string, b: string): Promise<void> {
+  const file = (name: string, text: string) => ({ name, mimeType: 'text/csv', buffer: Buffer.from(text) });
+  await page.getByLabel('Matrix A file').setInputFiles(file('a.csv', a));
+  await page.getByLabel('Matrix B file').setInputFiles(file('b.csv', b));
+  await page.getByRole('button', { name: 'Multiply files' }).click();
+}
+
+test('two small files are multiplied', async ({ page, mesh }) => {
+  await openContributing(page, mesh.api);
+  await upload(page, '1,2,3\n4,5,6\n', '1,0\n0,1\n2,-1\n');
+  await shownJob(page);
+  const rows = page.getByRole('region', { name: 'Result' }).getByRole('row');
+  await expect(rows.nth(1).getByRole('cell')).toHaveText(['7', '-1']);
+  await expect(rows.nth(2).getByRole('cell')).toHaveText(['16', '-1']);
+});
+
+test('two files that do not fit are refused with the reason', async ({ page, mesh }) => {
+  await openContributing(page, mesh.api);
+  await upload(page, '1,2,3\n4,5,6\n', '1,2\n3,4\n');
+  const alert = page.getByRole('alert');
+  await expect(alert).toBeVisible();
+  await expect(alert).toContainText('3');
+  await expect(alert).toContainText('2');
+  expect(new URL(page.url()).pathname).toBe('/');
+});
+
+test('a file that is no matrix is refused with the line', async ({ page, mesh }) => {
+  await openContributing(page, mesh.api);
+  await upload(page, '1,2\n3,banana\n', '1,2\n3,4\n');
+  await expect(page.getByRole('alert')).toContainText(/line 2|row 2/i);
+});
