@@ -82,10 +82,10 @@ impl AnsweringNode {
 
     /// A job as it is now, from the page's own node or else from another.
     pub(crate) async fn job(self, id: JobId) -> Result<JobView, AppError> {
-        if let Some(address) = self.address_in_use() {
-            if let Ok(job) = fetch_job(&address, id).await {
-                return Ok(job);
-            }
+        if let Some(address) = self.address_in_use()
+            && let Ok(job) = fetch_job(&address, id).await
+        {
+            return Ok(job);
         }
         match job_view(id.to_string()).await {
             Err(AppError::Unreachable) => self.job_from_others(id).await,

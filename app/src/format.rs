@@ -111,6 +111,13 @@ mod tests {
     }
 
     #[test]
+    fn milliseconds_show_that_something_was_computed() {
+        assert_eq!(milliseconds(0.0), "0.0 ms");
+        assert_eq!(milliseconds(0.0421), "0.042 ms");
+        assert_eq!(milliseconds(12.34), "12.3 ms");
+    }
+
+    #[test]
     fn durations_take_the_unit_that_suits_them() {
         assert_eq!(duration(412.3), "412 ms");
         assert_eq!(duration(3_210.0), "3.2 s");

@@ -44,7 +44,7 @@ pub(crate) fn build(session: &mut Session) -> Result<PathBuf> {
 }
 
 fn build_pages(session: &mut Session) -> Result<()> {
-    let wasm_opt = tools::ensure_wasm_opt(session);
+    let wasm_opt = tools::find_wasm_opt(session);
     let stamp = session.target("xtask/pages.stamp");
     let before = describe_pages(session, wasm_opt.as_deref())?;
     if fs::read_to_string(&stamp).is_ok_and(|known| known == before) {

@@ -81,7 +81,7 @@ pub(crate) fn ensure(session: &mut Session, programs: &[Program]) -> Result<()> 
 }
 
 /// Whether packages can be installed without asking anybody.
-pub(crate) fn can_install(session: &Session) -> bool {
+fn can_install(session: &Session) -> bool {
     is_root(session) && session.find_program("apt-get").is_some()
 }
 

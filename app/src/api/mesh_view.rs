@@ -1,4 +1,11 @@
 //! both: the whole mesh: nodes and jobs.
+#![cfg_attr(
+    feature = "ssr",
+    expect(
+        clippy::unused_async,
+        reason = "a server function is async, also where its body waits for nothing"
+    )
+)]
 
 use leptos::prelude::*;
 use wire::MeshView;
