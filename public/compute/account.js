@@ -13,6 +13,7 @@ const STORAGE_KEY = 'matmesh.account';
 
 /** Keeps `state.jobs` and `state.total`, and tells the page of every change of `state`. */
 export function createAccount(state) {
+  const partsOfJobs = new Map(); // by job, a Set of those rows that count already
   let timer = null;
   let publishedAt = -Infinity;
 
@@ -46,14 +47,21 @@ export function createAccount(state) {
     window.dispatchEvent(new CustomEvent('matmesh:state', { detail: JSON.stringify(state) }));
   }
 
+  /** A person changed a setting: the page shows it before they touch the next one. */
+  function changedByPerson() {
+    clearTimeout(timer);
+    publish();
+  }
+
   /** Something of `state` changed: tell whoever listens, soon and not too often. */
   function changed() {
     if (timer !== null) return;
     timer = setTimeout(publish, Math.max(0, publishedAt + PUBLISH_MS - performance.now()));
   }
 
-  /** One more block has this device's credit. */
-  function count(job, figures) {
+  /** One more block has this device's credit; `part` names the rows of A it came from. */
+  function count(job, part, figures) {
+    const rows = isFirstOfItsRows(job, part) ? figures.rows : 0;
     const account = state.jobs[job] || emptyFigures();
     // Deleted and set again, the job is the youngest; a rewritten object would
     // lose that order for ids that look like numbers, which 32 digits never do.
@@ -61,7 +69,7 @@ export function createAccount(state) {
     state.jobs[job] = account;
     for (const figure of [account, state.total]) {
       figure.blocks += 1;
-      figure.rows += figures.rows;
+      figure.rows += rows;
       figure.operations += figures.operations;
       figure.compute_ms += figures.compute_ms;
     }
@@ -70,17 +78,29 @@ export function createAccount(state) {
     changed();
   }
 
+  /** Where C is cut by columns too, blocks beside each other have the same rows: those count once. */
+  function isFirstOfItsRows(job, part) {
+    const parts = partsOfJobs.get(job) || new Set();
+    partsOfJobs.delete(job);
+    partsOfJobs.set(job, parts);
+    if (partsOfJobs.size > JOBS_MAX) partsOfJobs.delete(partsOfJobs.keys().next().value);
+    if (parts.has(part)) return false;
+    parts.add(part);
+    return true;
+  }
+
   /** A new id starts with nothing done. */
   function reset() {
     state.jobs = {};
     state.total = emptyFigures();
+    partsOfJobs.clear();
     changed();
   }
 
   restore();
   // A page that leaves between two events still takes its last figures along.
   window.addEventListener('pagehide', save);
-  return { changed, count, reset };
+  return { changed, changedByPerson, count, reset };
 }
 
 function emptyFigures() {

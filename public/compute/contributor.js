@@ -90,6 +90,7 @@ export function createContributor({ state, redrawId, folder }) {
     threads.setCount(state.threads);
     state.mflops = threadMflops * state.threads;
     sendStatus();
+    account.changedByPerson();
     if (!state.contributing) giveBackAll(SWITCHED_OFF);
     advance();
   }
@@ -190,7 +191,7 @@ export function createContributor({ state, redrawId, folder }) {
     removeResult(result);
     if (message.counted !== true) return;
     const { operations, compute_ms } = result.proof;
-    account.count(message.job, { rows: message.rows, operations, compute_ms });
+    account.count(message.job, JSON.stringify(result.task.a), { rows: message.rows, operations, compute_ms });
   }
 
   // --- What the threads say

@@ -10,6 +10,7 @@ use axum::routing::get;
 use leptos::config::LeptosOptions;
 use leptos::context::provide_context;
 use leptos_axum::{LeptosRoutes, generate_route_list};
+use tower_http::compression::CompressionLayer;
 use wire::FRAME_BYTES_MAX;
 
 use crate::identity::Identity;
@@ -61,6 +62,7 @@ pub fn leptos_options(site_root: String) -> LeptosOptions {
 pub fn pages_router(options: LeptosOptions, cluster: ClusterHandle) -> Router {
     let routes = generate_route_list(App);
     let shell_options = options.clone();
+    let page_cluster = cluster.clone();
     Router::new()
         .route("/compute/simd.wasm", get(|| async { wasm(COMPUTE_SIMD) }))
         .route(
@@ -70,11 +72,13 @@ pub fn pages_router(options: LeptosOptions, cluster: ClusterHandle) -> Router {
         .leptos_routes_with_context(
             &options,
             routes,
-            move || provide_context(cluster.clone()),
+            move || provide_context(page_cluster.clone()),
             move || shell(shell_options.clone()),
         )
-        .fallback(file_or_not_found)
-        .with_state(options)
+        .with_state(options.clone())
+        .fallback_service(get(file_or_not_found).with_state((options, cluster)))
+        // The script of the pages is megabytes, a third of that when packed.
+        .layer(CompressionLayer::new().gzip(true))
 }
 
 /// The sockets of pages and of other nodes.
@@ -116,7 +120,7 @@ fn wasm(bytes: &'static [u8]) -> Response {
 }
 
 async fn file_or_not_found(
-    State(options): State<LeptosOptions>,
+    State((options, cluster)): State<(LeptosOptions, ClusterHandle)>,
     uri: Uri,
     request: axum::extract::Request,
 ) -> Response {
@@ -126,8 +130,10 @@ async fn file_or_not_found(
         return ([(header::CONTENT_TYPE, media_type(path)), kept], bytes).into_response();
     }
     // The page that says so has the look of all others.
-    let shell_options = options.clone();
-    let render = leptos_axum::render_app_to_stream(move || shell(shell_options.clone()));
+    let render = leptos_axum::render_app_async_with_context(
+        move || provide_context(cluster.clone()),
+        move || shell(options.clone()),
+    );
     let mut response = render(request).await.into_response();
     *response.status_mut() = StatusCode::NOT_FOUND;
     response

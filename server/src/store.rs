@@ -95,7 +95,9 @@ impl Store {
             .max_connections(READERS_MAX)
             .connect_with(options.read_only(true).create_if_missing(false))
             .await?;
-        Ok(Self { writer, readers })
+        let store = Self { writer, readers };
+        store.remove_unclaimed_chunks().await?;
+        Ok(store)
     }
 
     /// Whether the store answers.

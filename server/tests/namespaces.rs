@@ -3,6 +3,8 @@
 //! namespaces, so this needs root and `ip`; without them it says that it was
 //! skipped, except in continuous integration, where it must run.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test reports")]
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};

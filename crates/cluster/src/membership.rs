@@ -36,6 +36,14 @@ pub struct Peer {
     last_heard: Moment,
 }
 
+impl Peer {
+    /// When it last sent anything.
+    #[must_use]
+    pub fn last_heard(&self) -> Moment {
+        self.last_heard
+    }
+}
+
 /// All peers of this node.
 #[derive(Debug)]
 pub struct Membership {

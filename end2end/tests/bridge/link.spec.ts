@@ -35,6 +35,22 @@ test('only results that count enter the account', async ({ page, open }) => {
   expect((await stateOf(page)).jobs).toEqual({ [JOB]: figures });
 });
 
+test('blocks beside each other count their rows once', async ({ page, open }) => {
+  const link = await open(page);
+  const block = (index: number, rowStart: number, colStart: number) => {
+    const task: any = seededTask(index, 5, 6, 7);
+    return { ...task, a: { ...task.a, row_start: rowStart }, b: { ...task.b, matrix_cols: 14, col_start: colStart } };
+  };
+  const blocks = [block(0, 0, 0), block(1, 5, 0), block(2, 0, 7), block(3, 5, 7)];
+  for (const task of blocks) link.send({ type: 'task', task });
+  for (const { block } of blocks) {
+    await resultOf(link, block);
+    link.send({ type: 'counted', job: JOB, block, counted: true, rows: 5 });
+  }
+  await expect.poll(async () => (await stateOf(page)).total.blocks).toBe(4);
+  expect((await stateOf(page)).total).toMatchObject({ rows: 10, operations: 4 * 420 });
+});
+
 test('the account tells its changes at most five times a second', async ({ page, open }) => {
   const link = await open(page);
   await page.evaluate(() => {

@@ -1,6 +1,8 @@
 //! Whose pages may act here: this node's own and those of the mesh's other
 //! live nodes.
 
+use std::time::Duration;
+
 use axum::http::{HeaderMap, HeaderValue};
 use cluster::Liveness;
 
@@ -84,14 +86,16 @@ pub(super) async fn sender_of(services: &Services, headers: &HeaderMap, host: &s
     }
 }
 
-/// Addresses of the nodes that live. One whose link broke a moment ago still
-/// counts: its pages come here because of that.
+/// For so long a node that is gone still counts: its pages are left without a
+/// node and come here because of that.
+const BEREAVED: Duration = Duration::from_secs(600);
+
+/// Addresses of the nodes that live, or did a moment ago.
 async fn live_addresses(services: &Services) -> Vec<String> {
-    let addresses = services.driver.look(|node, _| {
-        let live = node
-            .membership()
-            .peers()
-            .filter(|(_, peer)| peer.liveness != Liveness::Unreachable);
+    let addresses = services.driver.look(|node, now| {
+        let live = node.membership().peers().filter(|(_, peer)| {
+            peer.liveness != Liveness::Unreachable || now.moment.since(peer.last_heard()) < BEREAVED
+        });
         live.filter_map(|(_, peer)| peer.status.as_ref())
             .flat_map(|status| status.addresses.iter().cloned())
             .collect()

@@ -49,4 +49,17 @@ impl Store {
         super::changes::remove_chunks(&mut transaction, job).await?;
         Ok(transaction.commit().await?)
     }
+
+    /// Removes inputs of jobs that were never accepted: the node ended while it
+    /// was storing them.
+    pub(super) async fn remove_unclaimed_chunks(&self) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        for statement in [
+            "DELETE FROM job_chunks WHERE job NOT IN (SELECT id FROM jobs)",
+            "DELETE FROM chunks WHERE hash NOT IN (SELECT hash FROM job_chunks)",
+        ] {
+            sqlx::query(statement).execute(&mut *transaction).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
 }

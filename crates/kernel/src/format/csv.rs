@@ -20,6 +20,8 @@ pub(super) struct CsvReader {
     opening: Option<Vec<u8>>,
     cell: [u8; TOKEN_BYTES_MAX],
     cell_length: usize,
+    /// Within a quoted cell: so far an odd number of quotation marks.
+    quote_is_open: bool,
     cols: Option<usize>,
     cells_in_row: usize,
     rows: usize,
@@ -34,6 +36,7 @@ impl CsvReader {
             opening: Some(Vec::new()),
             cell: [0; TOKEN_BYTES_MAX],
             cell_length: 0,
+            quote_is_open: false,
             cols: None,
             cells_in_row: 0,
             rows: 0,
@@ -57,6 +60,12 @@ impl CsvReader {
         if let Some(opening) = self.opening.take() {
             self.read(&opening)?;
         }
+        if self.quote_is_open {
+            return Err(ReadError::malformed(
+                Position::End,
+                "a closing quotation mark before the end of the file",
+            ));
+        }
         // An empty slice tells the machine that this is the end, as often as it has something left.
         while self.step(&[])?.1 {}
         let cols = self.cols.unwrap_or(0);
@@ -71,6 +80,8 @@ impl CsvReader {
     }
 
     fn read(&mut self, mut bytes: &[u8]) -> Result<(), ReadError> {
+        let marks = bytes.iter().filter(|byte| **byte == b'"').count();
+        self.quote_is_open ^= marks % 2 == 1;
         while !bytes.is_empty() {
             let (taken, _) = self.step(bytes)?;
             bytes = &bytes[taken..];

@@ -101,6 +101,8 @@ fn malformed_files() {
     let words = "row 1, column 2: expected a cell that ends on its line \
                  (is a quotation mark not closed?)";
     assert_refused(Csv, "1,\"2\n3,4\n", 400, words);
+    let words = "end of the file: expected a closing quotation mark before the end of the file";
+    assert_refused(Csv, "3,\"4", 400, words);
     assert_eq!(refusal(Csv, b"1,\xff\xfe\n").0, 400);
     assert_eq!(refusal(Csv, b"1,\x00\n").0, 400);
     assert_eq!(refusal(Csv, "9".repeat(5000).as_bytes()).0, 400);
