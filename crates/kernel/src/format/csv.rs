@@ -60,14 +60,14 @@ impl CsvReader {
         if let Some(opening) = self.opening.take() {
             self.read(&opening)?;
         }
+        // An empty slice tells the machine that this is the end, as often as it has something left.
+        while self.step(&[])?.1 {}
         if self.quote_is_open {
             return Err(ReadError::malformed(
                 Position::End,
                 "a closing quotation mark before the end of the file",
             ));
         }
-        // An empty slice tells the machine that this is the end, as often as it has something left.
-        while self.step(&[])?.1 {}
         let cols = self.cols.unwrap_or(0);
         if self.rows == 0 || cols == 0 {
             return Err(ReadError::unacceptable(
