@@ -2,7 +2,7 @@
 //!
 //! Server-rendered, then brought to life by the `frontend` package. What a
 //! page shows it gets from a server function in [`api`]; a server function asks
-//! the cluster through a [`ClusterHandle`], which the server provides in the
+//! the cluster through a `ClusterHandle`, which the server provides in the
 //! context. Matrices never pass through here, except the few entries that a
 //! person types: files and results have streaming routes of their own.
 //!

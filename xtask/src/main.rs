@@ -2,7 +2,7 @@
 //!
 //! | module | does |
 //! | --- | --- |
-//! | [`serve`], [`build`], [`test`], [`bench`] | one command each |
+//! | [`serve`], [`build`], [`mod@test`], [`mod@bench`] | one command each |
 //! | [`tools`] | Rust targets and components, cargo-leptos, wasm-bindgen, wasm-opt |
 //! | [`system`] | programs that come from the operating system |
 //! | [`session`] | where the workspace is, how a program is started, where the time went |

@@ -174,13 +174,20 @@ fn test_kernel_on_arm(session: &mut Session) -> Result<Verdict> {
 
 fn check_documentation(session: &mut Session) -> Result<Verdict> {
     tools::ensure_wasm_target(session)?;
-    let flags = ("RUSTDOCFLAGS", "-D warnings");
-    let mut native = session.command("cargo", &["doc", "--no-deps"]);
+    // Private items too: the maps at the head of modules link to them. These crates are read
+    // here and published nowhere, so no page will miss them.
+    let flags = (
+        "RUSTDOCFLAGS",
+        "-D warnings -A rustdoc::private-intra-doc-links",
+    );
+    let native = ["doc", "--no-deps", "--document-private-items"];
+    let mut native = session.command("cargo", &native);
     run(native.args(NATIVE).env(flags.0, flags.1))?;
     // The browser's half of the pages, which the first run did not see.
     let pages = [
         "doc",
         "--no-deps",
+        "--document-private-items",
         "--target",
         WASM_TARGET,
         "--package",
