@@ -7,6 +7,7 @@
 //   contributor.js     the middle: takes tasks, finds inputs, delivers results
 //   link.js            the socket to a node, and the way to another node
 //   frame.js           the bytes of a message
+//   task.js            a block as a node describes it: is it sound, what does it need
 //   chunks.js          pieces of matrices, fetched once
 //   threads.js         the Web Workers
 //   account.js         what this device did, and who is told

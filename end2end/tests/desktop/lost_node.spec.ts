@@ -36,5 +36,5 @@ test('a page whose node died long ago still moves on when the next one dies', as
   const [next, last] = (await places())[0] ? apis : [...apis].reverse();
   await next.node.kill();
   await expect.poll(() => ownBrowsers(last), { message: 'the page came to the last node' }).toContain(worker);
-  expect(await workersOfNewJob(last)).toContain(worker);
+  await expect.poll(() => workersOfNewJob(last), { message: 'the page computes there' }).toContain(worker);
 });

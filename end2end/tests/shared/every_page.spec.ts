@@ -59,11 +59,3 @@ test('an unknown page and an unknown job say so', async ({ page, mesh }) => {
     await expect(page.getByRole('alert')).toBeVisible();
   }
 });
-
-test('the document of the interface needs nothing from elsewhere', async ({ page, mesh }) => {
-  const watched = watch(page, mesh.first.origin);
-  const answer = await page.goto(`${mesh.first.origin}/api/docs`);
-  expect(answer!.status()).toBe(200);
-  await expect(page.getByText('/api/v1/jobs').first()).toBeVisible();
-  expect(watched).toEqual({ complaints: [], strangers: [] });
-});
