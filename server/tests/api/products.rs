@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::api_client::{client, problem_of, seeded_job};
+use crate::api_client::{client, problem_of, seeded_job, until};
 use crate::matrices::{TestMatrix, assert_same_bits};
 use crate::running_node::NodeOptions;
 
@@ -180,8 +180,12 @@ async fn jobs_are_listed_newest_first_limited_and_by_status() {
     let mut submitted = Vec::new();
     for seed in 0..3 {
         submitted.push(node.submit(&seeded_job(2, 2, 2, seed)).await);
+        let answered = unix_ms();
         // Jobs of one millisecond have no order.
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        until("the clock moves on", || async {
+            (unix_ms() > answered).then_some(())
+        })
+        .await;
     }
     let ids = |list: serde_json::Value| -> Vec<String> {
         let jobs = list.as_array().unwrap().iter();
@@ -209,4 +213,9 @@ async fn jobs_are_listed_newest_first_limited_and_by_status() {
         assert_eq!(response.status(), 400, "{query}");
         problem_of(response).await;
     }
+}
+
+fn unix_ms() -> u128 {
+    let since = std::time::UNIX_EPOCH.elapsed();
+    since.unwrap().as_millis()
 }
