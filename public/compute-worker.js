@@ -12,6 +12,7 @@
 //   threads.js         the Web Workers
 //   account.js         what this device did, and who is told
 //   device.js          what this device is
+//   files.js           what the threads need, from whichever node answers
 //
 // and, inside each Web Worker (plain scripts again, because older phones know
 // no modules there):

@@ -19,11 +19,17 @@ export type ComputeModules = Record<string, Buffer>;
 
 export class MockNode {
   readonly links: PageLink[] = [];
+  /** Files of which it never sends a byte, by name. */
+  readonly heldBack = new Set<string>();
   private readonly server: Server;
   private readonly sockets: WebSocketServer;
 
   private constructor(private readonly modules: ComputeModules) {
     this.server = createServer((request, response) => {
+      if (this.heldBack.has(path.basename(request.url ?? ''))) return;
+      // As a node answers, also to pages of the other nodes.
+      response.setHeader('access-control-allow-origin', '*');
+      response.setHeader('cache-control', 'no-cache');
       this.serve(request.url ?? '/').then(
         ({ type, body }) => response.writeHead(200, { 'content-type': type }).end(body),
         () => response.writeHead(404).end(),

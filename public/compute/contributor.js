@@ -9,7 +9,8 @@
 
 import { createAccount } from './account.js';
 import { createChunkStore } from './chunks.js';
-import { chooseKernel, describeDevice, loadKernel } from './device.js';
+import { chooseKernel, describeDevice } from './device.js';
+import { createFiles } from './files.js';
 import { PROTOCOL_VERSION } from './frame.js';
 import { createLink, warnOnce } from './link.js';
 import { chunksOf, objectionTo, requireNamed, rightKeyOf } from './task.js';
@@ -55,13 +56,21 @@ export function createContributor({ state, redrawId, folder }) {
     onLost,
   });
 
-  loadKernel(state.kernel, folder).then((kernel) => {
-    state.kernel = kernel.name;
-    threads.start(folder, kernel, state.threads);
-    sendStatus();
-  });
+  startThreads();
   document.addEventListener('visibilitychange', sendStatus);
   account.changed();
+
+  async function startThreads() {
+    const files = createFiles(folder, link.address);
+    try {
+      const [kernel, script] = await Promise.all([files.kernel(state.kernel), files.threadScript()]);
+      state.kernel = kernel.name;
+      threads.start(script, kernel, state.threads);
+    } catch (error) {
+      threads.giveUp(error);
+    }
+    sendStatus();
+  }
 
   // --- What the node hears of this device
 
@@ -240,7 +249,7 @@ export function createContributor({ state, redrawId, folder }) {
       block.stage = 'posted';
       chunks.release(block);
     }
-    if (threads.areBroken()) giveBackAll('this browser cannot start a Web Worker');
+    if (threads.areBroken()) giveBackAll('this browser cannot start its threads');
   }
 
   function deliver({ task, proof, product }) {

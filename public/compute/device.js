@@ -1,7 +1,5 @@
 // What this device is: its name for people, and what it can compute with.
 
-const KERNEL_FILES = { simd: 'simd.wasm', scalar: 'scalar.wasm' };
-
 // The smallest module that uses a vector instruction: one function that
 // splats a byte and negates. Validating it asks the browser for SIMD without
 // downloading anything.
@@ -13,24 +11,6 @@ const SIMD_MODULE = new Uint8Array([
 export function chooseKernel() {
   if (typeof WebAssembly !== 'object') return 'javascript';
   return WebAssembly.validate(SIMD_MODULE) ? 'simd' : 'scalar';
-}
-
-/**
- * Downloads and compiles the chosen kernel, or the next best one. It is
- * compiled once; every thread gets the same compiled module.
- */
-export async function loadKernel(kernel, folder) {
-  for (const name of kernel === 'simd' ? ['simd', 'scalar'] : [kernel]) {
-    if (!KERNEL_FILES[name]) break;
-    try {
-      const answer = await fetch(folder + KERNEL_FILES[name]);
-      if (!answer.ok) throw new Error(`${answer.url} answers ${answer.status}`);
-      return { name, module: await WebAssembly.compile(await answer.arrayBuffer()) };
-    } catch (error) {
-      console.warn(`matmesh: no ${name} kernel:`, error);
-    }
-  }
-  return { name: 'javascript', module: null };
 }
 
 /** Browser and system for people, such as `Chromium 140, Android`. */

@@ -2,7 +2,7 @@
 //
 // It knows no node and no job, only blocks with their inputs. It keeps the
 // columns of B it packed, because the next block mostly needs the same ones.
-// A plain script, not a module: see compute-worker.js.
+// A plain script that runs behind those of both kernels: see files.js.
 'use strict';
 
 // Packed B's kept beside the one in use: two jobs at once, each with its own
@@ -37,12 +37,10 @@ self.onmessage = (event) => {
 function start(message) {
   try {
     if (!message.module) throw new Error('no compute module');
-    importScripts('wasm-kernel.js');
     makeKernel = () => self.createWasmKernel(message.module);
     kernel = makeKernel();
   } catch {
     // No WebAssembly, or no memory for one more instance of it.
-    importScripts('philox.js', 'blake3.js', 'textbook.js');
     makeKernel = () => self.createTextbookKernel();
     kernel = makeKernel();
   }

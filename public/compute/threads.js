@@ -16,7 +16,7 @@ const BREAKS_MAX = 3;
  * tells the speed of one thread; `onChanged()` says that there may be room.
  */
 export function createThreads({ onDone, onFailed, onReturned, onMeasured, onChanged }) {
-  let folder = '';
+  let script = '';
   let kernel = null; // until it is loaded no thread starts
   let count = 0;
   let breaks = 0;
@@ -28,7 +28,7 @@ export function createThreads({ onDone, onFailed, onReturned, onMeasured, onChan
     const thread = { worker: null, posted: new Map(), packed: new Set(), isReady: false, isRetiring: false };
     threads.add(thread);
     try {
-      thread.worker = new Worker(folder + 'kernel-worker.js');
+      thread.worker = new Worker(script);
     } catch (error) {
       return breakThread(thread, String(error));
     }
@@ -111,14 +111,21 @@ export function createThreads({ onDone, onFailed, onReturned, onMeasured, onChan
   }
 
   return {
-    /** Starts `wish` threads with a loaded kernel, their scripts in `scripts`. */
-    start(scripts, loaded, wish) {
-      folder = scripts;
+    /** Starts `wish` threads that run the script at `address` with a loaded kernel. */
+    start(address, loaded, wish) {
+      script = address;
       kernel = loaded;
       setCount(wish);
     },
 
     setCount,
+
+    /** No thread can ever start. */
+    giveUp(error) {
+      console.warn('matmesh: this browser does not compute:', error);
+      breaks = BREAKS_MAX;
+      onChanged();
+    },
 
     /** Hands a block to a thread; `bytesOf(hash)` gives its chunks. False when no thread has room. */
     post(block, bytesOf) {

@@ -25,6 +25,8 @@ pub(crate) fn ContributionControls() -> impl IntoView {
             .map(|state| state.threads_max)
             .filter(|&threads_max| threads_max > 0)
     });
+    // What is chosen before the script listens would be lost.
+    let is_deaf = move || state.read().is_none();
     view! {
         <div class="controls">
             <label class="switch">
@@ -32,6 +34,7 @@ pub(crate) fn ContributionControls() -> impl IntoView {
                     type="checkbox"
                     role="switch"
                     checked
+                    disabled=is_deaf
                     prop:checked=is_contributing
                     on:change=move |event| set_contributing(event_target_checked(&event))
                 />
@@ -44,6 +47,7 @@ pub(crate) fn ContributionControls() -> impl IntoView {
                     min="1"
                     step="1"
                     inputmode="numeric"
+                    disabled=is_deaf
                     max=move || threads_max.get().map(|threads_max| threads_max.to_string())
                     prop:value=threads
                     on:change=move |event| {

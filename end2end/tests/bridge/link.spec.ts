@@ -182,6 +182,38 @@ test('a page whose node died comes back at another within its leases', async ({ 
   await resultOf(moved, 1);
 });
 
+for (const missing of ['kernel-worker.js', 'simd.wasm']) {
+  test(`a page whose node died before ${missing} came has it from another`, async ({ page, node, startNode, open }) => {
+    node.heldBack.add(missing);
+    const refuge = await startNode();
+    const link = await open(page);
+    link.send({ type: 'nodes', nodes: [refuge.origin] });
+    await expect.poll(() => stateOf(page)).toMatchObject({ connected: true });
+    await node.stop();
+    const moved = await welcome(refuge, 0);
+    moved.send({ type: 'task', task: seededTask(0, 5, 6, 7) });
+    await resultOf(moved, 0);
+    expect((await stateOf(page)).kernel).toBe('simd');
+  });
+}
+
+test('more threads can be chosen after the page\'s own node died', async ({ page, node, startNode, open }) => {
+  const broken: string[] = [];
+  page.on('console', (message) => message.text().includes('a thread broke') && broken.push(message.text()));
+  const refuge = await startNode();
+  const link = await open(page);
+  link.send({ type: 'nodes', nodes: [refuge.origin] });
+  link.send({ type: 'task', task: seededTask(0, 5, 6, 7) });
+  await resultOf(link, 0);
+  await node.stop();
+  const moved = await welcome(refuge, 0);
+  const threads = (await stateOf(page)).threads_max;
+  await page.evaluate((wish) => (window as any).matmesh.setThreads(wish), threads);
+  for (let block = 1; block <= 2 * threads; block += 1) moved.send({ type: 'task', task: slow(block) });
+  for (let block = 1; block <= 2 * threads; block += 1) await resultOf(moved, block);
+  expect(broken).toEqual([]);
+});
+
 test('a page alone comes back when its node does', async ({ page, node, startNode, open }) => {
   await open(page);
   const { port } = node;
