@@ -13,7 +13,7 @@ const STORAGE_KEY = 'matmesh.account';
 
 /** Keeps `state.jobs` and `state.total`, and tells the page of every change of `state`. */
 export function createAccount(state) {
-  const partsOfJobs = new Map(); // by job, a Set of those rows that count already
+  let rowsOfJobs = {}; // by job, the first rows of those blocks that count already
   let timer = null;
   let publishedAt = -Infinity;
 
@@ -25,6 +25,7 @@ export function createAccount(state) {
       if (saved && saved.worker === state.worker) {
         state.jobs = saved.jobs;
         state.total = saved.total;
+        rowsOfJobs = saved.rows || {};
       }
     } catch {
       // No storage, or not our text: begin with an empty account.
@@ -34,7 +35,7 @@ export function createAccount(state) {
   function save() {
     try {
       const { worker, jobs, total } = state;
-      sessionStorage.setItem(STORAGE_KEY, JSON.stringify({ worker, jobs, total }));
+      sessionStorage.setItem(STORAGE_KEY, JSON.stringify({ worker, jobs, total, rows: rowsOfJobs }));
     } catch {
       // Without storage the account lives as long as the page.
     }
@@ -59,9 +60,9 @@ export function createAccount(state) {
     timer = setTimeout(publish, Math.max(0, publishedAt + PUBLISH_MS - performance.now()));
   }
 
-  /** One more block has this device's credit; `part` names the rows of A it came from. */
-  function count(job, part, figures) {
-    const rows = isFirstOfItsRows(job, part) ? figures.rows : 0;
+  /** One more block has this device's credit; `rowStart` is the first of its rows. */
+  function count(job, rowStart, figures) {
+    const rows = isFirstOfItsRows(job, rowStart) ? figures.rows : 0;
     const account = state.jobs[job] || emptyFigures();
     // Deleted and set again, the job is the youngest; a rewritten object would
     // lose that order for ids that look like numbers, which 32 digits never do.
@@ -74,18 +75,18 @@ export function createAccount(state) {
       figure.compute_ms += figures.compute_ms;
     }
     const jobs = Object.keys(state.jobs);
-    if (jobs.length > JOBS_MAX) delete state.jobs[jobs[0]];
+    if (jobs.length > JOBS_MAX) {
+      delete state.jobs[jobs[0]];
+      delete rowsOfJobs[jobs[0]];
+    }
     changed();
   }
 
   /** Where C is cut by columns too, blocks beside each other have the same rows: those count once. */
-  function isFirstOfItsRows(job, part) {
-    const parts = partsOfJobs.get(job) || new Set();
-    partsOfJobs.delete(job);
-    partsOfJobs.set(job, parts);
-    if (partsOfJobs.size > JOBS_MAX) partsOfJobs.delete(partsOfJobs.keys().next().value);
-    if (parts.has(part)) return false;
-    parts.add(part);
+  function isFirstOfItsRows(job, rowStart) {
+    const counted = (rowsOfJobs[job] = rowsOfJobs[job] || []);
+    if (counted.includes(rowStart)) return false;
+    counted.push(rowStart);
     return true;
   }
 
@@ -93,7 +94,7 @@ export function createAccount(state) {
   function reset() {
     state.jobs = {};
     state.total = emptyFigures();
-    partsOfJobs.clear();
+    rowsOfJobs = {};
     changed();
   }
 

@@ -200,7 +200,7 @@ export function createContributor({ state, redrawId, folder }) {
     removeResult(result);
     if (message.counted !== true) return;
     const { operations, compute_ms } = result.proof;
-    account.count(message.job, JSON.stringify(result.task.a), { rows: message.rows, operations, compute_ms });
+    account.count(message.job, result.task.row_start, { rows: message.rows, operations, compute_ms });
   }
 
   // --- What the threads say

@@ -16,7 +16,8 @@ export function requireNamed(task) {
 
 /** Why this block cannot be computed here, as a sentence; null when it can. */
 export function objectionTo(task, inputBytesMax) {
-  const { rows, inner, cols } = task;
+  const { row_start, rows, inner, cols } = task;
+  if (!isCount(row_start, 0)) return 'the block has no place in C';
   if (![rows, inner, cols].every((side) => isCount(side, 1))) return 'a side of the block is not a positive number';
   if (8 * rows * cols > PRODUCT_BYTES_MAX) return 'the product is longer than a frame';
   if (8 * inner * (rows + cols) > inputBytesMax) return 'the inputs are larger than a page may hold';

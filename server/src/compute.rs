@@ -102,10 +102,17 @@ async fn take_commands(
                 pool.wanted().insert((task.job, task.block));
                 tokio::spawn(fetch(Arc::clone(&pool), task, coordinator, ready.clone()));
             }
-            WorkerCommand::Drop { job, block } => pool.wanted().retain(|(wanted, index)| {
-                *wanted != job || block.is_some_and(|block| block != *index)
-            }),
-            WorkerCommand::Counted { .. } => {}
+            WorkerCommand::Drop { job, block } => {
+                pool.wanted().retain(|(wanted, index)| {
+                    *wanted != job || block.is_some_and(|block| block != *index)
+                });
+                pool.services.account.dropped(job, block);
+            }
+            WorkerCommand::Counted {
+                job,
+                block,
+                counted,
+            } => pool.services.account.counted(job, block, counted),
         }
     }
 }
@@ -170,7 +177,8 @@ fn compute_block(pool: &Pool, ready: ReadyBlock) {
         bytes: task.result_bytes(),
     };
     let worker = pool.worker;
-    pool.services.results.keep(job, block, worker, bytes);
+    pool.services.account.computed(&task, &proof);
+    pool.services.results.keep((job, block, worker), bytes);
     let input = Input::WorkerResult {
         worker,
         job,

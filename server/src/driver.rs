@@ -250,9 +250,12 @@ impl Driver {
                 Output::Persist(_) => {}
                 Output::Send { to, message } => self.send(to, &message),
                 Output::ToWorker { worker, command } => self.world.workers.send(worker, command),
-                Output::ReleaseResult { job, block, worker } => {
-                    self.world.results.release(job, block, worker);
-                }
+                Output::ReleaseResult {
+                    job,
+                    block,
+                    worker,
+                    hash,
+                } => self.world.results.release((job, block, worker), hash),
                 Output::CloseLink { peer } => self.world.links.close(peer),
                 Output::Dial { peer, addresses } => self.world.links.discovered(peer, addresses),
                 Output::Event(event) => {
@@ -296,7 +299,10 @@ impl Driver {
 
     fn bytes_of(&self, change: &Change) -> Option<bytes::Bytes> {
         match change {
-            Change::Done { job, done, .. } => self.world.results.get(*job, done.block, done.worker),
+            Change::Done { job, done, .. } => {
+                let key = (*job, done.block, done.worker);
+                self.world.results.get(key, done.hash)
+            }
             _ => None,
         }
     }
@@ -307,11 +313,15 @@ impl Driver {
                 job,
                 block,
                 exchange,
-                ..
-            } => match self.world.results.get(*job, *block, exchange.worker) {
-                Some(bytes) => bytes,
-                None => return,
-            },
+                proof,
+            } => {
+                let key = (*job, *block, exchange.worker);
+                let hash = proof.hash;
+                match hash.and_then(|hash| self.world.results.get(key, hash)) {
+                    Some(bytes) => bytes,
+                    None => return,
+                }
+            }
             _ => bytes::Bytes::new(),
         };
         self.world.links.send(to, message, &payload);

@@ -8,13 +8,18 @@ pub(crate) mod matrices;
 
 use std::time::Duration;
 
-use cluster::{Input, Node};
+use cluster::{Input, Liveness, Node};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use wire::{BlockView, JobId, JobView, NodeId, Problem};
 
 use crate::http::forward::{self, Question};
 use crate::services::Services;
 use crate::views;
+
+/// How long other nodes have to say whether they know a job. One that is
+/// about to be found dead does not hold a submission up for longer.
+const OTHERS_WAIT: Duration = Duration::from_secs(1);
 
 /// Who answers for a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +64,48 @@ pub(crate) async fn view(services: &Services, job: JobId) -> Result<JobView, Pro
         Place::Here => view_here(services, job).await,
         Place::At(node) => ask_coordinator(services, node, Question::read(path_of(job))).await,
     }
+}
+
+/// The job, if it is known anywhere; in short form while its coordinator is
+/// away. A job that was submitted elsewhere a moment ago may not have been
+/// heard of here, so the other nodes are asked as well.
+pub(crate) async fn find(services: &Services, job: JobId) -> Result<Option<JobView>, Problem> {
+    match view(services, job).await {
+        Ok(view) => Ok(Some(view)),
+        Err(problem) if problem.status == 410 => Err(problem),
+        Err(problem) => {
+            let known = services.driver.look(move |node, _| node.job(job).cloned());
+            match known.await? {
+                Some(summary) => Ok(Some(views::summary_view(&summary))),
+                None if problem.status == 404 => Ok(ask_everybody(services, job).await),
+                None => Err(problem),
+            }
+        }
+    }
+}
+
+/// The first answer of a live node that knows the job.
+async fn ask_everybody(services: &Services, job: JobId) -> Option<JobView> {
+    let alive = services.driver.look(|node, _| {
+        let peers = node.membership().peers();
+        let alive = peers.filter(|(_, peer)| peer.liveness == Liveness::Alive);
+        alive.map(|(id, _)| id).collect::<Vec<_>>()
+    });
+    let mut asked = JoinSet::new();
+    for node in alive.await.unwrap_or_default() {
+        let services = services.clone();
+        asked.spawn(async move {
+            let question = Question::read(path_of(job));
+            let answer = ask_coordinator::<JobView>(&services, node, question);
+            tokio::time::timeout(OTHERS_WAIT, answer).await.ok()?.ok()
+        });
+    }
+    while let Some(answer) = asked.join_next().await {
+        if let Ok(Some(view)) = answer {
+            return Some(view);
+        }
+    }
+    None
 }
 
 /// A job that this node answers for, as it is now.

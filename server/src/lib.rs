@@ -5,6 +5,7 @@
 //! `store` is the disk, `compute` the threads; `http`, `site` and `seat` are
 //! what people and programs see of it; `cli` is the command line.
 
+pub mod account;
 pub mod chunks;
 pub mod cli;
 pub mod compute;

@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use app::{ClusterSeat, Command};
-use cluster::Node;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use wire::{DeviceView, JobId, MeshView, Problem, WorkerId};
+use wire::{DeviceView, MeshView, Problem, WorkerId};
 
 use crate::jobs;
 use crate::services::Services;
@@ -20,9 +19,6 @@ const VIEW_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A view is made anew after this time even if nothing was announced.
 const VIEW_AGE_MAX: Duration = Duration::from_secs(1);
-
-/// Jobs whose contributions are counted in one go; heartbeats wait meanwhile.
-const JOBS_AT_ONCE: usize = 16;
 
 /// Answers pages until the last of them is gone.
 pub async fn serve_seat(seat: ClusterSeat, services: Services) {
@@ -93,42 +89,22 @@ async fn keep_shown(mesh: watch::Sender<MeshView>, services: Services) {
     }
 }
 
-/// What this node's own compute did, over the jobs that this node leads or led.
+/// What this node's own compute did.
 async fn own_account(services: &Services) -> Result<DeviceView, Problem> {
-    let worker = WorkerId::from(services.node);
-    let opening = services.driver.look(|node, _| {
-        let led = node.jobs().into_iter().map(|job| job.id);
-        let led: Vec<JobId> = led.filter(|job| node.coordinator(*job).is_some()).collect();
-        (led, node.own_status().cloned())
-    });
-    let (led, status) = opening.await?;
-    let mut account = DeviceView {
-        worker,
-        name: status
-            .as_ref()
-            .map(|status| status.name.clone())
-            .unwrap_or_default(),
-        device: status.map(|status| status.device).unwrap_or_default(),
-        rows: 0,
-        operations: 0,
-        compute_ms: 0.0,
-    };
-    for some in led.chunks(JOBS_AT_ONCE) {
-        let some = some.to_vec();
-        let look = move |node: &Node, now: cluster::Now| {
-            let progress = some
-                .iter()
-                .filter_map(|job| node.progress(*job, now.moment));
-            progress
-                .flat_map(|job| job.contributions)
-                .filter(|one| one.worker == worker)
-                .collect::<Vec<_>>()
-        };
-        for contribution in services.driver.look(look).await? {
-            account.rows += u64::from(contribution.rows);
-            account.operations += contribution.operations;
-            account.compute_ms += contribution.compute_ms;
-        }
-    }
-    Ok(account)
+    let status = services
+        .driver
+        .look(|node, _| node.own_status().cloned())
+        .await?;
+    let (name, device) = status
+        .map(|status| (status.name, status.device))
+        .unwrap_or_default();
+    let total = services.account.total();
+    Ok(DeviceView {
+        worker: WorkerId::from(services.node),
+        name,
+        device,
+        rows: total.rows,
+        operations: total.operations,
+        compute_ms: total.compute_ms,
+    })
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use wire::NodeId;
 
+use crate::account::Account;
 use crate::chunks::Chunks;
 use crate::config::Config;
 use crate::driver::DriverHandle;
@@ -36,6 +37,8 @@ pub struct Services {
     pub workers: Workers,
     /// Results that are not stored yet.
     pub results: ResultsUnderWay,
+    /// What this node's own compute did.
+    pub account: Account,
     /// For requests that another node answers.
     pub client: reqwest::Client,
 }

@@ -13,6 +13,7 @@ use cluster::{Input, Node};
 use tokio::net::TcpListener;
 use wire::{MeshView, NodeStatus};
 
+use crate::account::Account;
 use crate::chunks::Chunks;
 use crate::compute;
 use crate::config::{self, Config, Discovery as DiscoveryMode};
@@ -125,6 +126,7 @@ async fn start(
     let device = device_name();
     let status = own_status(&config, addresses, &device, clock);
     let services = Services {
+        account: Account::default(),
         config: Arc::new(config),
         node: node_id,
         port: bound.port(),

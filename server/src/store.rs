@@ -8,6 +8,7 @@
 mod changes;
 mod chunks;
 mod replicas;
+mod writing;
 
 use std::path::Path;
 use std::str::FromStr;
@@ -119,4 +120,67 @@ fn to_stored(number: u64) -> i64 {
 
 fn from_stored(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use wire::{ChunkHash, JobId};
+
+    use super::*;
+
+    const JOB: JobId = JobId::from_bytes([7; 16]);
+
+    fn chunk(fill: u8, length: usize) -> [(ChunkHash, Bytes); 1] {
+        let bytes = Bytes::from(vec![fill; length]);
+        [(ChunkHash::of(&bytes), bytes)]
+    }
+
+    /// The disk has no more room than the file takes already.
+    async fn fill_disk(store: &Store) {
+        let mut connection = store.writer.acquire().await.unwrap();
+        let limit = sqlx::raw_sql("PRAGMA max_page_count = 1");
+        limit.execute(&mut *connection).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_written_after_the_disk_was_full_is_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Sync::Never).await.unwrap();
+        fill_disk(&store).await;
+        let large = chunk(1, 1 << 20);
+        let refused = store.put_chunks(JOB, &large).await;
+        assert!(matches!(refused, Err(StoreError::Full)), "{refused:?}");
+
+        // Refused writes leave nothing; there is room again.
+        let small = chunk(2, 100);
+        store.put_chunks(JOB, &small).await.unwrap();
+        assert_eq!(store.chunk(large[0].0).await.unwrap(), None);
+        let read = store.chunk(small[0].0).await.unwrap();
+        assert_eq!(
+            read.as_ref(),
+            Some(&small[0].1),
+            "committed, so others read it"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_write_that_is_given_up_half_way_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Sync::Never).await.unwrap();
+        let given_up = chunk(1, 100);
+        {
+            let mut writing = store.write().await.unwrap();
+            sqlx::query("INSERT INTO chunks (hash, bytes) VALUES (?, ?)")
+                .bind(&given_up[0].0.as_bytes()[..])
+                .bind(&given_up[0].1[..])
+                .execute(&mut *writing)
+                .await
+                .unwrap();
+        }
+        let kept = chunk(2, 100);
+        store.put_chunks(JOB, &kept).await.unwrap();
+        assert_eq!(store.chunk(given_up[0].0).await.unwrap(), None);
+        assert!(store.chunk(kept[0].0).await.unwrap().is_some());
+    }
 }

@@ -10,12 +10,12 @@ use cluster::limits::RUNNING_JOBS_MAX;
 use kernel::cut::{Cut, ProductShape};
 use tokio::sync::watch;
 use wire::{
-    CutShape, JobId, JobOptions, JobRecord, JobView, MatrixInput, Problem, Shape, Submission,
+    ChunkHash, CutShape, JobId, JobOptions, JobRecord, JobView, MatrixInput, Problem, Shape,
+    Submission,
 };
 
 use crate::jobs;
 use crate::services::Services;
-use crate::views;
 
 type Outcome = Option<Result<JobId, Problem>>;
 
@@ -39,10 +39,7 @@ impl Submissions {
 
     /// The job that was submitted with this key before, at whichever node.
     pub(crate) async fn find(&self, key: &str) -> Result<Option<JobView>, Problem> {
-        match self.find_id(key).await? {
-            Some(job) => Ok(Some(self.view(job).await?)),
-            None => Ok(None),
-        }
+        jobs::find(&self.services, id_of_key(key)).await
     }
 
     /// 503 when this node coordinates as many jobs as it can.
@@ -75,7 +72,7 @@ impl Submissions {
 
     async fn submit_once(&self, submission: Submission) -> Result<JobId, Problem> {
         let Some(key) = submission.idempotency_key.clone() else {
-            return start(&self.services, submission).await;
+            return start(&self.services, fresh_id()?, submission).await;
         };
         let (sender, receiver) = watch::channel(None);
         let earlier = {
@@ -93,10 +90,12 @@ impl Submissions {
             let outcome = outcome.ok().and_then(|outcome| outcome.clone());
             return outcome.unwrap_or_else(|| Err(Problem::new(500, "storing the job failed")));
         }
-        // An earlier one may have come to its end just before this one began.
-        let outcome = match self.find_id(&key).await {
-            Ok(Some(job)) => Ok(job),
-            Ok(None) => start(&self.services, submission).await,
+        let job = id_of_key(&key);
+        // An earlier one may have come to its end just before this one began,
+        // here or at another node whose word on it has not come yet.
+        let outcome = match jobs::find(&self.services, job).await {
+            Ok(Some(_)) => Ok(job),
+            Ok(None) => start(&self.services, job, submission).await,
             Err(problem) => Err(problem),
         };
         self.under_way().remove(&key);
@@ -104,31 +103,9 @@ impl Submissions {
         outcome
     }
 
-    async fn find_id(&self, key: &str) -> Result<Option<JobId>, Problem> {
-        let key = key.to_owned();
-        let find = move |node: &cluster::Node, _| {
-            let jobs = node.jobs();
-            let found = jobs
-                .iter()
-                .find(|job| job.idempotency_key.as_deref() == Some(&*key));
-            found.map(|job| job.id)
-        };
-        self.services.driver.look(find).await
-    }
-
-    /// The job; in short form when its coordinator is away, for it is known
-    /// to exist.
     async fn view(&self, job: JobId) -> Result<JobView, Problem> {
-        let whole = jobs::view(&self.services, job).await;
-        let Err(problem) = whole else { return whole };
-        let summary = self
-            .services
-            .driver
-            .look(move |node, _| node.job(job).cloned())
-            .await?;
-        summary
-            .map(|summary| views::summary_view(&summary))
-            .ok_or(problem)
+        let found = jobs::find(&self.services, job).await?;
+        found.ok_or_else(|| jobs::unknown(&job.to_string()))
     }
 
     fn under_way(&self) -> MutexGuard<'_, BTreeMap<String, watch::Receiver<Outcome>>> {
@@ -138,7 +115,7 @@ impl Submissions {
     }
 }
 
-async fn start(services: &Services, submission: Submission) -> Result<JobId, Problem> {
+async fn start(services: &Services, job: JobId, submission: Submission) -> Result<JobId, Problem> {
     let shape = checked_shape(&submission, services.config.max_dim)?;
     let (devices, now) = services
         .driver
@@ -150,7 +127,6 @@ async fn start(services: &Services, submission: Submission) -> Result<JobId, Pro
         cols: shape.cols,
     };
     let cut = Cut::plan(product, u32::try_from(devices).unwrap_or(u32::MAX));
-    let job = fresh_id()?;
     let Submission {
         a,
         b,
@@ -268,6 +244,14 @@ fn check_matrix(name: &str, matrix: &MatrixInput, side_max: u32) -> Result<(), P
             Err(Problem::new(422, detail))
         }
     }
+}
+
+/// The id of a job that was submitted under a key: the same at every node.
+fn id_of_key(key: &str) -> JobId {
+    let hash = ChunkHash::of(format!("matmesh idempotency-key {key}").as_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash.as_bytes()[..16]);
+    JobId::from_bytes(bytes)
 }
 
 fn fresh_id() -> Result<JobId, Problem> {

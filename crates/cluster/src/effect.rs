@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use wire::{
-    BlockIndex, BlockProof, BlockTask, Epoch, Exchange, JobId, JobRecord, NodeId, NodeStatus,
-    PeerMessage, WorkerId, WorkerKind,
+    BlockIndex, BlockProof, BlockTask, ChunkHash, Epoch, Exchange, JobId, JobRecord, NodeId,
+    NodeStatus, PeerMessage, WorkerId, WorkerKind,
 };
 
 use crate::replica::{DoneBlock, Ended, Replica, Tally};
@@ -141,6 +141,8 @@ pub enum Output {
         block: BlockIndex,
         /// The device that computed it.
         worker: WorkerId,
+        /// Which of its results: of each that came one is released.
+        hash: ChunkHash,
     },
     /// The link to this peer is dead, though nobody closed it: close it.
     CloseLink {

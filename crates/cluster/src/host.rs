@@ -112,8 +112,8 @@ impl WorkerHost {
     ) {
         if let Some(mut gone) = self.workers.remove(&worker) {
             part(worker, &mut gone, directory, outputs);
-            for (job, block) in gone.kept.into_keys() {
-                outputs.push(Output::ReleaseResult { job, block, worker });
+            for (key, kept) in gone.kept {
+                release(worker, key, &kept.proof, outputs);
             }
         }
     }
@@ -220,9 +220,9 @@ impl WorkerHost {
                 outputs.push(Output::ToWorker { worker, command });
             }
             for key in kept {
-                known.kept.remove(&key);
-                let (job, block) = key;
-                outputs.push(Output::ReleaseResult { job, block, worker });
+                if let Some(kept) = known.kept.remove(&key) {
+                    release(worker, key, &kept.proof, outputs);
+                }
             }
             known.idle_at.remove(&job);
             known.asked = known.asked.filter(|(asked, _)| *asked != job);
@@ -242,7 +242,7 @@ impl WorkerHost {
     ) {
         let (job, block) = key;
         let Some(known) = self.workers.get_mut(&worker) else {
-            outputs.push(Output::ReleaseResult { job, block, worker });
+            release(worker, key, &proof, outputs);
             return;
         };
         let leased_by = known.leased.remove(&key);
@@ -258,11 +258,13 @@ impl WorkerHost {
                 counted: false,
             };
             outputs.push(Output::ToWorker { worker, command });
-            outputs.push(Output::ReleaseResult { job, block, worker });
+            release(worker, key, &proof, outputs);
             return;
         };
         let coordinator = leased_by.unwrap_or(summary.epoch.coordinator);
-        known.kept.insert(key, Kept { proof });
+        if let Some(earlier) = known.kept.insert(key, Kept { proof }) {
+            release(worker, key, &earlier.proof, outputs);
+        }
         let mut slots = 0;
         if !self.stopped
             && known.asked.is_none()
@@ -306,14 +308,14 @@ impl WorkerHost {
         let Some(known) = self.workers.get_mut(&worker) else {
             return;
         };
-        if known.kept.remove(&key).is_some() {
+        if let Some(kept) = known.kept.remove(&key) {
             let command = WorkerCommand::Counted {
                 job,
                 block,
                 counted,
             };
             outputs.push(Output::ToWorker { worker, command });
-            outputs.push(Output::ReleaseResult { job, block, worker });
+            release(worker, key, &kept.proof, outputs);
         }
     }
 
@@ -439,6 +441,23 @@ fn offer(
         to: coordinator,
         message,
     });
+}
+
+/// The bytes of a result are not needed any longer.
+fn release(
+    worker: WorkerId,
+    (job, block): (JobId, BlockIndex),
+    proof: &BlockProof,
+    outputs: &mut Vec<Output>,
+) {
+    if let Some(hash) = proof.hash {
+        outputs.push(Output::ReleaseResult {
+            job,
+            block,
+            worker,
+            hash,
+        });
+    }
 }
 
 /// Forgets what the device was to compute of a job. True when that was something.

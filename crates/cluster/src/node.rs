@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use wire::{Acquaintance, JobId, JobRecord, JobSummary, NodeId, NodeStatus, PeerMessage, WorkerId};
+use wire::{
+    Acquaintance, Exchange, JobId, JobRecord, JobSummary, NodeId, NodeStatus, PeerMessage,
+    WorkerId, WorkerKind,
+};
 
 use crate::coordinator::{Candidate, Coordinator, JobProgress};
 use crate::directory::Directory;
@@ -300,16 +303,19 @@ impl Node {
                 self.on_peer_gone(now.moment, from, outputs);
             }
             PeerMessage::Job(summary) => self.on_told(now.moment, from, summary, outputs),
-            PeerMessage::Pull { job, exchange } => match self.coordinators.get_mut(&job) {
-                Some(coordinator) => coordinator.on_pull(now.moment, from, exchange, outputs),
-                None => {
-                    let message = PeerMessage::NoWork {
-                        job,
-                        worker: exchange.worker,
-                    };
-                    outputs.push(Output::Send { to: from, message });
+            PeerMessage::Pull { job, exchange } => {
+                let is_genuine = !self.is_impostor(from, &exchange);
+                match self.coordinators.get_mut(&job).filter(|_| is_genuine) {
+                    Some(coordinator) => coordinator.on_pull(now.moment, from, exchange, outputs),
+                    None => {
+                        let message = PeerMessage::NoWork {
+                            job,
+                            worker: exchange.worker,
+                        };
+                        outputs.push(Output::Send { to: from, message });
+                    }
                 }
-            },
+            }
             PeerMessage::Lease {
                 job,
                 epoch,
@@ -350,7 +356,8 @@ impl Node {
                 proof,
             } => {
                 let worker = exchange.worker;
-                match self.coordinators.get_mut(&job) {
+                let is_genuine = !self.is_impostor(from, &exchange);
+                match self.coordinators.get_mut(&job).filter(|_| is_genuine) {
                     Some(coordinator) => {
                         coordinator.on_result(now, from, block, exchange, proof, outputs);
                     }
@@ -364,8 +371,13 @@ impl Node {
                         outputs.push(Output::Send { to: from, message });
                     }
                 }
-                if from != self.id {
-                    outputs.push(Output::ReleaseResult { job, block, worker });
+                if let Some(hash) = proof.hash.filter(|_| from != self.id) {
+                    outputs.push(Output::ReleaseResult {
+                        job,
+                        block,
+                        worker,
+                        hash,
+                    });
                 }
             }
             PeerMessage::Counted {
@@ -387,6 +399,17 @@ impl Node {
             | PeerMessage::ChunkMissing { .. } => {}
         }
         self.tell_due_summaries(now, outputs);
+    }
+
+    /// Whether a device goes by the id of a node that it is not.
+    fn is_impostor(&self, home: NodeId, exchange: &Exchange) -> bool {
+        let is_of = |node: NodeId| exchange.worker == WorkerId::from(node);
+        match exchange.kind {
+            WorkerKind::Native => !is_of(home),
+            WorkerKind::Browser => {
+                is_of(self.id) || self.membership.peers().any(|(peer, _)| is_of(peer))
+            }
+        }
     }
 
     /// A job that has just ended is told at once, not at the next tick.

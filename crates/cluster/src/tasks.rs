@@ -27,6 +27,7 @@ pub(crate) fn task_of(record: &JobRecord, cut: &Cut, index: BlockIndex) -> Optio
     Some(BlockTask {
         job: record.id,
         block: index,
+        row_start: block.rows.start,
         rows: block.rows.end - block.rows.start,
         inner: record.shape.inner,
         cols: block.cols.end - block.cols.start,

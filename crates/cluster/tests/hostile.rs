@@ -99,6 +99,7 @@ fn task() -> impl Strategy<Value = BlockTask> {
     (job(), block(), count(), count()).prop_map(move |(job, block, rows, cols)| BlockTask {
         job,
         block,
+        row_start: 0,
         rows,
         inner: rows,
         cols,
@@ -480,6 +481,7 @@ fn a_flood_of_leases_gives_a_device_no_more_than_twice_its_room() {
         let task = BlockTask {
             job,
             block: BlockIndex(number),
+            row_start: 0,
             rows: 1,
             inner: 1,
             cols: 1,

@@ -47,6 +47,8 @@ pub struct BlockTask {
     pub job: JobId,
     /// Which block of it.
     pub block: BlockIndex,
+    /// The first of its rows in C.
+    pub row_start: u32,
     /// Rows of the block.
     pub rows: u32,
     /// The length of each sum.

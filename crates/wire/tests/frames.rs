@@ -101,11 +101,12 @@ fn input() -> impl Strategy<Value = TaskInput> {
 }
 
 fn task() -> impl Strategy<Value = BlockTask> {
-    let sides = any::<[u32; 3]>();
+    let sides = any::<[u32; 4]>();
     (job(), block(), sides, arithmetic(), input(), input()).prop_map(
-        |(job, block, [rows, inner, cols], arithmetic, a, b)| BlockTask {
+        |(job, block, [row_start, rows, inner, cols], arithmetic, a, b)| BlockTask {
             job,
             block,
+            row_start,
             rows,
             inner,
             cols,

@@ -214,6 +214,7 @@ fn a_page_reads_tags_in_snake_case_and_ids_in_hexadecimal() {
     let task = BlockTask {
         job: record_id(),
         block: BlockIndex(3),
+        row_start: 6,
         rows: 2,
         inner: 5,
         cols: 4,
@@ -229,7 +230,7 @@ fn a_page_reads_tags_in_snake_case_and_ids_in_hexadecimal() {
         },
     };
     let expected = serde_json::json!({"type": "task", "task": {
-        "job": "33".repeat(16), "block": 3, "rows": 2, "inner": 5, "cols": 4,
+        "job": "33".repeat(16), "block": 3, "row_start": 6, "rows": 2, "inner": 5, "cols": 4,
         "arithmetic": "reproducible",
         "a": {"source": "chunks", "chunks": [{"hash": "ab".repeat(32), "rows": 2}]},
         "b": {"source": "random", "seed": "7", "matrix_cols": 4, "row_start": 0, "col_start": 0},

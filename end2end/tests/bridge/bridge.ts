@@ -72,6 +72,7 @@ export class StoredProduct {
     return {
       job,
       block,
+      row_start: start,
       rows: count,
       inner: this.inner,
       cols: this.cols,
@@ -115,6 +116,7 @@ export function seededTask(block: number, rows: number, inner: number, cols: num
   return {
     job,
     block,
+    row_start: block * rows,
     rows,
     inner,
     cols,

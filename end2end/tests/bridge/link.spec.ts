@@ -39,7 +39,7 @@ test('blocks beside each other count their rows once', async ({ page, open }) =>
   const link = await open(page);
   const block = (index: number, rowStart: number, colStart: number) => {
     const task: any = seededTask(index, 5, 6, 7);
-    return { ...task, a: { ...task.a, row_start: rowStart }, b: { ...task.b, matrix_cols: 14, col_start: colStart } };
+    return { ...task, row_start: rowStart, a: { ...task.a, row_start: rowStart }, b: { ...task.b, matrix_cols: 14, col_start: colStart } };
   };
   const blocks = [block(0, 0, 0), block(1, 5, 0), block(2, 0, 7), block(3, 5, 7)];
   for (const task of blocks) link.send({ type: 'task', task });
@@ -49,6 +49,25 @@ test('blocks beside each other count their rows once', async ({ page, open }) =>
   }
   await expect.poll(async () => (await stateOf(page)).total.blocks).toBe(4);
   expect((await stateOf(page)).total).toMatchObject({ rows: 10, operations: 4 * 420 });
+});
+
+test('rows of equal content are rows all the same, and counted once after a reload', async ({ page, node, open }) => {
+  const link = await open(page);
+  const stored = new StoredProduct(6, 4, 5, (rows, cols) => new Float64Array(rows * cols).fill(1));
+  const tasks = [stored.task(0, 0, 3), stored.task(1, 3, 3)];
+  expect(tasks[0].a).toEqual(tasks[1].a);
+  const compute = async (on: typeof link, task: any) => {
+    stored.serve(on);
+    on.send({ type: 'task', task });
+    await resultOf(on, task.block);
+    on.send({ type: 'counted', job: JOB, block: task.block, counted: true, rows: 3 });
+  };
+  for (const task of tasks) await compute(link, task);
+  await expect.poll(async () => (await stateOf(page)).total).toMatchObject({ blocks: 2, rows: 6 });
+  await page.reload();
+  const again = await welcome(node, 1);
+  await compute(again, { ...tasks[1], block: 2 });
+  await expect.poll(async () => (await stateOf(page)).total).toMatchObject({ blocks: 3, rows: 6 });
 });
 
 test('the account tells its changes at most five times a second', async ({ page, open }) => {

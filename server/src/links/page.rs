@@ -14,6 +14,7 @@ use cluster::{Input, WorkerCommand, WorkerProfile};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use wire::{
     BlockIndex, BlockProof, BlockTask, ChunkHash, JobId, NodeId, PROTOCOL_VERSION, PageMessage,
     PageStatus, TaskInput, WorkerId, WorkerKind, decode_page_frame, encode_page_frame,
@@ -30,6 +31,9 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// leaves the room closes nothing.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 const SILENCE_MAX: Duration = Duration::from_secs(8);
+
+/// Changes of a page's status are passed on at most this often.
+const STATUS_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Frames that wait for a slow page; chunks wait at their source beyond it.
 const FRAMES_WAITING_MAX: usize = 8;
@@ -53,6 +57,10 @@ struct PageLink {
     chunk_places: Arc<Semaphore>,
     /// Ends with the page.
     chunk_tasks: JoinSet<()>,
+    /// What the others know of the page, and what is to be told next.
+    told: PageStatus,
+    status: Option<PageStatus>,
+    status_from: Instant,
 }
 
 struct Given {
@@ -68,6 +76,11 @@ pub async fn serve(services: Services, mut socket: Socket) {
         Ok(greeting) => greeting,
         Err(reason) => return socket.close(&reason).await,
     };
+    if is_a_nodes(&services, worker).await {
+        return socket
+            .close("this id belongs to a node: draw another one")
+            .await;
+    }
     if services.workers.count() > PAGES_MAX {
         return socket
             .close("too many pages compute through this node: open another one")
@@ -93,6 +106,9 @@ pub async fn serve(services: Services, mut socket: Socket) {
         given: BTreeMap::new(),
         chunk_places: Arc::new(Semaphore::new(CHUNKS_AT_ONCE_MAX)),
         chunk_tasks: JoinSet::new(),
+        told: status,
+        status: None,
+        status_from: Instant::now(),
     };
     page.welcome().await;
     let reason = page.run(&mut socket, &mut commands, frame_receiver).await;
@@ -101,13 +117,19 @@ pub async fn serve(services: Services, mut socket: Socket) {
         services.driver.tell(Input::WorkerLeft { worker }).await;
     } else {
         let superseded = encode_page_frame(&PageMessage::Superseded, &[]);
-        let _ = socket
-            .sink
-            .send(Outgoing::Frame(Bytes::from(superseded)))
-            .await;
+        let _ = send(&mut socket, Outgoing::Frame(Bytes::from(superseded))).await;
     }
     tracing::debug!(%worker, reason, "page gone");
     socket.close(&reason).await;
+}
+
+/// Whether a page took the id of a node's own compute, which is no secret.
+async fn is_a_nodes(services: &Services, worker: WorkerId) -> bool {
+    let known = services.driver.look(move |node, _| {
+        let mut nodes = node.membership().peers().map(|(id, _)| id);
+        worker == WorkerId::from(node.id()) || nodes.any(|id| worker == WorkerId::from(id))
+    });
+    known.await.unwrap_or(false)
 }
 
 async fn greet(socket: &mut Socket) -> Result<(WorkerId, PageStatus), String> {
@@ -136,6 +158,15 @@ async fn greet(socket: &mut Socket) -> Result<(WorkerId, PageStatus), String> {
     }
 }
 
+/// Sends to a page; one that reads nothing is as good as gone.
+async fn send(socket: &mut Socket, outgoing: Outgoing) -> Result<(), String> {
+    match tokio::time::timeout(SILENCE_MAX, socket.sink.send(outgoing)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("it reads nothing".to_owned()),
+    }
+}
+
 impl PageLink {
     async fn run(
         &mut self,
@@ -144,7 +175,7 @@ impl PageLink {
         mut frames: mpsc::Receiver<Bytes>,
     ) -> String {
         let mut ping = tokio::time::interval(PING_INTERVAL);
-        let mut last_heard = tokio::time::Instant::now();
+        let mut last_heard = Instant::now();
         let mut changes = self.services.driver.changes();
         let mut nodes = self
             .services
@@ -154,7 +185,7 @@ impl PageLink {
         loop {
             tokio::select! {
                 frame = socket.stream.next() => {
-                    last_heard = tokio::time::Instant::now();
+                    last_heard = Instant::now();
                     match frame {
                         Some(Ok(frame)) if frame.is_empty() => {}
                         Some(Ok(frame)) => {
@@ -169,21 +200,24 @@ impl PageLink {
                 command = commands.recv() => {
                     let Some(command) = command else { return "the same id came again".to_owned() };
                     let frame = self.on_command(command);
-                    if socket.sink.send(Outgoing::Frame(frame)).await.is_err() {
-                        return "cannot send".to_owned();
+                    if let Err(reason) = send(socket, Outgoing::Frame(frame)).await {
+                        return reason;
                     }
                 }
                 Some(frame) = frames.recv() => {
-                    if socket.sink.send(Outgoing::Frame(frame)).await.is_err() {
-                        return "cannot send".to_owned();
+                    if let Err(reason) = send(socket, Outgoing::Frame(frame)).await {
+                        return reason;
                     }
+                }
+                () = tokio::time::sleep_until(self.status_from), if self.status.is_some() => {
+                    self.tell_status().await;
                 }
                 _ = ping.tick() => {
                     if last_heard.elapsed() > SILENCE_MAX {
                         return "silent".to_owned();
                     }
-                    if socket.sink.send(Outgoing::Ping).await.is_err() {
-                        return "cannot send".to_owned();
+                    if let Err(reason) = send(socket, Outgoing::Ping).await {
+                        return reason;
                     }
                     // With the ping rather than at each change: seconds do.
                     if changes.has_changed().unwrap_or(false) {
@@ -193,7 +227,9 @@ impl PageLink {
                             nodes = now;
                             let message = PageMessage::Nodes { nodes: nodes.clone() };
                             let frame = Bytes::from(encode_page_frame(&message, &[]));
-                            let _ = socket.sink.send(Outgoing::Frame(frame)).await;
+                            if let Err(reason) = send(socket, Outgoing::Frame(frame)).await {
+                                return reason;
+                            }
                         }
                     }
                 }
@@ -252,20 +288,7 @@ impl PageLink {
     async fn on_frame(&mut self, frame: &Bytes) -> Result<(), String> {
         let (message, payload) = decode_page_frame(frame).map_err(|error| error.to_string())?;
         match message {
-            PageMessage::Status { status } => {
-                self.services
-                    .own_status
-                    .set_page(self.worker, entry_of(&status))
-                    .await;
-                let profile = profile_of(&status);
-                self.services
-                    .driver
-                    .tell(Input::Worker {
-                        worker: self.worker,
-                        profile,
-                    })
-                    .await;
-            }
+            PageMessage::Status { status } => self.status = Some(status),
             PageMessage::ChunkRequest { hash } => self.send_chunk(hash)?,
             PageMessage::GiveBack { job, block, reason } => {
                 tracing::debug!(worker = %self.worker, %job, %block, reason, "a page gave a block back");
@@ -282,6 +305,29 @@ impl PageLink {
             _ => return Err("that message is not a page's".to_owned()),
         }
         Ok(())
+    }
+
+    /// Every node of the mesh hears of it: a page that changes all the time is
+    /// heard in its newest state, a few times a second.
+    async fn tell_status(&mut self) {
+        let Some(status) = self.status.take() else {
+            return;
+        };
+        self.status_from = Instant::now() + STATUS_INTERVAL;
+        if self.told == status {
+            return;
+        }
+        let (worker, profile) = (self.worker, profile_of(&status));
+        let services = &self.services;
+        services
+            .own_status
+            .set_page(worker, entry_of(&status))
+            .await;
+        services
+            .driver
+            .tell(Input::Worker { worker, profile })
+            .await;
+        self.told = status;
     }
 
     /// A chunk is fetched beside the socket's other work, a few at a time.
@@ -349,10 +395,9 @@ impl PageLink {
             ));
         }
         let bytes = Bytes::from(with_canonical_nans(payload));
-        proof.hash = Some(ChunkHash::of(&bytes));
         proof.bytes = given.bytes;
         let worker = self.worker;
-        self.services.results.keep(job, block, worker, bytes);
+        proof.hash = Some(self.services.results.keep((job, block, worker), bytes));
         self.services
             .driver
             .tell(Input::WorkerResult {

@@ -1,9 +1,12 @@
 //! One link between two nodes, from handshake to end.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use cluster::Input;
 use futures_util::{SinkExt, Stream, StreamExt};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use wire::{ChunkHash, NodeId, PeerMessage, decode_peer_frame, encode_peer_frame};
 
 use super::handshake::{HandshakeError, shake_hands};
@@ -15,6 +18,12 @@ use crate::services::Services;
 /// Chunk requests of one peer that may wait. A node asks for each chunk once
 /// and for few at a time.
 const REQUESTS_WAITING_MAX: usize = 512;
+
+/// How long one frame may take: the largest, over a slow wireless link.
+const SEND_MAX: Duration = Duration::from_secs(30);
+
+/// How long the goodbye of a link may take.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
 
 /// Greets the other side and, when it proved who it is, runs the link in a
 /// task of its own.
@@ -90,12 +99,18 @@ async fn write(
             Some(frame) = chunks.recv() => Some(frame),
         };
         let Some(frame) = frame else { break };
-        if sink.send(Outgoing::Frame(frame)).await.is_err() {
+        let sending = sink.send(Outgoing::Frame(frame));
+        // A peer that reads nothing is found out by its silence; this link is
+        // not kept for its sake.
+        if !matches!(timeout(SEND_MAX, sending).await, Ok(Ok(()))) {
             return;
         }
     }
-    let _ = sink.send(Outgoing::Close("closing".to_owned())).await;
-    let _ = sink.close().await;
+    let closing = async {
+        let _ = sink.send(Outgoing::Close("closing".to_owned())).await;
+        let _ = sink.close().await;
+    };
+    let _ = timeout(CLOSE_MAX, closing).await;
 }
 
 /// Reads until the link ends; the answer is why it ended.
@@ -154,7 +169,8 @@ fn take_result(services: &Services, message: PeerMessage, payload: Bytes) -> Pee
     if proof.bytes != bytes || proof.hash != Some(ChunkHash::of(&payload)) {
         proof.hash = None;
     } else {
-        services.results.keep(job, block, exchange.worker, payload);
+        let key = (job, block, exchange.worker);
+        services.results.keep(key, payload);
     }
     PeerMessage::Result {
         job,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use cluster::{Change, DoneBlock, Ended, Tally};
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::SqliteConnection;
 use wire::{Epoch, JobId, JobRecord, WorkerKind};
 
 use super::{Store, StoreError, to_stored};
@@ -14,16 +14,16 @@ impl Store {
     /// Applies changes in their order, all or none. Applying one again changes
     /// nothing.
     pub async fn apply(&self, changes: &[StoredChange]) -> Result<(), StoreError> {
-        let mut transaction = self.writer.begin().await?;
+        let mut transaction = self.write().await?;
         for (change, bytes) in changes {
             apply_one(&mut transaction, change, bytes.as_ref()).await?;
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 }
 
 async fn apply_one(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut SqliteConnection,
     change: &Change,
     bytes: Option<&Bytes>,
 ) -> Result<(), StoreError> {

@@ -13,7 +13,7 @@ impl Store {
         job: JobId,
         chunks: &[(ChunkHash, Bytes)],
     ) -> Result<(), StoreError> {
-        let mut transaction = self.writer.begin().await?;
+        let mut transaction = self.write().await?;
         for (hash, bytes) in chunks {
             sqlx::query("INSERT OR IGNORE INTO chunks (hash, bytes) VALUES (?, ?)")
                 .bind(&hash.as_bytes()[..])
@@ -26,7 +26,7 @@ impl Store {
                 .execute(&mut *transaction)
                 .await?;
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// A chunk, its hash checked.
@@ -45,21 +45,21 @@ impl Store {
 
     /// Removes what was stored for a job that was then not accepted.
     pub async fn abandon_chunks(&self, job: JobId) -> Result<(), StoreError> {
-        let mut transaction = self.writer.begin().await?;
+        let mut transaction = self.write().await?;
         super::changes::remove_chunks(&mut transaction, job).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// Removes inputs of jobs that were never accepted: the node ended while it
     /// was storing them.
     pub(super) async fn remove_unclaimed_chunks(&self) -> Result<(), StoreError> {
-        let mut transaction = self.writer.begin().await?;
+        let mut transaction = self.write().await?;
         for statement in [
             "DELETE FROM job_chunks WHERE job NOT IN (SELECT id FROM jobs)",
             "DELETE FROM chunks WHERE hash NOT IN (SELECT hash FROM job_chunks)",
         ] {
             sqlx::query(statement).execute(&mut *transaction).await?;
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 }

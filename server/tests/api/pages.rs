@@ -167,3 +167,31 @@ async fn a_second_page_with_the_same_id_takes_the_place_of_the_first() {
     assert!(first.was_superseded().await);
     lists_pages(&node, 1).await;
 }
+
+#[tokio::test]
+async fn a_page_cannot_take_the_id_of_a_nodes_own_compute() {
+    let node = NodeOptions::new().start();
+    node.sees_computing(1).await;
+    let nodes = node.get_json("/api/v1/nodes").await;
+    let id = nodes[0]["id"].as_str().unwrap().parse().unwrap();
+    let reason = FakePage::refused(node.address(), id).await;
+    assert!(reason.contains("belongs to a node"), "{reason}");
+    let job = node.submit(&seeded_job(20, 20, 20, 1)).await;
+    assert_eq!(node.completed(&job).await["status"], "complete");
+}
+
+#[tokio::test]
+async fn a_wrong_result_does_not_take_the_right_one_behind_it_along() {
+    let node = NodeOptions::new().that_never_computes().start();
+    let mut page = FakePage::open_with(node.address(), |status| status.threads = 32).await;
+    // Whether the node looks at both at once is chance: many tries.
+    for seed in 0..12 {
+        let job = node.submit(&seeded_job(1, 3, 3, seed)).await;
+        let task = page.wait_for_task().await;
+        let product = page.product_of(&task).await;
+        page.send_result_after(&task, &product, -1.0).await;
+        page.send_result_after(&task, &product, 1.0).await;
+        let ended = page.compute_until(node.completed(&job)).await;
+        assert_eq!(ended["status"], "complete", "seed {seed}");
+    }
+}

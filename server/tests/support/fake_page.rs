@@ -42,7 +42,29 @@ impl FakePage {
         Self::greet(address, self.worker, |_| ()).await
     }
 
+    /// Says hello under an id; the node's reason for closing the socket.
+    pub(crate) async fn refused(address: &str, worker: WorkerId) -> String {
+        Self::say_hello(address, worker, |_| ())
+            .await
+            .closed()
+            .await
+    }
+
     async fn greet(address: &str, worker: WorkerId, change: impl FnOnce(&mut PageStatus)) -> Self {
+        let mut page = Self::say_hello(address, worker, change).await;
+        let welcome = page.receive().await.expect("the node answers");
+        assert!(
+            matches!(welcome, (PageMessage::Welcome { .. }, _)),
+            "{welcome:?}"
+        );
+        page
+    }
+
+    async fn say_hello(
+        address: &str,
+        worker: WorkerId,
+        change: impl FnOnce(&mut PageStatus),
+    ) -> Self {
         let (socket, _) = connect_async(format!("ws://{address}/ws/worker"))
             .await
             .unwrap();
@@ -69,11 +91,6 @@ impl FakePage {
             &[],
         )
         .await;
-        let welcome = page.receive().await.expect("the node answers");
-        assert!(
-            matches!(welcome, (PageMessage::Welcome { .. }, _)),
-            "{welcome:?}"
-        );
         page
     }
 
@@ -142,12 +159,22 @@ impl FakePage {
     }
 
     pub(crate) async fn send_result(&mut self, task: &BlockTask, product: &[f64]) {
+        self.send_result_after(task, product, 1.0).await;
+    }
+
+    /// A result that took so long, or so the page says.
+    pub(crate) async fn send_result_after(
+        &mut self,
+        task: &BlockTask,
+        product: &[f64],
+        compute_ms: f64,
+    ) {
         let bytes: Vec<u8> = product
             .iter()
             .flat_map(|entry| entry.to_le_bytes())
             .collect();
         let proof = BlockProof {
-            compute_ms: 1.0,
+            compute_ms,
             operations: task.operations(),
             hash: None,
             bytes: bytes.len() as u64,
@@ -162,6 +189,12 @@ impl FakePage {
 
     async fn compute_next(&mut self) {
         let task = self.wait_for_task().await;
+        let product = self.product_of(&task).await;
+        self.send_result(&task, &product).await;
+    }
+
+    /// Computes a block by the textbook loop.
+    pub(crate) async fn product_of(&mut self, task: &BlockTask) -> Vec<f64> {
         let (rows, inner, cols) = (task.rows as usize, task.inner as usize, task.cols as usize);
         let left = self.input(&task.a, task.rows, task.inner).await;
         let right = self.input(&task.b, task.inner, task.cols).await;
@@ -173,7 +206,7 @@ impl FakePage {
                 }
             }
         }
-        self.send_result(&task, &product).await;
+        product
     }
 
     async fn input(&mut self, input: &TaskInput, rows: u32, cols: u32) -> Vec<f64> {

@@ -54,6 +54,7 @@ fn task(a: TaskInput, b: TaskInput) -> BlockTask {
     BlockTask {
         job: record_id(),
         block: BlockIndex(70_000),
+        row_start: 26,
         rows: 13,
         inner: 200,
         cols: 200,

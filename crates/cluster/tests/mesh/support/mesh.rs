@@ -222,7 +222,7 @@ impl Mesh {
         host.is_up = false;
         host.tick_at = None;
         let store = self.stores.get_mut(&id).expect("every node has a store");
-        store.kept.clear();
+        store.forget_kept();
         for ((home, _), device) in &mut self.devices {
             if *home == id {
                 device.forget_all();
@@ -319,16 +319,14 @@ impl Mesh {
 
     /// Nobody holds the bytes of a result that nobody needs.
     pub(crate) fn check_nothing_kept(&self) {
-        for (id, store) in &self.stores {
-            assert!(store.kept.is_empty(), "{id} keeps {:?}", store.kept);
-        }
+        self.stores.values().for_each(Store::check_nothing_kept);
     }
 
     /// The device returns a block, whatever it was given.
     pub(crate) fn answer(&mut self, (home, worker): DeviceKey, job: JobId, block: BlockIndex) {
         let hash = result_hash(job, block);
         let store = self.stores.get_mut(&home).expect("every node has a store");
-        store.kept.insert((job, block, worker), hash);
+        store.keep((job, block, worker), hash);
         let proof = BlockProof {
             compute_ms: 1.0,
             operations: 20_000_000,

@@ -35,9 +35,10 @@ impl Mesh {
                 job,
                 block,
                 exchange,
-                ..
+                proof,
             } => {
-                bytes = store.kept.get(&(*job, *block, exchange.worker)).copied();
+                let key = (*job, *block, exchange.worker);
+                bytes = proof.hash.filter(|hash| store.keeps(key, *hash));
                 assert!(bytes.is_some(), "a result without its bytes");
             }
             _ => {}
@@ -100,7 +101,7 @@ impl Mesh {
         {
             let key = (*job, *block, exchange.worker);
             let store = self.stores.get_mut(&to).expect("every node has a store");
-            store.kept.insert(key, bytes);
+            store.keep(key, bytes);
         }
         self.feed(to, Input::Peer { from, message });
     }

@@ -130,9 +130,12 @@ impl Mesh {
             Output::Persist(change) => store.apply(change),
             Output::Send { to, message } => self.send(id, to, message),
             Output::ToWorker { worker, command } => self.command((id, worker), command),
-            Output::ReleaseResult { job, block, worker } => {
-                store.kept.remove(&(job, block, worker));
-            }
+            Output::ReleaseResult {
+                job,
+                block,
+                worker,
+                hash,
+            } => store.release((job, block, worker), hash),
             Output::CloseLink { peer } => {
                 let (one, other) = pair(id, peer);
                 self.happen(self.clock, Happening::Cut(one, other));
@@ -177,7 +180,7 @@ impl Mesh {
                 return;
             }
             let store = self.stores.get_mut(&home).expect("every node has a store");
-            store.kept.insert((job, block, worker), hash);
+            store.keep((job, block, worker), hash);
             let result = Input::WorkerResult {
                 worker,
                 job,

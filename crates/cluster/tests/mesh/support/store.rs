@@ -12,7 +12,7 @@ pub(crate) struct Store {
     pub(crate) jobs: BTreeMap<JobId, Replica>,
     pub(crate) expired: BTreeSet<JobId>,
     /// Bytes of results that still count for somebody; in memory only.
-    pub(crate) kept: BTreeMap<(JobId, BlockIndex, WorkerId), ChunkHash>,
+    kept: BTreeMap<(JobId, BlockIndex, WorkerId, ChunkHash), u32>,
 }
 
 impl Store {
@@ -30,8 +30,7 @@ impl Store {
                 tally,
             } => {
                 let key = (job, done.block, done.worker);
-                let bytes = self.kept.get(&key);
-                assert_eq!(bytes, Some(&done.hash), "{key:?} has no bytes to store");
+                assert!(self.keeps(key, done.hash), "{key:?} has no bytes to store");
                 assert_eq!(done.hash, result_hash(job, done.block));
                 let replica = self.jobs.get_mut(&job).expect("accepted before done");
                 assert!(
@@ -73,6 +72,34 @@ impl Store {
         if summary.status != JobStatus::Running {
             assert_eq!(replica.status(), summary.status, "told before stored");
         }
+    }
+
+    /// The bytes of a result came.
+    pub(crate) fn keep(&mut self, key: (JobId, BlockIndex, WorkerId), hash: ChunkHash) {
+        *self.kept.entry((key.0, key.1, key.2, hash)).or_default() += 1;
+    }
+
+    pub(crate) fn keeps(&self, key: (JobId, BlockIndex, WorkerId), hash: ChunkHash) -> bool {
+        self.kept.contains_key(&(key.0, key.1, key.2, hash))
+    }
+
+    /// One that came is not needed any longer.
+    pub(crate) fn release(&mut self, key: (JobId, BlockIndex, WorkerId), hash: ChunkHash) {
+        let key = (key.0, key.1, key.2, hash);
+        if let Some(times) = self.kept.get_mut(&key) {
+            *times -= 1;
+            if *times == 0 {
+                self.kept.remove(&key);
+            }
+        }
+    }
+
+    pub(crate) fn forget_kept(&mut self) {
+        self.kept.clear();
+    }
+
+    pub(crate) fn check_nothing_kept(&self) {
+        assert!(self.kept.is_empty(), "it keeps {:?}", self.kept);
     }
 
     pub(crate) fn credit(&self, job: JobId, block: BlockIndex) -> Option<WorkerId> {
