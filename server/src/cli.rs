@@ -3,6 +3,7 @@
 //!
 //! | module | holds |
 //! | --- | --- |
+//! | [`serve_args`] | the options of `serve` and the values that each takes |
 //! | [`node_client`] | which node is asked, and how |
 //! | [`multiply`] | two files in, one file out |
 //! | [`matrix_file`] | files by their suffix, standard input and output |
@@ -17,6 +18,7 @@ mod matrix_file;
 mod multiply;
 mod node_client;
 mod progress;
+mod serve_args;
 mod table;
 mod target_file;
 
@@ -24,19 +26,35 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::ServeArgs;
 use failure::Failure;
 use multiply::MultiplyArgs;
 use node_client::NodeClient;
 
+pub use serve_args::ServeArgs;
+pub(crate) use serve_args::ServeOption;
+
 /// Shares matrix multiplications between all devices of one local network
 #[derive(Debug, Parser)]
 #[command(name = "matmesh", version, about, max_term_width = 100)]
-#[command(after_help = "Without a command it serves: `matmesh` alone is `matmesh serve`.")]
+#[command(
+    after_help = "Without a command it serves: `matmesh --port 8081` is `matmesh serve --port 8081`."
+)]
+// Options before another command would be those of a node that is not started.
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]
-    pub command: Option<Command>,
+    command: Option<Command>,
+    #[command(flatten)]
+    #[command(next_help_heading = "Options of serve")]
+    serve: ServeArgs,
+}
+
+impl Cli {
+    /// What to do: serve, unless another command is named.
+    pub fn into_command(self) -> Command {
+        self.command.unwrap_or(Command::Serve(self.serve))
+    }
 }
 
 /// What to do.
@@ -124,5 +142,79 @@ pub async fn run_client(command: ClientCommand) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &[&str]) -> Result<Command, clap::Error> {
+        let all = ["matmesh"].iter().chain(words);
+        Cli::try_parse_from(all).map(Cli::into_command)
+    }
+
+    fn serve_args(words: &[&str]) -> ServeArgs {
+        match read(words) {
+            Ok(Command::Serve(args)) => args,
+            other => panic!("{words:?} is {other:?}"),
+        }
+    }
+
+    #[test]
+    fn without_a_command_all_options_are_those_of_serve() {
+        for options in [
+            &[][..],
+            &["--port", "8081"],
+            &[
+                "--peer",
+                "a:1",
+                "--peer=b:2",
+                "--name",
+                "jobs",
+                "--sync",
+                "never",
+            ],
+        ] {
+            let words: Vec<&str> = ["serve"].iter().chain(options).copied().collect();
+            assert_eq!(serve_args(options), serve_args(&words));
+        }
+        assert_eq!(serve_args(&["--port", "8081"]).port, Some(8081));
+        assert_eq!(
+            serve_args(&["--name", "jobs"]).name.as_deref(),
+            Some("jobs")
+        );
+    }
+
+    #[test]
+    fn without_a_command_bad_options_are_refused_as_well() {
+        for words in [&["--max-dim", "0"][..], &["--prot", "1"], &["8080"]] {
+            assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn options_of_serve_do_not_go_with_another_command() {
+        assert!(matches!(
+            read(&["jobs", "--json"]),
+            Ok(Command::Client(ClientCommand::Jobs(_)))
+        ));
+        assert!(read(&["--port", "1", "jobs"]).is_err());
+    }
+
+    #[test]
+    fn the_help_names_commands_and_options_of_serve() {
+        let help = read(&["--help"]).unwrap_err();
+        assert_eq!(help.exit_code(), 0);
+        let help = help.render().to_string();
+        for words in [
+            "[OPTIONS]",
+            "<COMMAND>",
+            "multiply",
+            "--block-timeout-ms",
+            "serve --port",
+        ] {
+            assert!(help.contains(words), "{help} does not say {words:?}");
+        }
     }
 }

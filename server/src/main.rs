@@ -4,16 +4,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use server::cli::{self, Cli, Command};
-use server::config::{Config, ServeArgs, site_root};
+use server::cli::{self, Cli, Command, ServeArgs};
+use server::config::{Config, site_root};
 use server::startup::{self, UsageError};
 use server::telemetry;
 
 fn main() -> ExitCode {
-    let command = Cli::parse()
-        .command
-        .unwrap_or_else(|| Command::Serve(ServeArgs::default()));
-    match command {
+    match Cli::parse().into_command() {
         Command::Serve(args) => serve(&args),
         Command::Client(client) => cli::run_client(client),
     }

@@ -32,3 +32,7 @@ mod origins;
 mod pages;
 #[path = "api/products.rs"]
 mod products;
+#[path = "api/register.rs"]
+mod register;
+#[path = "api/sockets.rs"]
+mod sockets;

@@ -24,3 +24,5 @@ mod command;
 mod listing;
 #[path = "cli/multiply.rs"]
 mod multiply;
+#[path = "cli/serve.rs"]
+mod serve;

@@ -23,6 +23,13 @@ use crate::services::Services;
 /// Where only nodes connect; no browser's page has any business there.
 const PEER_SOCKET: &str = "/ws/peer";
 
+/// Where pages connect that compute, from whichever node they were opened.
+const PAGE_SOCKET: &str = "/ws/worker";
+
+/// What pages of live nodes do here, and what pages whose node is gone do.
+const METHODS_OF_LIVE: &str = "GET, HEAD, POST, DELETE";
+const METHODS_OF_BEREAVED: &str = "GET, HEAD";
+
 const ALLOW_ORIGIN: HeaderName = HeaderName::from_static("access-control-allow-origin");
 
 #[derive(Debug, Clone)]
@@ -48,16 +55,13 @@ async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Resp
     }
     let sender = sender_of(&guard.services, request.headers(), &host).await;
     if is_preflight(&request) {
-        return match sender {
-            Sender::Mesh(origin) => preflight_answer(&request, &origin),
-            _ => refuse_stranger().into_response(),
-        };
+        return answer_preflight(&request, &sender);
     }
-    if matches!(sender, Sender::Stranger) && changes_something(&request) {
+    if changes_something(&request) && !may_change(&sender, &request) {
         return refuse_stranger().into_response();
     }
     let mut response = next.run(request).await;
-    if let Sender::Mesh(origin) = sender {
+    if let Sender::Mesh(origin) | Sender::Bereaved(origin) = sender {
         add_cors(response.headers_mut(), &origin);
     }
     response
@@ -103,6 +107,19 @@ fn changes_something(request: &Request) -> bool {
     !reads || request.headers().contains_key(UPGRADE) || request.uri().path().starts_with("/ws/")
 }
 
+/// Whether this request, which does more than open a page, may come from there.
+fn may_change(sender: &Sender, request: &Request) -> bool {
+    match sender {
+        Sender::Unsaid | Sender::Own | Sender::Mesh(_) => true,
+        // Such pages come to go on computing; people do the rest on a page of
+        // a node that lives, under its address.
+        Sender::Bereaved(_) | Sender::Named => {
+            request.method() == Method::GET && request.uri().path() == PAGE_SOCKET
+        }
+        Sender::Stranger => false,
+    }
+}
+
 fn refuse_stranger() -> ApiProblem {
     refusal(
         "the page that sent this belongs to neither this node nor a live node of the mesh \
@@ -121,12 +138,17 @@ fn add_cors(headers: &mut HeaderMap, origin: &Origin) {
     headers.insert("access-control-expose-headers", exposed);
 }
 
-fn preflight_answer(request: &Request, origin: &Origin) -> Response {
+fn answer_preflight(request: &Request, sender: &Sender) -> Response {
+    let (origin, methods) = match sender {
+        Sender::Mesh(origin) => (origin, METHODS_OF_LIVE),
+        Sender::Bereaved(origin) => (origin, METHODS_OF_BEREAVED),
+        _ => return refuse_stranger().into_response(),
+    };
     let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
     add_cors(headers, origin);
     for (name, value) in [
-        ("access-control-allow-methods", "GET, HEAD, POST, DELETE"),
+        ("access-control-allow-methods", methods),
         (
             "access-control-allow-headers",
             "accept, content-type, idempotency-key",

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -20,6 +21,10 @@ use crate::services::Services;
 
 /// On a local network a node that lives accepts within milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A person who typed an address waits this long in all: for its lookup, the
+/// connection and the handshake.
+const TYPED_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Addresses typed by people that are tried at once.
 const TYPED_AT_ONCE_MAX: usize = 4;
@@ -210,37 +215,39 @@ impl Dialler {
         }
     }
 
+    /// Tries one address, once: what people type may lead anywhere.
     async fn dial_typed(&self, address: &str) -> Result<NodeId, DialError> {
-        let _place = self.typed.try_acquire().map_err(|_| DialError::Busy)?;
-        self.dial_name(address).await
+        let place = Arc::clone(&self.typed).try_acquire_owned();
+        let place = place.map_err(|_| DialError::Busy)?;
+        let deadline = Instant::now() + TYPED_TIMEOUT;
+        let found = timeout_at(deadline, local_addresses(address)).await;
+        let address = found.unwrap_or(Err(DialError::Name))?.first;
+        let socket = timeout_at(deadline, connect(address)).await;
+        let socket = socket.ok().flatten().ok_or(DialError::Unreachable)?;
+        let dialler = self.clone();
+        // A task, because a handshake that ends just after the deadline has
+        // entered its link and must not be dropped in the middle of that. It
+        // ends by its own time-out, and keeps its place until then.
+        let greeting = tokio::spawn(async move {
+            let _place = place;
+            let peer = peer::open(&dialler.services, &dialler.identity, socket, true).await?;
+            dialler.remember(peer, vec![address.to_string()]);
+            Ok(peer)
+        });
+        match timeout_at(deadline, greeting).await {
+            Ok(Ok(greeted)) => greeted,
+            // Out of time, or the node is ending and with it its tasks.
+            Err(_) | Ok(Err(_)) => Err(HandshakeError::Silent.into()),
+        }
     }
 
-    async fn dial_name(&self, address: &str) -> Result<NodeId, DialError> {
-        let address = address.trim();
-        let (host, port) = address.rsplit_once(':').ok_or(DialError::Form)?;
-        if host.is_empty() || port.parse::<u16>().is_err() {
-            return Err(DialError::Form);
-        }
-        let found = tokio::time::timeout(CONNECT_TIMEOUT, tokio::net::lookup_host(address)).await;
-        let found: Vec<SocketAddr> = found
-            .ok()
-            .and_then(Result::ok)
-            .ok_or(DialError::Name)?
-            .collect();
-        let local: Vec<_> = found
-            .iter()
-            .filter(|address| is_local(address.ip()))
-            .collect();
-        if local.is_empty() {
-            return Err(if found.is_empty() {
-                DialError::Name
-            } else {
-                DialError::Public
-            });
-        }
+    /// Tries all addresses of a name that was given at start.
+    async fn dial_name(&self, name: &str) -> Result<NodeId, DialError> {
+        let found = tokio::time::timeout(CONNECT_TIMEOUT, local_addresses(name)).await;
+        let LocalAddresses { first, others } = found.unwrap_or(Err(DialError::Name))?;
         let mut result = Err(DialError::Unreachable);
-        for address in local {
-            result = self.dial(*address).await;
+        for address in std::iter::once(first).chain(others) {
+            result = self.dial(address).await;
             if let Ok(peer) = result {
                 self.remember(peer, vec![address.to_string()]);
                 break;
@@ -254,6 +261,43 @@ impl Dialler {
         let socket = socket.ok().flatten().ok_or(DialError::Unreachable)?;
         Ok(peer::open(&self.services, &self.identity, socket, true).await?)
     }
+}
+
+/// Where a name leads on the local network: somewhere, at least.
+#[derive(Debug, PartialEq, Eq)]
+struct LocalAddresses {
+    first: SocketAddr,
+    others: Vec<SocketAddr>,
+}
+
+impl LocalAddresses {
+    fn among(found: Vec<SocketAddr>) -> Result<Self, DialError> {
+        if found.is_empty() {
+            return Err(DialError::Name);
+        }
+        let mut local = found;
+        local.retain(|address| is_local(address.ip()));
+        // `localhost` and most names have both kinds, and a node that was told
+        // nothing else listens on IPv4.
+        local.sort_by_key(SocketAddr::is_ipv6);
+        let mut local = local.into_iter();
+        let first = local.next().ok_or(DialError::Public)?;
+        Ok(Self {
+            first,
+            others: local.collect(),
+        })
+    }
+}
+
+/// Looks up `HOST:PORT`.
+async fn local_addresses(address: &str) -> Result<LocalAddresses, DialError> {
+    let address = address.trim();
+    let (host, port) = address.rsplit_once(':').ok_or(DialError::Form)?;
+    if host.is_empty() || port.parse::<u16>().is_err() {
+        return Err(DialError::Form);
+    }
+    let found = tokio::net::lookup_host(address).await;
+    LocalAddresses::among(found.map_err(|_| DialError::Name)?.collect())
 }
 
 async fn connect(address: SocketAddr) -> Option<Socket> {
@@ -273,9 +317,7 @@ async fn connect(address: SocketAddr) -> Option<Socket> {
 /// Addresses that belong to the local network or to this machine.
 fn is_local(ip: IpAddr) -> bool {
     match ip {
-        IpAddr::V4(ip) => {
-            ip.is_private() || ip.is_link_local() || ip.is_loopback() || is_test_network(ip)
-        }
+        IpAddr::V4(ip) => ip.is_private() || ip.is_link_local() || ip.is_loopback(),
         IpAddr::V6(ip) => {
             ip.is_loopback()
                 || ip.is_unique_local()
@@ -285,11 +327,6 @@ fn is_local(ip: IpAddr) -> bool {
                     .is_some_and(|ip| is_local(IpAddr::V4(ip)))
         }
     }
-}
-
-/// RFC 5737: never routed, used for networks that exist inside one machine.
-fn is_test_network(ip: std::net::Ipv4Addr) -> bool {
-    ip.is_documentation()
 }
 
 #[cfg(test)]
@@ -304,6 +341,16 @@ mod tests {
             "2606:4700::1111",
             "::ffff:8.8.8.8",
             "172.32.0.1",
+            "0.0.0.0",
+            "::",
+            // For documentation and benchmarks: never routed, and nobody's network.
+            "192.0.2.1",
+            "198.51.100.1",
+            "203.0.113.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "2001:db8::1",
+            "::ffff:203.0.113.1",
         ] {
             assert!(!is_local(public.parse().unwrap()), "{public}");
         }
@@ -324,5 +371,19 @@ mod tests {
         ] {
             assert!(is_local(local.parse().unwrap()), "{local}");
         }
+    }
+
+    fn among(addresses: &[&str]) -> Result<LocalAddresses, DialError> {
+        let addresses = addresses.iter().map(|address| address.parse().unwrap());
+        LocalAddresses::among(addresses.collect())
+    }
+
+    #[test]
+    fn of_a_names_addresses_the_first_local_one_is_tried_and_ipv4_before_ipv6() {
+        let local = among(&["8.8.8.8:1", "[::1]:1", "10.0.0.1:1", "127.0.0.1:1"]).unwrap();
+        assert_eq!(local.first, "10.0.0.1:1".parse().unwrap());
+        assert_eq!(local.others.len(), 2);
+        assert_eq!(among(&["203.0.113.1:1"]), Err(DialError::Public));
+        assert_eq!(among(&[]), Err(DialError::Name));
     }
 }
