@@ -37,7 +37,9 @@ pub(crate) use serve_args::ServeOption;
 #[derive(Debug, Parser)]
 #[command(name = "matmesh", version, about, max_term_width = 100)]
 #[command(
-    after_help = "Without a command it serves: `matmesh --port 8081` is `matmesh serve --port 8081`."
+    after_help = "Without a command it serves: `matmesh --port 8081` is `matmesh serve --port 8081`.\n\
+                  Each option of serve can also be a variable, such as MATMESH_PORT, or a key of the\n\
+                  --config file; an option stands above a variable, a variable above the file."
 )]
 // Options before another command would be those of a node that is not started.
 #[command(args_conflicts_with_subcommands = true)]

@@ -37,6 +37,8 @@ enum Request {
     /// Answered when everything that the input caused is carried out.
     InputAnswered(Input, oneshot::Sender<()>),
     Look(Look),
+    /// What came before is carried out, nothing after it.
+    Stop,
 }
 
 /// How everybody else reaches the driver. Cloning it is cheap.
@@ -52,6 +54,7 @@ impl std::fmt::Debug for Request {
             Self::Input(_) => "Input",
             Self::InputAnswered(..) => "InputAnswered",
             Self::Look(_) => "Look",
+            Self::Stop => "Stop",
         })
     }
 }
@@ -76,6 +79,14 @@ impl DriverHandle {
     /// Starts a job whose inputs and record are stored already.
     pub async fn submit(&self, record: JobRecord) -> Result<(), Problem> {
         self.tell_and_wait(Input::Submit(Box::new(record))).await
+    }
+
+    /// Says goodbye to the others and ends: nothing is sent or stored after it.
+    pub async fn leave(&self) {
+        let _ = self.tell_and_wait(Input::Leave).await;
+        let _ = self.requests.send(Request::Stop).await;
+        // The driver drops its end.
+        self.requests.closed().await;
     }
 
     /// Looks at the node as it is between two inputs.
@@ -198,7 +209,7 @@ impl Driver {
         }
     }
 
-    /// Runs until every handle is gone or the store fails for good.
+    /// Runs until it is told to stop or the store fails for good.
     pub async fn run(mut self) -> anyhow::Result<()> {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         loop {
@@ -215,6 +226,7 @@ impl Driver {
             let mut outputs = Vec::new();
             let mut answers = Vec::new();
             let mut looks = Vec::new();
+            let mut stops = false;
             if batch.is_empty() {
                 outputs.extend(self.node.handle(self.clock.now(), Input::Tick));
             }
@@ -228,6 +240,7 @@ impl Driver {
                         answers.push(answer);
                     }
                     Request::Look(look) => looks.push(look),
+                    Request::Stop => stops = true,
                 }
             }
             // A look shows nothing that is not durable yet.
@@ -238,6 +251,9 @@ impl Driver {
             }
             for answer in answers {
                 let _ = answer.send(());
+            }
+            if stops {
+                return Ok(());
             }
         }
     }

@@ -76,13 +76,25 @@ pub async fn run(
     if let Some(discovery) = discovery {
         discovery.stop().await;
     }
-    let _ = tokio::time::timeout(GRACE, services.driver.tell_and_wait(Input::Leave)).await;
+    tell_what_waits(services).await;
+    let _ = tokio::time::timeout(GRACE, services.driver.leave()).await;
     let _ = stop.send(());
     let _ = tokio::time::timeout(GRACE, server).await;
     services.store.close().await;
     match driver_failed {
         Some(error) => Err(error),
         None => Ok(()),
+    }
+}
+
+/// Says on the way out what becomes of jobs that are not finished.
+async fn tell_what_waits(services: &Services) {
+    let running = services.driver.look(|node, _| node.running_jobs()).await;
+    match running.unwrap_or(0) {
+        0 => tracing::info!("stopping"),
+        jobs => tracing::info!(
+            "stopping; {jobs} unfinished jobs go on when this node starts again on its data folder"
+        ),
     }
 }
 

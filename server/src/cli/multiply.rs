@@ -88,8 +88,15 @@ pub(super) async fn run(args: MultiplyArgs) -> Result<(), Failure> {
     let multiplied = tokio::select! {
         fetched = finish(&node, &job, &target) => fetched,
         () = interrupted.happened() => {
-            cancel(&node, job.id).await;
-            Err(interruption("the job is cancelled"))
+            let outcome = match cancel(&node, job.id).await {
+                Ok(()) => "the job is cancelled".to_owned(),
+                Err(failure) => format!(
+                    "the job could not be cancelled ({failure}); it goes on when that node is \
+                     back, cancel it then with: matmesh cancel {}",
+                    job.id
+                ),
+            };
+            Err(interruption(&outcome))
         }
     };
     multiplied
@@ -160,12 +167,10 @@ async fn download(node: &NodeClient, job: &JobView, target: &TargetFile) -> Resu
 
 /// The person wants to leave: whether the node hears of it is not waited for
 /// long.
-async fn cancel(node: &NodeClient, job: JobId) {
+async fn cancel(node: &NodeClient, job: JobId) -> Result<(), Failure> {
     let request = node.request(Method::DELETE, &format!("/api/v1/jobs/{job}"));
     let request = request.timeout(std::time::Duration::from_secs(3));
-    if let Err(failure) = send(request).await {
-        eprintln!("matmesh: could not cancel job {job}: {failure}");
-    }
+    send(request).await.map(|_| ())
 }
 
 fn interruption(what: &str) -> Failure {

@@ -203,9 +203,19 @@ impl Dialler {
     async fn keep_linked(&self, address: &str) {
         let mut pause = PAUSE_FIRST;
         let mut peer = None;
+        // Each reason is told once, until the link is there again.
+        let mut told = None;
         loop {
             if !peer.is_some_and(|peer| self.services.links.is_open(peer)) {
-                peer = self.dial_name(address).await.ok();
+                let dialled = self.dial_name(address).await;
+                if let Err(error) = dialled
+                    && told.replace(error) != Some(error)
+                {
+                    tracing::warn!("--peer {address}: {error}; it is tried again and again");
+                }
+                peer = dialled.ok();
+            } else {
+                told = None;
             }
             if peer.is_some() {
                 pause = PAUSE_MAX;

@@ -1,6 +1,7 @@
 //! `matmesh serve`, and `matmesh` alone, which is the same.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Child;
 
@@ -62,6 +63,58 @@ fn values_out_of_range_end_with_2_wherever_they_come_from() {
     let ended = start_in_vain(there, &["--config", "bad.toml"], &[]);
     ended.assert_failed(2, "bad.toml: key max-dim: invalid value '0'");
     start_in_vain(there, &["--max-dim", "0"], &[]).assert_failed(2, "1..=100000");
+}
+
+#[test]
+fn a_peer_that_is_no_address_is_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    for peer in ["foo", "127.0.0.1", "host:99999", ":80"] {
+        let ended = start_in_vain(folder.path(), &["--peer", peer], &[]);
+        ended.assert_failed(2, "an address is HOST:PORT");
+    }
+}
+
+#[test]
+fn a_node_that_is_told_to_stop_stores_nothing_after_it_closed_its_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = [
+        "serve",
+        "--port",
+        "0",
+        "--bind",
+        "127.0.0.1",
+        "--discovery",
+        "off",
+    ];
+    let mut command = matmesh(folder.path(), &options);
+    command
+        .args(["--threads", "1", "--data-dir", "data"])
+        .stderr(std::process::Stdio::piped());
+    let mut node = Ended(command.spawn().unwrap());
+    let mut lines = BufReader::new(node.0.stdout.take().unwrap()).lines();
+    let line = lines.next().expect("the node listens").unwrap();
+    let url = line.split_whitespace().nth(3).expect("the address");
+    let body = r#"{"a":{"rows":3000,"cols":3000,"random":{"seed":1}},"b":{"rows":3000,"cols":3000,"random":{"seed":2}}}"#;
+    let address = url.strip_prefix("http://").unwrap();
+    let mut socket = TcpStream::connect(address).unwrap();
+    write!(
+        socket,
+        "POST /api/v1/jobs HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    let process = rustix::process::Pid::from_child(&node.0);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+    let mut log = String::new();
+    let mut stderr = node.0.stderr.take().unwrap();
+    stderr.read_to_string(&mut log).unwrap();
+    assert_eq!(node.0.wait().unwrap().code(), Some(0), "{log}");
+    assert!(log.contains("stopping; 1 unfinished jobs"), "{log}");
+    assert!(!log.contains("ERROR"), "{log}");
 }
 
 #[test]
