@@ -50,7 +50,7 @@ pub(crate) fn ensure_cargo_leptos(session: &mut Session) -> Result<()> {
         return Ok(());
     }
     system::ensure(session, &[Program::Make, Program::Perl])?;
-    let why = "compiling the tool that builds the pages, once; about five minutes on two cores \
+    let why = "compiling the tool that builds the pages, once; five to ten minutes on two cores \
                (without optimisation: with it they would be twelve)";
     session.step("cargo-leptos", why, |session| {
         install(
