@@ -430,24 +430,25 @@ mod tests {
             "\"quoted\"",
             "--dash",
         ] {
+            let peer = format!("{text}:8080");
             let config = load_environment(&[
                 ("MATMESH_NAME", text),
                 ("MATMESH_ALLOW_HOST", text),
-                ("MATMESH_PEER", text),
+                ("MATMESH_PEER", &peer),
                 ("MATMESH_DATA_DIR", text),
             ]);
             let config = config.unwrap();
             assert_eq!(config.name.as_deref(), Some(text));
             assert_eq!(
                 (config.allow_host, config.peer),
-                (vec![text.to_owned()], vec![text.to_owned()])
+                (vec![text.to_owned()], vec![peer])
             );
             assert_eq!(config.data_dir, Some(PathBuf::from(text)));
         }
-        let config = load_file("name = 42\nallow-host = [1, true]\npeer = 7").unwrap();
+        let config = load_file("name = 42\nallow-host = [1, true]\npeer = \"7:7\"").unwrap();
         assert_eq!(config.name.as_deref(), Some("42"));
         assert_eq!(config.allow_host, ["1", "true"]);
-        assert_eq!(config.peer, ["7"]);
+        assert_eq!(config.peer, ["7:7"]);
     }
 
     #[test]
