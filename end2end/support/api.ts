@@ -33,6 +33,7 @@ export type NodeOfMesh = {
   address: string;
   status: 'alive' | 'suspect' | 'unreachable';
   self: boolean;
+  mflops: number;
   browsers: { id: string; device: string; threads: number; mflops: number; visible: boolean }[];
 };
 

@@ -54,14 +54,21 @@ export const test = base.extend<Fixtures>({
 
 async function seeEachOther({ api, secondApi }: Mesh): Promise<void> {
   for (const side of [api, secondApi]) {
-    const alive = async () => (await side.nodes()).filter((node) => node.status === 'alive').length;
-    await expect.poll(alive, { message: `${side.node.name} sees both nodes` }).toBe(2);
+    // A node computes once it knows its own speed.
+    const ready = async () => (await side.nodes()).filter((node) => node.status === 'alive' && node.mflops > 0).length;
+    await expect.poll(ready, { message: `${side.node.name} sees both nodes compute` }).toBe(2);
   }
 }
 
-/** Opens a page of a node and waits until the mesh has this device; gives its id. */
+/** Waits until the page listens: what is done before is a plain form's. Its controls wait for the same. */
+export async function comesToLife(page: Page): Promise<void> {
+  await expect(page.locator('input[role="switch"]').first()).toBeEnabled();
+}
+
+/** Opens a page of a node and waits until it listens and the mesh has this device; gives its id. */
 export async function openContributing(page: Page, api: Api, path = '/'): Promise<string> {
   await page.goto(api.node.origin + path);
+  await comesToLife(page);
   const worker = await workerOf(page);
   await expect.poll(() => api.browsers(), { message: 'the page computes for the mesh' }).toContain(worker);
   return worker;

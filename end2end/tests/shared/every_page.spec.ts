@@ -1,7 +1,7 @@
 // What holds of every page.
 
 import { addressOf, PAGES } from '../../support/every_page';
-import { expect, test, watch, workerOf } from '../../support/mesh';
+import { comesToLife, expect, test, watch, workerOf } from '../../support/mesh';
 
 for (const known of PAGES) {
   test(`${known.path} comes to life without complaint and asks only its own node`, async ({ page, mesh }) => {
@@ -42,6 +42,7 @@ test('the list of nodes shows every device and how to join', async ({ page, mesh
 
 test('a node can be registered by its address, and a wrong one says why', async ({ page, mesh }) => {
   await page.goto(`${mesh.first.origin}/nodes`);
+  await comesToLife(page);
   const address = page.getByLabel('Node address');
   const register = page.getByRole('button', { name: 'Register' });
   await address.fill('127.0.0.1:1');
