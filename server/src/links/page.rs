@@ -87,17 +87,7 @@ pub async fn serve(services: Services, mut socket: Socket) {
             .await;
     }
     let mut commands = services.workers.attach(worker);
-    services
-        .own_status
-        .set_page(worker, entry_of(&status))
-        .await;
-    services
-        .driver
-        .tell(Input::Worker {
-            worker,
-            profile: profile_of(&status),
-        })
-        .await;
+    tell_mesh(&services, worker, &status).await;
     let (frames, frame_receiver) = mpsc::channel(FRAMES_WAITING_MAX);
     let mut page = PageLink {
         services: services.clone(),
@@ -156,6 +146,16 @@ async fn greet(socket: &mut Socket) -> Result<(WorkerId, PageStatus), String> {
         Ok(_) => Err("the first message must be a hello".to_owned()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// What a page says of itself, for the other nodes and for whoever places work.
+async fn tell_mesh(services: &Services, worker: WorkerId, status: &PageStatus) {
+    services.own_status.set_page(worker, entry_of(status)).await;
+    let profile = profile_of(status);
+    services
+        .driver
+        .tell(Input::Worker { worker, profile })
+        .await;
 }
 
 /// Sends to a page; one that reads nothing is as good as gone.
@@ -317,16 +317,7 @@ impl PageLink {
         if self.told == status {
             return;
         }
-        let (worker, profile) = (self.worker, profile_of(&status));
-        let services = &self.services;
-        services
-            .own_status
-            .set_page(worker, entry_of(&status))
-            .await;
-        services
-            .driver
-            .tell(Input::Worker { worker, profile })
-            .await;
+        tell_mesh(&self.services, self.worker, &status).await;
         self.told = status;
     }
 
