@@ -20,12 +20,6 @@ fn main() {
     }
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=migrations");
-    if env::var_os("CARGO_FEATURE_EMBED").is_some() {
-        println!(
-            "cargo::rerun-if-changed={}",
-            workspace.join("target/site").display()
-        );
-    }
     let simd = build_worker(workspace, "simd", "-Ctarget-feature=+simd128");
     let scalar = build_worker(workspace, "scalar", "");
     println!("cargo::rustc-env=COMPUTE_SIMD_WASM={}", simd.display());

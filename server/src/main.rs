@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use server::cli::{self, Cli, Command, ServeArgs};
-use server::config::{Config, site_root};
+use server::config::Config;
+use server::site::SiteFiles;
 use server::startup::{self, UsageError};
 use server::telemetry;
 
@@ -24,11 +25,28 @@ async fn serve(args: &ServeArgs) -> ExitCode {
         Err(error) => return fail(&error, 2),
     };
     telemetry::start(config.log_format);
-    match startup::run(config, site_root(), stop_signal()).await {
+    match startup::run(config, site_files(), stop_signal()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<UsageError>() => fail(&error, 2),
         Err(error) => fail(&error, 1),
     }
+}
+
+/// `cargo xtask build` puts the site into the binary.
+#[cfg(feature = "embed")]
+fn site_files() -> SiteFiles {
+    #[derive(rust_embed::RustEmbed)]
+    #[folder = "../target/site"]
+    struct Site;
+
+    // A build with another site is another build, also where only a file came.
+    let _ = option_env!("MATMESH_SITE");
+    SiteFiles::Embedded(|path| Site::get(path).map(|file| file.data.into_owned()))
+}
+
+#[cfg(not(feature = "embed"))]
+fn site_files() -> SiteFiles {
+    SiteFiles::Folder(server::config::site_root())
 }
 
 /// Ctrl-C, or the system's request to end.

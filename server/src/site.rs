@@ -26,32 +26,42 @@ use crate::identity::Identity;
 use crate::links::{Socket, page, peer};
 use crate::services::Services;
 
-#[cfg(feature = "embed")]
-mod files {
-    //! The built site from within the binary.
-
-    #[derive(rust_embed::RustEmbed)]
-    #[folder = "../target/site"]
-    struct Site;
-
-    pub(super) async fn read(_site_root: &str, path: &str) -> Option<Vec<u8>> {
-        Site::get(path).map(|file| file.data.into_owned())
-    }
+/// Where the built site is.
+#[derive(Debug, Clone)]
+pub enum SiteFiles {
+    /// The folder where cargo-leptos left it.
+    Folder(String),
+    /// Within the binary: what gives the bytes of a path. The library does not have them itself,
+    /// so that it can be compiled while the pages are.
+    Embedded(fn(&str) -> Option<Vec<u8>>),
 }
 
-#[cfg(not(feature = "embed"))]
-mod files {
-    //! The built site from the folder where cargo-leptos left it.
-
-    pub(super) async fn read(site_root: &str, path: &str) -> Option<Vec<u8>> {
-        // No way out of the folder.
-        let inside = path.split('/').all(|part| !part.is_empty() && part != "..");
-        if !inside {
-            return None;
+impl SiteFiles {
+    async fn read(&self, path: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Folder(root) => {
+                // No way out of the folder.
+                if path.split('/').any(|part| part.is_empty() || part == "..") {
+                    return None;
+                }
+                let file = std::path::Path::new(root).join(path);
+                tokio::fs::read(file).await.ok()
+            }
+            Self::Embedded(read) => read(path),
         }
-        tokio::fs::read(std::path::Path::new(site_root).join(path))
-            .await
-            .ok()
+    }
+
+    /// The names under which cargo-leptos builds the site.
+    fn leptos_options(&self) -> LeptosOptions {
+        let root = match self {
+            Self::Folder(root) => root.as_str(),
+            Self::Embedded(_) => "",
+        };
+        LeptosOptions::builder()
+            .output_name("matmesh")
+            .site_root(root)
+            .site_pkg_dir("pkg")
+            .build()
     }
 }
 
@@ -66,17 +76,9 @@ const RETRY_AFTER_S: u16 = 2;
 static COMPUTE_SIMD: &[u8] = include_bytes!(env!("COMPUTE_SIMD_WASM"));
 static COMPUTE_SCALAR: &[u8] = include_bytes!(env!("COMPUTE_SCALAR_WASM"));
 
-/// The names under which cargo-leptos builds the site.
-pub fn leptos_options(site_root: String) -> LeptosOptions {
-    LeptosOptions::builder()
-        .output_name("matmesh")
-        .site_root(site_root)
-        .site_pkg_dir("pkg")
-        .build()
-}
-
 /// Pages, server functions, files.
-pub fn pages_router(options: LeptosOptions, cluster: ClusterHandle) -> Router {
+pub fn pages_router(files: SiteFiles, cluster: ClusterHandle) -> Router {
+    let options = files.leptos_options();
     let routes = generate_route_list(App);
     let shell_options = options.clone();
     let page_cluster = cluster.clone();
@@ -93,7 +95,7 @@ pub fn pages_router(options: LeptosOptions, cluster: ClusterHandle) -> Router {
             move || shell(shell_options.clone()),
         )
         .with_state(options.clone())
-        .fallback_service(get(file_or_not_found).with_state((options, cluster)))
+        .fallback_service(get(file_or_not_found).with_state((files, options, cluster)))
         // The script of the pages is megabytes, a third of that when packed.
         .layer(CompressionLayer::new().gzip(true))
 }
@@ -212,12 +214,12 @@ fn wasm(bytes: &'static [u8]) -> Response {
 }
 
 async fn file_or_not_found(
-    State((options, cluster)): State<(LeptosOptions, ClusterHandle)>,
+    State((files, options, cluster)): State<(SiteFiles, LeptosOptions, ClusterHandle)>,
     uri: Uri,
     request: Request,
 ) -> Response {
     let path = uri.path().trim_start_matches('/');
-    if let Some(bytes) = files::read(&options.site_root, path).await {
+    if let Some(bytes) = files.read(path).await {
         let kept = (header::CACHE_CONTROL, "no-cache");
         return ([(header::CONTENT_TYPE, media_type(path)), kept], bytes).into_response();
     }

@@ -24,9 +24,10 @@ use crate::links::{Links, dial, reachable_addresses};
 use crate::own_status::OwnStatus;
 use crate::results::ResultsUnderWay;
 use crate::services::Services;
+use crate::site::{self, SiteFiles};
 use crate::store::Store;
 use crate::workers::Workers;
-use crate::{http, seat, site};
+use crate::{http, seat};
 
 /// Requests that are under way at the end get this long.
 const GRACE: Duration = Duration::from_secs(1);
@@ -39,7 +40,7 @@ pub struct UsageError(anyhow::Error);
 /// Runs a node until `shutdown` is done.
 pub async fn run(
     config: Config,
-    site_root: String,
+    files: SiteFiles,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let folder = config.data_folder()?;
@@ -62,7 +63,7 @@ pub async fn run(
         ..
     } = &started;
     tracing::debug!(folder = %folder.display(), "data folder");
-    let router = router(services, cluster, &identity, site_root);
+    let router = router(services, cluster, &identity, files);
     let discovery = start_discovery(services);
     announce(services, bound)?;
 
@@ -203,9 +204,9 @@ fn router(
     services: &Services,
     cluster: &ClusterHandle,
     identity: &Identity,
-    site_root: String,
+    files: SiteFiles,
 ) -> Router {
-    let pages = site::pages_router(site::leptos_options(site_root), cluster.clone());
+    let pages = site::pages_router(files, cluster.clone());
     let app = http::api_router(services.clone())
         .merge(site::sockets_router(services.clone(), identity.clone()))
         .merge(pages);

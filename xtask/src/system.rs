@@ -12,6 +12,8 @@ use crate::session::{Session, run};
 pub(crate) enum Program {
     Make,
     Perl,
+    OpenSsl,
+    PkgConfig,
     Node,
     Npm,
     Chromium,
@@ -38,6 +40,10 @@ impl Program {
         match self {
             Self::Make => has("make"),
             Self::Perl => has("perl"),
+            Self::OpenSsl => session
+                .ask("pkg-config", &["--exists", "openssl"])
+                .is_some(),
+            Self::PkgConfig => has("pkg-config"),
             Self::Node => has("node"),
             Self::Npm => has("npm"),
             Self::Chromium => find_chromium(session).is_some(),
@@ -53,6 +59,8 @@ impl Program {
         match self {
             Self::Make => "make",
             Self::Perl => "perl",
+            Self::OpenSsl => "libssl-dev",
+            Self::PkgConfig => "pkg-config",
             Self::Node => "nodejs",
             Self::Npm => "npm",
             Self::Chromium => "chromium",
@@ -78,6 +86,24 @@ pub(crate) fn ensure(session: &mut Session, programs: &[Program]) -> Result<()> 
     session.step("system packages", &names, |session| {
         install(session, &packages)
     })
+}
+
+/// OpenSSL, for a tool that would otherwise compile a copy of its own, which takes minutes. Says
+/// with which variable the tool is told to take the system's, where that is there.
+pub(crate) fn ensure_openssl(
+    session: &mut Session,
+) -> Result<Option<(&'static str, &'static str)>> {
+    let system = [Program::PkgConfig, Program::OpenSsl];
+    if system.iter().all(|program| program.is_there(session)) || can_install(session) {
+        ensure(session, &system)?;
+        return Ok(Some(("OPENSSL_NO_VENDOR", "1")));
+    }
+    println!(
+        "    no OpenSSL here: compiling one, which takes two minutes more (the Debian packages \
+         libssl-dev and pkg-config bring it)"
+    );
+    ensure(session, &[Program::Make, Program::Perl])?;
+    Ok(None)
 }
 
 /// Whether packages can be installed without asking anybody.

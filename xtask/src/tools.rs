@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use crate::session::{Session, run};
-use crate::system::{self, Program};
+use crate::system;
 
 /// The release that the pages are built with. Its successor needs a newer Rust than ours.
 const CARGO_LEPTOS: &str = "0.3.10";
@@ -49,14 +49,12 @@ pub(crate) fn ensure_cargo_leptos(session: &mut Session) -> Result<()> {
     {
         return Ok(());
     }
-    system::ensure(session, &[Program::Make, Program::Perl])?;
+    let openssl = system::ensure_openssl(session)?;
     let why = "compiling the tool that builds the pages, once; five to ten minutes on two cores \
                (without optimisation: with it they would be twelve)";
     session.step("cargo-leptos", why, |session| {
-        install(
-            session,
-            &["cargo-leptos", "--version", CARGO_LEPTOS, "--locked"],
-        )
+        let package = ["cargo-leptos", "--version", CARGO_LEPTOS, "--locked"];
+        install(session, &package, openssl)
     })
 }
 
@@ -72,7 +70,8 @@ pub(crate) fn ensure_wasm_bindgen(session: &mut Session) -> Result<()> {
     let why = "compiling the tool that ties WebAssembly to JavaScript, once; a minute or two";
     session.step("wasm-bindgen", why, |session| {
         // Its own lock file may name releases that a mirror of the registry does not have yet.
-        install(session, &["wasm-bindgen-cli", "--version", &version])
+        let package = ["wasm-bindgen-cli", "--version", &version];
+        install(session, &package, None)
     })
 }
 
@@ -119,9 +118,9 @@ fn ensure_target(session: &mut Session, target: &str) -> Result<()> {
     })
 }
 
-fn install(session: &Session, package: &[&str]) -> Result<()> {
+fn install(session: &Session, package: &[&str], variable: Option<(&str, &str)>) -> Result<()> {
     let mut command = session.command("cargo", &["install", "--debug"]);
-    command.args(package);
+    command.args(package).envs(variable);
     // Nobody debugs these: writing no line tables shortens the wait.
     run(command
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
