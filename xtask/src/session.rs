@@ -115,8 +115,7 @@ impl Session {
         result
     }
 
-    /// Starts a command that runs while other steps do, with less right to the processor, and
-    /// without a word unless it fails.
+    /// Starts cargo for what can be done while other steps run; it says nothing unless it fails.
     pub(crate) fn start_beside(
         &self,
         name: &str,
@@ -128,8 +127,8 @@ impl Session {
         let log = self.target(&format!("xtask/{}.log", name.replace(' ', "-")));
         fs::create_dir_all(log.parent().context("a file lies in a folder")?)?;
         let file = fs::File::create(&log).with_context(|| log.display().to_string())?;
-        let mut command = self.command("nice", &["-n", "10", "cargo"]);
-        command.args(arguments).env(variable.0, variable.1);
+        let mut command = self.command("cargo", arguments);
+        command.env(variable.0, variable.1);
         let shown = describe(&command);
         println!("    $ {shown}");
         let child = command
