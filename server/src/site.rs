@@ -31,8 +31,7 @@ use crate::services::Services;
 pub enum SiteFiles {
     /// The folder where cargo-leptos left it.
     Folder(String),
-    /// Within the binary: what gives the bytes of a path. The library does not have them itself,
-    /// so that it can be compiled while the pages are.
+    /// Within the binary: what gives the bytes of a path.
     Embedded(fn(&str) -> Option<Vec<u8>>),
 }
 

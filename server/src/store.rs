@@ -15,6 +15,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context;
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -88,7 +90,7 @@ impl Store {
             .connect_with(options.clone())
             .await
             .with_context(|| format!("cannot open the store {}", path.display()))?;
-        sqlx::migrate!("./migrations")
+        migrations()
             .run(&writer)
             .await
             .with_context(|| format!("cannot upgrade the store {}", path.display()))?;
@@ -111,6 +113,20 @@ impl Store {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// The schema and its upgrades. The macro that collects them from the folder
+/// would have SQLite compiled a second time, for the build itself.
+fn migrations() -> Migrator {
+    let simple = |version, description: &'static str, sql: &'static str| {
+        let kind = MigrationType::Simple;
+        Migration::new(version, description.into(), kind, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(vec![simple(
+        1,
+        "jobs",
+        include_str!("../migrations/0001_jobs.sql"),
+    )])
 }
 
 /// SQLite's integers are signed; every number stored here is far below 2⁶³.

@@ -1,9 +1,9 @@
 //! `cargo xtask build`: one binary with its pages inside.
 //!
-//! Two ways that meet in the last step. The pages: the tools that build them are compiled first,
-//! then cargo-leptos leaves them in `target/site`; it is told to leave the server alone, which
-//! would otherwise be compiled twice. The server's library knows nothing of the built pages, so it
-//! is compiled meanwhile. The binary embeds the one in the other.
+//! Two steps, in this order because the second embeds what the first leaves: cargo-leptos builds
+//! the pages into `target/site`, then cargo builds the server around them. cargo-leptos is told to
+//! leave the server alone, which would otherwise be compiled twice. Compiling both at once was
+//! tried: on two cores it takes longer.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,27 +35,13 @@ const SITE: &str = "target/site";
 /// it is not set: `output-name` in the workspace's Cargo.toml.
 const OUTPUT_NAME: (&str, &str) = ("LEPTOS_OUTPUT_NAME", "matmesh");
 
-/// What cargo is told for the server: first for its library, then for the binary.
-const SERVER: [&str; 6] = [
-    "build",
-    "--release",
-    "--package",
-    "server",
-    "--features",
-    "embed",
-];
-
 /// Builds the binary, doing only what is not done yet, and says where it is.
 pub(crate) fn build(session: &mut Session) -> Result<PathBuf> {
     tools::ensure_wasm_target(session)?;
-    let why = "compiling all of it that does not need the pages; minutes the first time";
-    let arguments = [&SERVER[..], &["--lib"]].concat();
-    let library = session.start_beside("server library", why, &arguments, OUTPUT_NAME)?;
     tools::ensure_wasm_bindgen(session)?;
     tools::ensure_cargo_leptos(session)?;
     build_pages(session)?;
-    session.finish(library)?;
-    build_binary(session)
+    build_server(session)
 }
 
 fn build_pages(session: &mut Session) -> Result<()> {
@@ -79,12 +65,22 @@ fn build_pages(session: &mut Session) -> Result<()> {
     write_file(&stamp, &describe_pages(session, wasm_opt.as_deref())?)
 }
 
-fn build_binary(session: &mut Session) -> Result<PathBuf> {
+fn build_server(session: &mut Session) -> Result<PathBuf> {
     let site = describe_site(session)?;
-    session.step("binary", "putting the pages into the server", |session| {
+    let why = "compiling the server around its pages; minutes the first time";
+    session.step("server", why, |session| {
+        let arguments = [
+            "build",
+            "--release",
+            "--package",
+            "server",
+            "--bin",
+            "matmesh",
+            "--features",
+            "embed",
+        ];
         run(session
-            .command("cargo", &SERVER)
-            .args(["--bin", "matmesh"])
+            .command("cargo", &arguments)
             .env(OUTPUT_NAME.0, OUTPUT_NAME.1)
             .env("MATMESH_SITE", site))
     })?;

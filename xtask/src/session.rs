@@ -5,7 +5,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -115,47 +115,6 @@ impl Session {
         result
     }
 
-    /// Starts cargo for what can be done while other steps run; it says nothing unless it fails.
-    pub(crate) fn start_beside(
-        &self,
-        name: &str,
-        why: &str,
-        arguments: &[&str],
-        variable: (&str, &str),
-    ) -> Result<Beside> {
-        println!("==> {name}, beside the next steps: {why}");
-        let log = self.target(&format!("xtask/{}.log", name.replace(' ', "-")));
-        fs::create_dir_all(log.parent().context("a file lies in a folder")?)?;
-        let file = fs::File::create(&log).with_context(|| log.display().to_string())?;
-        let mut command = self.command("cargo", arguments);
-        command.env(variable.0, variable.1);
-        let shown = describe(&command);
-        println!("    $ {shown}");
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .spawn()
-            .with_context(|| format!("cannot start {shown}"))?;
-        Ok(Beside {
-            name: name.to_owned(),
-            shown,
-            child,
-            log,
-        })
-    }
-
-    /// Waits for such a command to end.
-    pub(crate) fn finish(&mut self, mut beside: Beside) -> Result<()> {
-        let name = beside.name.clone();
-        let status = self.step(&name, "what is left of it", |_| Ok(beside.child.wait()?))?;
-        if !status.success() {
-            eprint!("{}", fs::read_to_string(&beside.log).unwrap_or_default());
-            bail!("`{}` ended with {status}", beside.shown);
-        }
-        Ok(())
-    }
-
     /// A table of where the time went.
     pub(crate) fn print_times(&self) {
         if self.steps.is_empty() {
@@ -179,24 +138,6 @@ impl Session {
         Ok(PathBuf::from(
             folder.context("`cargo metadata` names no target folder")?,
         ))
-    }
-}
-
-/// A command that runs beside the steps. It ends with the value, so that no build goes on after
-/// another step failed.
-#[derive(Debug)]
-pub(crate) struct Beside {
-    name: String,
-    shown: String,
-    child: Child,
-    log: PathBuf,
-}
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        // Both do nothing to one that ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
