@@ -19,7 +19,6 @@ fn main() {
         println!("cargo::rerun-if-changed={}", workspace.join(path).display());
     }
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=migrations");
     let simd = build_worker(workspace, "simd", "-Ctarget-feature=+simd128");
     let scalar = build_worker(workspace, "scalar", "");
     println!("cargo::rustc-env=COMPUTE_SIMD_WASM={}", simd.display());

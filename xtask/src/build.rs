@@ -3,7 +3,7 @@
 //! Two steps, in this order because the second embeds what the first leaves: cargo-leptos builds
 //! the pages into `target/site`, then cargo builds the server around them. cargo-leptos is told to
 //! leave the server alone, which would otherwise be compiled twice. Compiling both at once was
-//! tried: on two cores it takes longer.
+//! tried: on two cores it is no faster.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -36,6 +36,7 @@ pub(super) async fn follow(node: &NodeClient, job: &JobView) -> Result<JobView, 
             Err(failure) if answered.elapsed() > PATIENCE => {
                 return Err(Failure::Failed(format!("job {}: {failure}", job.id)));
             }
+            // Nothing tells when a node is back but asking it again.
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }
