@@ -159,6 +159,20 @@ mod tests {
         limit.execute(&mut *connection).await.unwrap();
     }
 
+    #[test]
+    fn every_file_of_the_folder_is_among_the_migrations() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let files = std::fs::read_dir(folder).unwrap();
+        let mut files: Vec<String> = files
+            .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+            .collect();
+        let migrations = migrations();
+        let mut listed: Vec<&str> = migrations.iter().map(|one| one.sql.as_str()).collect();
+        files.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(listed, files);
+    }
+
     #[tokio::test]
     async fn what_is_written_after_the_disk_was_full_is_durable() {
         let folder = tempfile::tempdir().unwrap();
