@@ -6,13 +6,23 @@
 //! are the same views. What only server functions give, such as the map of the
 //! blocks, stays as it was last seen.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
 use gloo_net::http::Request;
+use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
+use serde::de::DeserializeOwned;
 use wire::{JobId, JobView, MeshView, NodeLiveness, ResultPreview};
 
 use crate::AppError;
 use crate::api::{job_view, result_preview};
 use crate::job_form::GRID_SIDE_MAX;
+
+/// A node whose plug was pulled refuses nothing: it is silent. On a local network
+/// one that lives answers within milliseconds.
+const ANSWER_TIMEOUT_MS: u32 = 3_000;
 
 /// After so many answers from elsewhere the page's own node is asked again.
 const ANSWERS_BEFORE_RETURN: u32 = 10;
@@ -83,11 +93,11 @@ impl AnsweringNode {
     /// A job as it is now, from the page's own node or else from another.
     pub(crate) async fn job(self, id: JobId) -> Result<JobView, AppError> {
         if let Some(address) = self.address_in_use()
-            && let Ok(job) = fetch_job(&address, id).await
+            && let Ok(job) = in_time(fetch_job(&address, id)).await
         {
             return Ok(job);
         }
-        match job_view(id.to_string()).await {
+        match in_time(job_view(id.to_string())).await {
             Err(AppError::Unreachable) => self.job_from_others(id).await,
             answer => {
                 self.set_elsewhere(None);
@@ -96,23 +106,20 @@ impl AnsweringNode {
         }
     }
 
-    /// A result, as far as the page shows it. From another node only a small
-    /// one comes: programs get results whole, and a large one is a file.
-    pub(crate) async fn preview(self, job: &JobView) -> Result<ResultPreview, AppError> {
-        match (
-            self.elsewhere.try_get_untracked().flatten(),
-            result_preview(job.id).await,
-        ) {
-            (Some(address), Err(AppError::Unreachable)) => fetch_preview(&address, job)
-                .await
-                .map_err(|_| AppError::Unreachable),
+    /// A result, as far as the page shows it.
+    pub(crate) async fn preview(self, job: JobId) -> Result<ResultPreview, AppError> {
+        let elsewhere = self.elsewhere.try_get_untracked().flatten();
+        match (elsewhere, in_time(result_preview(job)).await) {
+            (Some(address), Err(AppError::Unreachable)) => {
+                in_time(fetch_preview(&address, job)).await
+            }
             (_, answer) => answer,
         }
     }
 
     async fn job_from_others(self, id: JobId) -> Result<JobView, AppError> {
         for address in self.others.try_get_untracked().unwrap_or_default() {
-            if let Ok(job) = fetch_job(&address, id).await {
+            if let Ok(job) = in_time(fetch_job(&address, id)).await {
                 self.answers_from_elsewhere.try_set_value(0);
                 self.set_elsewhere(Some(address));
                 return Ok(job);
@@ -149,23 +156,35 @@ fn others_of(mesh: &MeshView) -> Vec<String> {
         .collect()
 }
 
-async fn fetch_job(address: &str, id: JobId) -> Result<JobView, gloo_net::Error> {
-    let url = format!("{address}/api/v1/jobs/{id}");
-    Request::get(&url).send().await?.json().await
+async fn fetch_job(address: &str, id: JobId) -> Result<JobView, AppError> {
+    fetch(&format!("{address}/api/v1/jobs/{id}")).await
 }
 
-async fn fetch_preview(address: &str, job: &JobView) -> Result<ResultPreview, gloo_net::Error> {
-    let JobView { id, rows, cols, .. } = *job;
-    let mut corner = Vec::new();
-    if rows.max(cols) <= GRID_SIDE_MAX {
-        let url = format!("{address}/api/v1/jobs/{id}/result?format=csv");
-        let answer = Request::get(&url).send().await?;
-        if !answer.ok() {
-            return Err(gloo_net::Error::GlooError(answer.status_text()));
-        }
-        let lines = answer.text().await?;
-        let row = |line: &str| line.split(',').map(str::to_owned).collect();
-        corner = lines.lines().map(row).collect();
-    }
-    Ok(ResultPreview { rows, cols, corner })
+async fn fetch_preview(address: &str, id: JobId) -> Result<ResultPreview, AppError> {
+    let side = GRID_SIDE_MAX;
+    fetch(&format!(
+        "{address}/api/v1/jobs/{id}/result/corner?side={side}"
+    ))
+    .await
+}
+
+async fn fetch<T: DeserializeOwned>(url: &str) -> Result<T, AppError> {
+    let answer = Request::get(url).send().await;
+    let answer = answer.map_err(|_| AppError::Unreachable)?;
+    answer.json().await.map_err(|_| AppError::Unreachable)
+}
+
+/// The answer, or that there was none in time.
+pub(crate) async fn in_time<T>(
+    answer: impl Future<Output = Result<T, AppError>>,
+) -> Result<T, AppError> {
+    let mut answer = pin!(answer);
+    let mut timeout = TimeoutFuture::new(ANSWER_TIMEOUT_MS);
+    poll_fn(|context| match answer.as_mut().poll(context) {
+        Poll::Ready(answer) => Poll::Ready(answer),
+        Poll::Pending => Pin::new(&mut timeout)
+            .poll(context)
+            .map(|()| Err(AppError::Unreachable)),
+    })
+    .await
 }

@@ -19,6 +19,8 @@ export type Job = {
   id: string;
   status: 'running' | 'complete' | 'failed' | 'cancelled';
   rows: number;
+  /** Number of its coordinator's epoch. */
+  epoch: number;
   blocks: { total: number; pending: number; assigned: number; done: number };
   accepted_results: number;
   reassigned_blocks: number;

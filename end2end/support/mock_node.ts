@@ -9,6 +9,9 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { WebSocketServer, type WebSocket } from 'ws';
 
+/** What `crates/wire` speaks. */
+export const PROTOCOL_VERSION = 2;
+
 const PUBLIC = path.resolve(import.meta.dirname, '../../public');
 const MEDIA_TYPES: Record<string, string> = { '.js': 'text/javascript', '.wasm': 'application/wasm' };
 
@@ -138,13 +141,13 @@ export class PageLink {
 function encodeFrame(message: Message, payload: Uint8Array): Buffer {
   const envelope = Buffer.from(JSON.stringify(message));
   const prefix = Buffer.alloc(8);
-  prefix.writeUInt32LE(1, 0);
+  prefix.writeUInt32LE(PROTOCOL_VERSION, 0);
   prefix.writeUInt32LE(envelope.length, 4);
   return Buffer.concat([prefix, envelope, payload]);
 }
 
 function decodeFrame(frame: Buffer): Received {
-  if (frame.readUInt32LE(0) !== 1) throw new Error('the page speaks another protocol');
+  if (frame.readUInt32LE(0) !== PROTOCOL_VERSION) throw new Error('the page speaks another protocol');
   const end = 8 + frame.readUInt32LE(4);
   return { message: JSON.parse(frame.subarray(8, end).toString()), payload: new Uint8Array(frame.subarray(end)) };
 }

@@ -146,6 +146,10 @@ export function createContributor({ state, redrawId, folder }) {
     // The kernel may have been measured while the hello was on its way.
     sendStatus();
     for (const result of results.values()) deliver(result);
+    if (blocks.size > 0) {
+      const held = [...blocks.values()].map(({ task }) => ({ job: task.job, block: task.block }));
+      link.send({ type: 'holding', blocks: held });
+    }
     chunks.requestAgain();
   }
 
@@ -200,7 +204,7 @@ export function createContributor({ state, redrawId, folder }) {
     removeResult(result);
     if (message.counted !== true) return;
     const { operations, compute_ms } = result.proof;
-    account.count(message.job, result.task.row_start, { rows: message.rows, operations, compute_ms });
+    account.count(message.job, result.task.row_start, { rows: result.task.rows, operations, compute_ms });
   }
 
   // --- What the threads say

@@ -34,7 +34,14 @@ struct Shared {
     /// Fetches under way: whoever else wants the same chunk waits for them.
     fetching: Mutex<BTreeMap<ChunkHash, watch::Receiver<Option<Option<Bytes>>>>>,
     /// The one request for each chunk that a peer has not answered yet.
-    awaited: Mutex<BTreeMap<ChunkHash, oneshot::Sender<Option<Bytes>>>>,
+    awaited: Mutex<BTreeMap<ChunkHash, Awaited>>,
+}
+
+/// Who was asked for a chunk, and where the answer goes.
+#[derive(Debug)]
+struct Awaited {
+    from: NodeId,
+    answer: oneshot::Sender<Option<Bytes>>,
 }
 
 #[derive(Debug, Clone)]
@@ -88,11 +95,17 @@ impl Chunks {
         }
     }
 
-    /// A chunk from here or, in turn, from `holders`. Its hash is checked.
-    pub async fn get(&self, hash: ChunkHash, holders: &[NodeId]) -> Option<Bytes> {
+    /// A chunk from here or, in turn, from its holders, who are only asked for
+    /// when it is not here. Its hash is checked.
+    pub async fn get(
+        &self,
+        hash: ChunkHash,
+        holders: impl AsyncFnOnce() -> Vec<NodeId>,
+    ) -> Option<Bytes> {
         if let Some(bytes) = self.local(hash).await {
             return Some(bytes);
         }
+        let holders = holders().await;
         let (mut waiting, sender) = {
             let mut fetching = self
                 .shared
@@ -110,7 +123,6 @@ impl Chunks {
         };
         if let Some(sender) = sender {
             let own = self.clone();
-            let holders = holders.to_vec();
             // A task of its own: whoever asked first may be gone before the end.
             tokio::spawn(async move {
                 let found = own.fetch(hash, &holders).await;
@@ -140,17 +152,26 @@ impl Chunks {
         });
         let awaited = self.awaited().remove(&hash);
         // Otherwise nobody waits: it came after the time-out.
-        if let Some(awaited) = awaited {
-            let _ = awaited.send(bytes);
+        if let Some(Awaited { answer, .. }) = awaited {
+            let _ = answer.send(bytes);
         }
+    }
+
+    /// What a peer was asked for does not come any more.
+    pub fn on_link_lost(&self, peer: NodeId) {
+        self.awaited().retain(|_, awaited| awaited.from != peer);
     }
 
     async fn fetch(&self, hash: ChunkHash, holders: &[NodeId]) -> Option<Bytes> {
         for holder in holders {
             let (answer, answered) = oneshot::channel();
-            self.awaited().insert(hash, answer);
-            self.links
-                .send(*holder, &PeerMessage::ChunkRequest { hash }, &[]);
+            let from = *holder;
+            self.awaited().insert(hash, Awaited { from, answer });
+            let request = PeerMessage::ChunkRequest { hash };
+            if !self.links.send(from, &request, &[]) {
+                self.awaited().remove(&hash);
+                continue;
+            }
             let answer = tokio::time::timeout(FETCH_TIMEOUT, answered).await;
             self.awaited().remove(&hash);
             if let Ok(Ok(Some(bytes))) = answer {
@@ -160,9 +181,7 @@ impl Chunks {
         None
     }
 
-    fn awaited(
-        &self,
-    ) -> std::sync::MutexGuard<'_, BTreeMap<ChunkHash, oneshot::Sender<Option<Bytes>>>> {
+    fn awaited(&self) -> std::sync::MutexGuard<'_, BTreeMap<ChunkHash, Awaited>> {
         self.shared
             .awaited
             .lock()

@@ -124,13 +124,13 @@ async fn fetch(
     coordinator: NodeId,
     ready: mpsc::Sender<ReadyBlock>,
 ) {
-    let chunks = &pool.services.chunks;
-    let left = LeftInput::fetch(&task, chunks, coordinator).await;
+    let services = &pool.services;
+    let left = LeftInput::fetch(&task, services, coordinator).await;
     let right = if pool.rights.has(&task) {
         // Packed already: its bytes are not needed again.
         Some(RightInput::packed_before(&task))
     } else {
-        RightInput::fetch(&task, chunks, coordinator).await
+        RightInput::fetch(&task, services, coordinator).await
     };
     let (job, block) = (task.job, task.block);
     match left.zip(right) {

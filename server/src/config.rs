@@ -167,6 +167,8 @@ impl Config {
             heartbeat_interval: Duration::from_millis(self.heartbeat_interval_ms),
             heartbeat_timeout: Duration::from_millis(self.heartbeat_timeout_ms),
             block_timeout: Duration::from_millis(self.block_timeout_ms),
+            election_timeout: Duration::from_millis(self.election_timeout_ms),
+            backups: usize::try_from(self.num_backup_nodes).unwrap_or(usize::MAX),
             result_ttl: Duration::from_secs(self.result_ttl_s),
         }
     }

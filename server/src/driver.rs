@@ -11,110 +11,34 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use cluster::{Change, Event, Input, Moment, Node, Now, Output};
-use tokio::sync::{mpsc, oneshot, watch};
-use wire::{JobId, JobRecord, PeerMessage, Problem};
+use tokio::sync::mpsc;
+use wire::{JobRecord, PeerMessage};
 
+mod handle;
+mod log;
+
+pub use handle::{DriverHandle, Requests, requests};
+
+use handle::Request;
+
+use crate::jobs::store_failed;
 use crate::links::Links;
 use crate::results::ResultsUnderWay;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, StoredChange};
 use crate::workers::Workers;
-
-/// Inputs that may wait. Senders wait beyond it, which slows a link that sends
-/// faster than this node can follow.
-const INPUTS_WAITING_MAX: usize = 4096;
 
 /// Inputs that share one transaction.
 const BATCH_MAX: usize = 256;
 
-/// A store that is busy or full for a moment is tried again this often.
-const STORE_TRIES: u32 = 5;
+/// A store that is busy for a moment is tried again this often before anybody
+/// hears of it.
+const STORE_TRIES: u32 = 3;
 const STORE_PAUSE: Duration = Duration::from_millis(200);
 
-type Look = Box<dyn FnOnce(&Node, Now) + Send>;
-
-enum Request {
-    Input(Input),
-    /// Answered when everything that the input caused is carried out.
-    InputAnswered(Input, oneshot::Sender<()>),
-    Look(Look),
-    /// What came before is carried out, nothing after it.
-    Stop,
-}
-
-/// How everybody else reaches the driver. Cloning it is cheap.
-#[derive(Debug, Clone)]
-pub struct DriverHandle {
-    requests: mpsc::Sender<Request>,
-    changes: watch::Receiver<u64>,
-}
-
-impl std::fmt::Debug for Request {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Input(_) => "Input",
-            Self::InputAnswered(..) => "InputAnswered",
-            Self::Look(_) => "Look",
-            Self::Stop => "Stop",
-        })
-    }
-}
-
-impl DriverHandle {
-    /// Tells the node what happened. While the node shuts down it is dropped.
-    pub async fn tell(&self, input: Input) {
-        let _ = self.requests.send(Request::Input(input)).await;
-    }
-
-    /// Tells the node and waits until all that follows is carried out.
-    pub async fn tell_and_wait(&self, input: Input) -> Result<(), Problem> {
-        let (answer, answered) = oneshot::channel();
-        let request = Request::InputAnswered(input, answer);
-        self.requests
-            .send(request)
-            .await
-            .map_err(|_| shutting_down())?;
-        answered.await.map_err(|_| shutting_down())
-    }
-
-    /// Starts a job whose inputs and record are stored already.
-    pub async fn submit(&self, record: JobRecord) -> Result<(), Problem> {
-        self.tell_and_wait(Input::Submit(Box::new(record))).await
-    }
-
-    /// Says goodbye to the others and ends: nothing is sent or stored after it.
-    pub async fn leave(&self) {
-        let _ = self.tell_and_wait(Input::Leave).await;
-        let _ = self.requests.send(Request::Stop).await;
-        // The driver drops its end.
-        self.requests.closed().await;
-    }
-
-    /// Looks at the node as it is between two inputs.
-    pub async fn look<T: Send + 'static>(
-        &self,
-        look: impl FnOnce(&Node, Now) -> T + Send + 'static,
-    ) -> Result<T, Problem> {
-        let (answer, answered) = oneshot::channel();
-        let look: Look = Box::new(move |node, now| {
-            // Nobody waits any longer: the request was abandoned.
-            let _ = answer.send(look(node, now));
-        });
-        self.requests
-            .send(Request::Look(look))
-            .await
-            .map_err(|_| shutting_down())?;
-        answered.await.map_err(|_| shutting_down())
-    }
-
-    /// Counts up whenever a job or the mesh changed.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.clone()
-    }
-}
-
-fn shutting_down() -> Problem {
-    Problem::new(503, "this node is shutting down: ask another one")
-}
+/// While one write lasts this long, and no longer than so many times, the others
+/// hear from this node beside it.
+const SLOW_DISK_HEARTBEAT: Duration = Duration::from_millis(200);
+const SLOW_DISK_HEARTBEATS_MAX: u32 = 50;
 
 /// Reads the node's clocks.
 #[derive(Debug, Clone, Copy)]
@@ -159,7 +83,12 @@ pub struct World {
     pub workers: Workers,
     /// Results that are not stored yet.
     pub results: ResultsUnderWay,
+    /// Copies whose inputs are to be fetched.
+    pub inputs: mpsc::UnboundedSender<WantedInputs>,
 }
+
+/// A job of which a copy is kept here, and who has its inputs.
+pub type WantedInputs = (Box<JobRecord>, Vec<wire::NodeId>);
 
 /// The driver itself; [`Driver::run`] is its task.
 #[derive(Debug)]
@@ -167,56 +96,28 @@ pub struct Driver {
     node: Node,
     clock: Clock,
     world: Arc<World>,
-    requests: mpsc::Receiver<Request>,
-    changes: watch::Sender<u64>,
-}
-
-/// The channel to a driver, made before the driver: links need its one end,
-/// the driver needs the links.
-#[derive(Debug)]
-pub struct Requests {
-    requests: mpsc::Receiver<Request>,
-    changes: watch::Sender<u64>,
-}
-
-/// Both ends of a new channel to a driver.
-pub fn requests() -> (DriverHandle, Requests) {
-    let (sender, requests) = mpsc::channel(INPUTS_WAITING_MAX);
-    let (change_sender, changes) = watch::channel(0);
-    let handle = DriverHandle {
-        requests: sender,
-        changes,
-    };
-    (
-        handle,
-        Requests {
-            requests,
-            changes: change_sender,
-        },
-    )
+    channel: Requests,
 }
 
 impl Driver {
     /// Owns `node` from now on.
-    pub fn new(node: Node, clock: Clock, world: Arc<World>, requests: Requests) -> Self {
-        let Requests { requests, changes } = requests;
+    pub fn new(node: Node, clock: Clock, world: Arc<World>, channel: Requests) -> Self {
         Self {
             node,
             clock,
             world,
-            requests,
-            changes,
+            channel,
         }
     }
 
-    /// Runs until it is told to stop or the store fails for good.
+    /// Runs until it is told to stop.
     pub async fn run(mut self) -> anyhow::Result<()> {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         loop {
             let deadline = self.node.next_deadline();
             let wait = deadline.since(self.clock.now().moment);
             tokio::select! {
-                received = self.requests.recv_many(&mut batch, BATCH_MAX) => {
+                received = self.channel.requests.recv_many(&mut batch, BATCH_MAX) => {
                     if received == 0 {
                         return Ok(());
                     }
@@ -235,6 +136,7 @@ impl Driver {
                     Request::Input(input) => {
                         outputs.extend(self.node.handle(self.clock.now(), input));
                     }
+                    Request::InputAnswered(_, answer) if answer.is_closed() => {}
                     Request::InputAnswered(input, answer) => {
                         outputs.extend(self.node.handle(self.clock.now(), input));
                         answers.push(answer);
@@ -258,13 +160,17 @@ impl Driver {
         }
     }
 
-    async fn carry_out(&self, outputs: Vec<Output>) -> anyhow::Result<()> {
+    async fn carry_out(&mut self, outputs: Vec<Output>) -> anyhow::Result<()> {
         self.make_durable(&outputs).await?;
         let mut changed = false;
         for output in outputs {
             match output {
                 Output::Persist(_) => {}
-                Output::Send { to, message } => self.send(to, &message),
+                Output::Send { to, message } => self.send(to, &message).await,
+                Output::FetchInputs { record, holders } => {
+                    // An error means that the node stops.
+                    let _ = self.world.inputs.send((record, holders));
+                }
                 Output::ToWorker { worker, command } => self.world.workers.send(worker, command),
                 Output::ReleaseResult {
                     job,
@@ -275,18 +181,21 @@ impl Driver {
                 Output::CloseLink { peer } => self.world.links.close(peer),
                 Output::Dial { peer, addresses } => self.world.links.discovered(peer, addresses),
                 Output::Event(event) => {
-                    log_event(&event);
+                    log::log_event(self.node.id(), &event);
                     changed |= !matches!(event, Event::ResultRefused { .. });
                 }
             }
         }
         if changed {
-            self.changes.send_modify(|count| *count += 1);
+            self.channel.changes.send_modify(|count| *count += 1);
         }
         Ok(())
     }
 
-    async fn make_durable(&self, outputs: &[Output]) -> anyhow::Result<()> {
+    /// A node whose disk cannot be written is to the others like one that is
+    /// paused: it says nothing that it could not keep, they go on without it,
+    /// and it finds its place again when the disk has room.
+    async fn make_durable(&mut self, outputs: &[Output]) -> anyhow::Result<()> {
         let changes: Vec<_> = outputs
             .iter()
             .filter_map(|output| match output {
@@ -297,20 +206,48 @@ impl Driver {
         if changes.is_empty() {
             return Ok(());
         }
-        for attempt in 1.. {
-            match self.world.store.apply(&changes).await {
-                Ok(()) => break,
-                Err(error @ StoreError::Damaged { .. }) => return Err(error.into()),
-                Err(error) if attempt >= STORE_TRIES => {
-                    return Err(error).context("the node stops: it cannot keep its promises");
-                }
-                Err(error) => {
-                    tracing::error!(%error, attempt, "cannot write to the store, trying again");
-                    tokio::time::sleep(STORE_PAUSE).await;
+        let mut tries = 0;
+        while let Err(error) = self.apply(&changes).await {
+            if error.is_permanent() {
+                self.world.store.suspect();
+                return Err(error).context("the node stops: it cannot keep its promises");
+            }
+            tries += 1;
+            if tries == STORE_TRIES {
+                tracing::error!(%error, "this node waits until it can write to its store");
+                let problem = store_failed(&error);
+                self.channel.trouble.send_replace(Some(problem));
+                self.world.links.close_all();
+            }
+            tokio::select! {
+                () = tokio::time::sleep(STORE_PAUSE) => {}
+                _ = self.channel.gives_up.wait_for(|gives_up| *gives_up) => {
+                    return Err(error).context("stopped while it could not write to its store");
                 }
             }
         }
+        if tries >= STORE_TRIES {
+            tracing::warn!("the store can be written again");
+            self.channel.trouble.send_replace(None);
+            self.world.links.open_again();
+        }
         Ok(())
+    }
+
+    /// A slow disk is no reason to take this node for dead: it goes on saying
+    /// that it lives, for as long as a disk may reasonably take.
+    async fn apply(&self, changes: &[StoredChange]) -> Result<(), StoreError> {
+        let mut jobs = changes.iter().map(|(change, _)| change.job());
+        let is_backed = jobs.all(|job| self.node.is_backed(job));
+        let applying = self.world.store.apply(changes, is_backed);
+        tokio::pin!(applying);
+        for _ in 0..SLOW_DISK_HEARTBEATS_MAX {
+            match tokio::time::timeout(SLOW_DISK_HEARTBEAT, &mut applying).await {
+                Ok(applied) => return applied,
+                Err(_) => self.world.links.send_heartbeats(),
+            }
+        }
+        applying.await
     }
 
     fn bytes_of(&self, change: &Change) -> Option<bytes::Bytes> {
@@ -323,7 +260,7 @@ impl Driver {
         }
     }
 
-    fn send(&self, to: wire::NodeId, message: &PeerMessage) {
+    async fn send(&self, to: wire::NodeId, message: &PeerMessage) {
         let payload = match message {
             PeerMessage::Result {
                 job,
@@ -338,47 +275,25 @@ impl Driver {
                     None => return,
                 }
             }
+            PeerMessage::CopyBlock { .. } if !self.world.links.is_open(to) => return,
+            PeerMessage::CopyBlock { job, done, .. } => {
+                let key = (*job, done.block, done.worker);
+                match self.world.results.get(key, done.hash) {
+                    Some(bytes) => bytes,
+                    // Long since stored: a backup catches up.
+                    None => match self.world.store.result(*job, done.block).await {
+                        Ok(Some(bytes)) => bytes,
+                        Ok(None) => return,
+                        Err(error) => {
+                            let block = done.block;
+                            tracing::error!(%job, %block, %error, "a result cannot be copied");
+                            return;
+                        }
+                    },
+                }
+            }
             _ => bytes::Bytes::new(),
         };
         self.world.links.send(to, message, &payload);
-    }
-}
-
-fn log_event(event: &Event) {
-    match event {
-        Event::BlockDone {
-            job,
-            block,
-            worker,
-            compute_ms,
-        } => {
-            tracing::info!("Block {block} of job {job} done by {worker} in {compute_ms:.1} ms");
-        }
-        Event::JobEnded {
-            job,
-            ended,
-            elapsed,
-        } => log_end(*job, &ended.ending, *elapsed),
-        Event::ResultRefused {
-            job,
-            block,
-            worker,
-            reason,
-        } => {
-            tracing::warn!("Block {block} of job {job} from {worker} refused: {reason}");
-        }
-        Event::BlockReassigned { job, block } => {
-            tracing::info!("Block {block} of job {job} goes to another worker");
-        }
-        Event::JobChanged { .. } | Event::MeshChanged => {}
-    }
-}
-
-fn log_end(job: JobId, ending: &wire::Ending, elapsed: Duration) {
-    let ms = elapsed.as_secs_f64() * 1e3;
-    match ending {
-        wire::Ending::Complete => tracing::info!("Job {job} complete in {ms:.1} ms"),
-        wire::Ending::Cancelled => tracing::info!("Job {job} cancelled after {ms:.1} ms"),
-        wire::Ending::Failed(reason) => tracing::error!("Job {job} failed: {reason}"),
     }
 }

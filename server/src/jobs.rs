@@ -11,7 +11,7 @@ use std::time::Duration;
 use cluster::{Input, Liveness, Node};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use wire::{BlockView, JobId, JobView, NodeId, Problem};
+use wire::{BlockView, JobId, JobStatus, JobView, NodeId, Problem};
 
 use crate::http::forward::{self, Question};
 use crate::services::Services;
@@ -20,6 +20,9 @@ use crate::views;
 /// How long other nodes have to say whether they know a job. One that is
 /// about to be found dead does not hold a submission up for longer.
 const OTHERS_WAIT: Duration = Duration::from_secs(1);
+
+/// How long an end takes to come to the backups, at most.
+const END_WAIT: Duration = Duration::from_secs(3);
 
 /// Who answers for a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,13 +41,18 @@ pub(crate) async fn locate(services: &Services, job: JobId) -> Result<Place, Pro
         At(NodeId),
         Unknown,
     }
-    let known = services.driver.look(move |node, _| match node.job(job) {
-        _ if node.coordinator(job).is_some() => Known::Here,
-        _ if node.is_expired(job) => Known::Expired,
-        Some(summary) if summary.epoch.coordinator != node.id() => {
-            Known::At(summary.epoch.coordinator)
+    let known = services.driver.look(move |node, _| {
+        let holders = node.holders(job);
+        let reached = holders.iter().find(|holder| node.reaches(**holder));
+        match (reached, holders.first()) {
+            _ if node.answers_for(job) => Known::Here,
+            _ if node.is_expired(job) => Known::Expired,
+            (Some(holder), _) => Known::At(*holder),
+            // Nobody else is there: what is known here is told.
+            _ if node.replica(job).is_some() => Known::Here,
+            (None, Some(away)) => Known::At(*away),
+            (None, None) => Known::Unknown,
         }
-        _ => Known::Unknown,
     });
     match known.await? {
         Known::Here => Ok(Place::Here),
@@ -58,11 +66,26 @@ pub(crate) async fn locate(services: &Services, job: JobId) -> Result<Place, Pro
     }
 }
 
-/// The job as it is now.
+/// The job as it is now; as this node's copy has it while its coordinator does
+/// not answer.
 pub(crate) async fn view(services: &Services, job: JobId) -> Result<JobView, Problem> {
-    match locate(services, job).await? {
-        Place::Here => view_here(services, job).await,
-        Place::At(node) => ask_coordinator(services, node, Question::read(path_of(job))).await,
+    let node = match locate(services, job).await? {
+        Place::Here => return view_here(services, job).await,
+        Place::At(node) => node,
+    };
+    let question = Question::read(path_of(job));
+    let asked = ask_coordinator(services, node, question);
+    match tokio::time::timeout(OTHERS_WAIT, asked).await {
+        Ok(Err(problem)) if problem.status >= 500 => {
+            let copy = view_here(services, job).await;
+            copy.map_err(|_| problem)
+        }
+        Ok(answer) => answer,
+        Err(_) => match view_here(services, job).await {
+            Ok(copy) => Ok(copy),
+            // It may only be slow.
+            Err(_) => ask_coordinator(services, node, Question::read(path_of(job))).await,
+        },
     }
 }
 
@@ -120,15 +143,16 @@ pub(crate) async fn view_here(services: &Services, job: JobId) -> Result<JobView
         .ok_or_else(|| expired(job))
 }
 
-/// A job that this node answers for, once it has ended or after `wait`.
-pub(crate) async fn view_when_ended(
+/// The job once it has ended or after `wait`, whoever coordinates it meanwhile:
+/// every node is told of its end.
+pub(crate) async fn view_after(
     services: &Services,
     job: JobId,
     wait: Duration,
 ) -> Result<JobView, Problem> {
     let mut changes = services.driver.changes();
     let deadline = Instant::now() + wait;
-    loop {
+    while Instant::now() < deadline {
         changes.mark_unchanged();
         let runs = services
             .driver
@@ -143,16 +167,13 @@ pub(crate) async fn view_when_ended(
             Ok(Err(_)) | Err(_) => break,
         }
     }
-    view_here(services, job).await
+    view(services, job).await
 }
 
 /// Ends a job; one that has ended already stays as it is.
 pub(crate) async fn cancel(services: &Services, job: JobId) -> Result<JobView, Problem> {
     match locate(services, job).await? {
-        Place::Here => {
-            services.driver.tell_and_wait(Input::Cancel { job }).await?;
-            view_here(services, job).await
-        }
+        Place::Here => cancel_here(services, job).await,
         Place::At(node) => {
             let question = Question {
                 method: axum::http::Method::DELETE,
@@ -163,23 +184,31 @@ pub(crate) async fn cancel(services: &Services, job: JobId) -> Result<JobView, P
     }
 }
 
+/// The same by this node, which has a copy, though another may lead.
+pub(crate) async fn cancel_here(services: &Services, job: JobId) -> Result<JobView, Problem> {
+    services.driver.tell_and_wait(Input::Cancel { job }).await?;
+    // An end is told when the backups have it.
+    view_after(services, job, END_WAIT).await
+}
+
 /// Every block of a job, for the map.
 pub(crate) async fn blocks(services: &Services, job: JobId) -> Result<Vec<BlockView>, Problem> {
     match locate(services, job).await? {
-        Place::Here => {
-            let look =
-                move |node: &Node, _| node.coordinator(job).map(cluster::Coordinator::block_views);
-            services
-                .driver
-                .look(look)
-                .await?
-                .ok_or_else(|| expired(job))
-        }
+        Place::Here => blocks_here(services, job).await,
         Place::At(node) => {
             let question = Question::read(format!("{}/blocks", path_of(job)));
             ask_coordinator(services, node, question).await
         }
     }
+}
+
+/// The same by the copy that is here.
+pub(crate) async fn blocks_here(
+    services: &Services,
+    job: JobId,
+) -> Result<Vec<BlockView>, Problem> {
+    let views = services.driver.look(move |node, _| node.block_views(job));
+    views.await?.ok_or_else(|| expired(job))
 }
 
 /// The answer for a job that nobody has heard of.
@@ -199,7 +228,9 @@ pub(crate) fn expired(job: JobId) -> Problem {
 pub(crate) fn store_failed(error: &crate::store::StoreError) -> Problem {
     tracing::error!(%error, "the store failed");
     match error {
-        crate::store::StoreError::Full => Problem::new(507, error.to_string()),
+        crate::store::StoreError::Full | crate::store::StoreError::ReadOnly => {
+            Problem::new(507, error.to_string())
+        }
         _ => Problem::new(500, error.to_string()),
     }
 }
@@ -217,8 +248,8 @@ fn path_of(job: JobId) -> String {
 }
 
 fn is_running(node: &Node, job: JobId) -> bool {
-    node.coordinator(job)
-        .is_some_and(|coordinator| coordinator.replica().ended.is_none())
+    node.job(job)
+        .is_some_and(|summary| summary.status == JobStatus::Running)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod chunks;
 pub mod cli;
 pub mod compute;
 pub mod config;
+pub mod copy_inputs;
 pub mod discovery;
 pub mod driver;
 pub mod http;

@@ -12,6 +12,7 @@ pub mod peer;
 mod socket;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -25,6 +26,10 @@ pub use socket::Socket;
 /// Small messages that may wait for a slow peer. One that is this far behind
 /// is as good as silent: its link is closed.
 const URGENT_WAITING_MAX: usize = 4096;
+
+/// Results and copies that may wait for a slow peer: many times what the windows
+/// of some jobs allow, and still memory that a small device has.
+const RESULT_BYTES_WAITING_MAX: u64 = 256 << 20;
 
 /// Chunks that wait to be sent; whoever reads them from the store waits too.
 const CHUNKS_WAITING_MAX: usize = 4;
@@ -41,6 +46,10 @@ struct Shared {
     own_addresses: Vec<String>,
     open: Mutex<BTreeMap<NodeId, Link>>,
     dials: mpsc::UnboundedSender<DialRequest>,
+    /// Every link has a number of its own.
+    links: AtomicU64,
+    /// This node cannot keep what it is told, and takes no links.
+    is_closed: AtomicBool,
 }
 
 /// The sending half of an open link.
@@ -50,8 +59,9 @@ struct Link {
     number: u64,
     dialled_by: NodeId,
     urgent: mpsc::Sender<Bytes>,
-    /// Results: bounded by the leases of this node's devices.
+    /// Results and copies of blocks, with the number of bytes that wait.
     results: mpsc::UnboundedSender<Bytes>,
+    results_bytes: Arc<AtomicU64>,
     _closer: oneshot::Sender<()>,
 }
 
@@ -61,6 +71,7 @@ pub(crate) struct Outbox {
     number: u64,
     urgent: mpsc::Receiver<Bytes>,
     results: mpsc::UnboundedReceiver<Bytes>,
+    results_bytes: Arc<AtomicU64>,
     chunks: mpsc::Receiver<Bytes>,
     chunk_sender: mpsc::Sender<Bytes>,
     closed: oneshot::Receiver<()>,
@@ -78,6 +89,8 @@ impl Links {
             own_addresses,
             open: Mutex::default(),
             dials,
+            links: AtomicU64::new(0),
+            is_closed: AtomicBool::new(false),
         };
         (
             Self {
@@ -87,20 +100,52 @@ impl Links {
         )
     }
 
-    /// Sends a message; when there is no link it is dropped.
-    pub fn send(&self, to: NodeId, message: &PeerMessage, payload: &[u8]) {
+    /// Sends a message; when there is no link it is dropped, and the answer is
+    /// false.
+    pub fn send(&self, to: NodeId, message: &PeerMessage, payload: &[u8]) -> bool {
         let mut open = self.open();
-        let Some(link) = open.get(&to) else { return };
+        let Some(link) = open.get(&to) else {
+            return false;
+        };
         let frame = Bytes::from(encode_peer_frame(message, payload));
-        let sent = if matches!(message, PeerMessage::Result { .. }) {
-            link.results.send(frame).is_ok()
+        let is_sent = if goes_behind_blocks(message) {
+            let bytes = frame.len() as u64;
+            let waiting = link.results_bytes.fetch_add(bytes, Ordering::Relaxed);
+            waiting <= RESULT_BYTES_WAITING_MAX && link.results.send(frame).is_ok()
         } else {
             link.urgent.try_send(frame).is_ok()
         };
-        if !sent {
+        if !is_sent {
             tracing::warn!(peer = %to, "a link is too far behind, closing it");
             open.remove(&to);
         }
+        is_sent
+    }
+
+    /// Tells every peer that this node lives.
+    pub fn send_heartbeats(&self) {
+        let peers: Vec<NodeId> = self.open().keys().copied().collect();
+        for peer in peers {
+            // The number is for whoever reads a recording of the messages.
+            self.send(peer, &PeerMessage::Heartbeat { sequence: 0 }, &[]);
+        }
+    }
+
+    /// Closes every link, and takes no others: this node can keep nothing that
+    /// it is told, and is better missed than waited for.
+    pub fn close_all(&self) {
+        self.shared.is_closed.store(true, Ordering::Relaxed);
+        self.open().clear();
+    }
+
+    /// Takes links again; the others look for this node all the time.
+    pub fn open_again(&self) {
+        self.shared.is_closed.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether this node takes no links for now.
+    pub fn is_closed(&self) -> bool {
+        self.shared.is_closed.load(Ordering::Relaxed)
     }
 
     /// Closes the link to a peer that is silent.
@@ -158,7 +203,8 @@ impl Links {
         if earlier.is_some_and(|link| link.dialled_by > dialled_by) {
             return None;
         }
-        let number = earlier.map_or(0, |link| link.number + 1);
+        let number = self.shared.links.fetch_add(1, Ordering::Relaxed);
+        let results_bytes = Arc::new(AtomicU64::new(0));
         let (urgent, urgent_receiver) = mpsc::channel(URGENT_WAITING_MAX);
         let (results, results_receiver) = mpsc::unbounded_channel();
         let (chunk_sender, chunks_receiver) = mpsc::channel(CHUNKS_WAITING_MAX);
@@ -168,6 +214,7 @@ impl Links {
             dialled_by,
             urgent,
             results,
+            results_bytes: Arc::clone(&results_bytes),
             _closer: closer,
         };
         open.insert(peer, link);
@@ -175,6 +222,7 @@ impl Links {
             number,
             urgent: urgent_receiver,
             results: results_receiver,
+            results_bytes,
             chunks: chunks_receiver,
             chunk_sender,
             closed,
@@ -199,6 +247,17 @@ impl Links {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Large messages wait behind small ones. What a holder has is told behind the
+/// blocks that were sent before: whoever hears it asks for what it lacks then.
+fn goes_behind_blocks(message: &PeerMessage) -> bool {
+    matches!(
+        message,
+        PeerMessage::Result { .. }
+            | PeerMessage::CopyBlock { .. }
+            | PeerMessage::CopyState { is_all: true, .. }
+    )
 }
 
 /// The addresses at which other devices reach a node that listens on

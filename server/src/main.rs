@@ -18,14 +18,13 @@ fn main() -> ExitCode {
 }
 
 /// Runs a node. Exits 2 when it was called wrongly, 1 when it failed.
-#[tokio::main]
-async fn serve(args: &ServeArgs) -> ExitCode {
+fn serve(args: &ServeArgs) -> ExitCode {
     let config = match Config::load(args) {
         Ok(config) => config,
         Err(error) => return fail(&error, 2),
     };
     telemetry::start(config.log_format);
-    match startup::run(config, site_files(), stop_signal()).await {
+    match startup::run_until_stopped(config, site_files()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<UsageError>() => fail(&error, 2),
         Err(error) => fail(&error, 1),
@@ -47,16 +46,6 @@ fn site_files() -> SiteFiles {
 #[cfg(not(feature = "embed"))]
 fn site_files() -> SiteFiles {
     SiteFiles::Folder(server::config::site_root())
-}
-
-/// Ctrl-C, or the system's request to end.
-async fn stop_signal() {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        .expect("the system lets programs handle signals");
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
 }
 
 fn fail(error: &anyhow::Error, code: u8) -> ExitCode {

@@ -54,7 +54,7 @@ struct Tile {
 #[derive(Debug, Clone, Copy)]
 enum Place {
     Result(JobId, BlockIndex),
-    Chunk(ChunkHash),
+    Chunk(JobId, ChunkHash),
 }
 
 impl MatrixRows {
@@ -79,10 +79,11 @@ impl MatrixRows {
         }
     }
 
-    /// A stored input: `rectangles` as the cut lists them, and their hashes.
+    /// A stored input of a job: `rectangles` as the cut lists them, and their
+    /// hashes.
     pub(crate) fn chunks(
-        rows: u32,
-        cols: u32,
+        job: JobId,
+        (rows, cols): (u32, u32),
         rectangles: &[Rectangle],
         hashes: &[ChunkHash],
     ) -> Result<Self, Problem> {
@@ -90,7 +91,7 @@ impl MatrixRows {
             return Err(Problem::new(500, "the job's record does not fit its cut"));
         }
         let tiles = rectangles.iter().zip(hashes);
-        let tiles = tiles.map(|(rectangle, hash)| (rectangle.clone(), Place::Chunk(*hash)));
+        let tiles = tiles.map(|(rectangle, hash)| (rectangle.clone(), Place::Chunk(job, *hash)));
         Ok(Self {
             rows,
             cols,
@@ -273,7 +274,10 @@ async fn fetch(services: &Services, column: &TileColumn, row: u32) -> Result<Hel
             let found = services.store.result(job, block).await;
             found.map_err(|error| crate::jobs::store_failed(&error))?
         }
-        Place::Chunk(hash) => services.chunks.get(hash, &[]).await,
+        Place::Chunk(job, hash) => {
+            let holders = async || services.holders(job, None).await;
+            services.chunks.get(hash, holders).await
+        }
     };
     let bytes = bytes.ok_or_else(not_here)?;
     let width = column.cols.len();

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use wire::NodeId;
+use cluster::Node;
+use wire::{JobId, NodeId};
 
 use crate::account::Account;
 use crate::chunks::Chunks;
@@ -41,4 +42,14 @@ pub struct Services {
     pub account: Account,
     /// For requests that another node answers.
     pub client: reqwest::Client,
+}
+
+impl Services {
+    /// Nodes that have the inputs of a job, `first` before the others.
+    pub async fn holders(&self, job: JobId, first: Option<NodeId>) -> Vec<NodeId> {
+        let look = move |node: &Node, _| node.holders(job);
+        let known = self.driver.look(look).await.unwrap_or_default();
+        let others = known.into_iter().filter(|node| Some(*node) != first);
+        first.into_iter().chain(others).collect()
+    }
 }

@@ -17,6 +17,7 @@ use crate::account::Account;
 use crate::chunks::Chunks;
 use crate::compute;
 use crate::config::{self, Config, Discovery as DiscoveryMode};
+use crate::copy_inputs;
 use crate::discovery::Discovery;
 use crate::driver::{self, Clock, Driver, World};
 use crate::identity::{Identity, LockedFolder, lock_folder};
@@ -29,6 +30,9 @@ use crate::store::Store;
 use crate::workers::Workers;
 use crate::{http, seat};
 
+/// How long a node that stops waits for others to lead its jobs on.
+const HAND_OVER_MAX: Duration = Duration::from_secs(2);
+
 /// Requests that are under way at the end get this long.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -37,8 +41,25 @@ const GRACE: Duration = Duration::from_secs(1);
 #[error(transparent)]
 pub struct UsageError(anyhow::Error);
 
+/// Runs a node until the system or a person asks it to end. Not generic, so that
+/// all of it is compiled with this library and not again with each program.
+pub fn run_until_stopped(config: Config, files: SiteFiles) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    runtime.block_on(run(config, files, stop_signal()))
+}
+
+/// Ctrl-C, or the system's request to end.
+async fn stop_signal() {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .expect("the system lets programs handle signals");
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
 /// Runs a node until `shutdown` is done.
-pub async fn run(
+async fn run(
     config: Config,
     files: SiteFiles,
     shutdown: impl Future<Output = ()>,
@@ -77,6 +98,7 @@ pub async fn run(
     if let Some(discovery) = discovery {
         discovery.stop().await;
     }
+    let _ = tokio::time::timeout(HAND_OVER_MAX, hand_over(services)).await;
     tell_what_waits(services).await;
     let _ = tokio::time::timeout(GRACE, services.driver.leave()).await;
     let _ = stop.send(());
@@ -85,6 +107,21 @@ pub async fn run(
     match driver_failed {
         Some(error) => Err(error),
         None => Ok(()),
+    }
+}
+
+/// Lets the backups elect who leads this node's jobs next.
+async fn hand_over(services: &Services) {
+    let mut changes = services.driver.changes();
+    if services.driver.tell_and_wait(Input::Resign).await.is_err() {
+        return;
+    }
+    loop {
+        changes.mark_unchanged();
+        let has_duties = services.driver.look(|node, _| node.has_duties()).await;
+        if !has_duties.unwrap_or(false) || changes.changed().await.is_err() {
+            return;
+        }
     }
 }
 
@@ -129,10 +166,9 @@ async fn start(
 ) -> anyhow::Result<Started> {
     let node_id = identity.node_id();
     let clock = Clock::start();
-    let mut node = Node::new(node_id, config.node_config(), clock.now());
-    for replica in store.replicas().await? {
-        node.handle(clock.now(), Input::Restore(Box::new(replica)));
-    }
+    let node = Node::new(node_id, config.node_config(), clock.now());
+    let restored = store.jobs().await?;
+    let buried = store.buried().await?;
     let (driver_handle, requests) = driver::requests();
     let addresses = reachable_addresses(bound.ip(), bound.port());
     let (links, dial_requests) = Links::new(node_id, addresses.clone());
@@ -156,14 +192,23 @@ async fn start(
             .no_proxy()
             .build()?,
     };
+    let (inputs, wanted_inputs) = tokio::sync::mpsc::unbounded_channel();
     let world = World {
         store,
         links: links.clone(),
         workers: services.workers.clone(),
         results: services.results.clone(),
+        inputs,
     };
     let driver = Driver::new(node, clock, Arc::new(world), requests);
     let driver = tokio::spawn(driver.run());
+    tokio::spawn(copy_inputs::run(services.clone(), wanted_inputs));
+    for job in buried {
+        services.driver.tell(Input::Buried { job }).await;
+    }
+    for job in restored {
+        services.driver.tell(Input::Restore(Box::new(job))).await;
+    }
     tokio::spawn(dial::run(services.clone(), identity.clone(), dial_requests));
     services.own_status.tell().await;
     for address in services.config.peer.clone() {

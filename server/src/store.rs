@@ -10,9 +10,12 @@ mod chunks;
 mod replicas;
 mod writing;
 
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use sqlx::SqlSafeStr;
@@ -23,19 +26,32 @@ use sqlx::sqlite::{
 
 use crate::config::Sync;
 
+pub(crate) use changes::StoredChange;
+
 /// Connections that read. Streams of results hold one each only while they
 /// fetch a block.
 const READERS_MAX: u32 = 4;
 
 /// How long a reader waits for a lock; with WAL only a checkpoint holds one.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The node's state on disk. Cloning it is cheap.
 #[derive(Debug, Clone)]
 pub struct Store {
     writer: SqlitePool,
     readers: SqlitePool,
+    path: PathBuf,
+    sync: Sync,
+    /// The writer's transactions do not wait for the disk at present.
+    is_relaxed: Arc<AtomicBool>,
 }
+
+/// What every file of SQLite begins with.
+const SQLITE_HEADER: &[u8] = b"SQLite format 3\0";
+
+/// A larger file is not read through at the start: what is damaged in it shows
+/// when it is read, by its hash.
+const CHECKED_BYTES_MAX: u64 = 256 << 20;
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +59,17 @@ pub enum StoreError {
     /// Nothing was written.
     #[error("there is no room on the disk: free some and try again")]
     Full,
+    /// Nothing was written.
+    #[error(
+        "the data folder cannot be written: make it writable, or start with another --data-dir"
+    )]
+    ReadOnly,
+    /// The file is not what SQLite wrote.
+    #[error(
+        "the store's file is damaged: start this node again, it then sets the file aside and \
+         gets its jobs back from the other nodes"
+    )]
+    Broken,
     /// Anything else that SQLite says.
     #[error("the store failed: {0}")]
     Failed(#[source] sqlx::Error),
@@ -54,31 +81,57 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether trying the same again is in vain, whatever happens to the disk.
+    pub fn is_permanent(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Broken)
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        // SQLITE_FULL is 13.
-        let full = error
-            .as_database_error()
-            .and_then(|error| error.code())
-            .is_some_and(|code| code == "13");
-        if full {
-            Self::Full
-        } else {
-            Self::Failed(error)
+        // SQLite's result codes; the lower byte says what kind it is.
+        let code = error.as_database_error().and_then(|error| error.code());
+        match code.and_then(|code| code.parse::<i32>().ok()) {
+            Some(code) => match code & 0xff {
+                8 => Self::ReadOnly,
+                11 | 26 => Self::Broken,
+                13 => Self::Full,
+                _ => Self::Failed(error),
+            },
+            None => Self::Failed(error),
         }
     }
 }
 
 impl Store {
-    /// Opens the store of a data folder, or makes it.
+    /// Opens the store of a data folder, or makes it. A file that is damaged is
+    /// set aside, and the node begins with an empty one.
     pub async fn open(data_dir: &Path, sync: Sync) -> anyhow::Result<Self> {
         let path = data_dir.join("matmesh.sqlite");
+        match Self::open_file(&path, sync).await {
+            Err(error) if is_damage(&error) => {
+                let aside = set_aside(&path)
+                    .with_context(|| format!("cannot set aside the damaged {}", path.display()))?;
+                tracing::error!(
+                    "the store {} is damaged ({error:#}) and was set aside as {}: this node gets \
+                     its jobs back from the others; those that it alone had are lost",
+                    path.display(),
+                    aside.display()
+                );
+                Self::open_file(&path, sync).await
+            }
+            other => other,
+        }
+    }
+
+    async fn open_file(path: &Path, sync: Sync) -> anyhow::Result<Self> {
+        check_header(path)?;
         let options = SqliteConnectOptions::from_str("sqlite:")?
-            .filename(&path)
+            .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // Until results are copied to backups every write is one that no
-            // backup has acknowledged, so `alone` syncs as `always` does.
+            // What `alone` does not sync it says transaction by transaction.
             .synchronous(match sync {
                 Sync::Always | Sync::Alone => SqliteSynchronous::Full,
                 Sync::Never => SqliteSynchronous::Off,
@@ -89,7 +142,19 @@ impl Store {
             .max_connections(1)
             .connect_with(options.clone())
             .await
+            .map_err(StoreError::from)
             .with_context(|| format!("cannot open the store {}", path.display()))?;
+        let suspicion = suspicion_of(path);
+        if std::fs::metadata(path)?.len() <= CHECKED_BYTES_MAX || suspicion.exists() {
+            let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+                .fetch_one(&writer)
+                .await
+                .map_err(StoreError::from)?;
+            if found != "ok" {
+                return Err(anyhow::Error::new(StoreError::Broken).context(found));
+            }
+            let _ = std::fs::remove_file(suspicion);
+        }
         migrations()
             .run(&writer)
             .await
@@ -98,9 +163,25 @@ impl Store {
             .max_connections(READERS_MAX)
             .connect_with(options.read_only(true).create_if_missing(false))
             .await?;
-        let store = Self { writer, readers };
+        let store = Self {
+            writer,
+            readers,
+            path: path.to_path_buf(),
+            sync,
+            is_relaxed: Arc::default(),
+        };
         store.remove_unclaimed_chunks().await?;
+        // Whether all of it can be read back.
+        store.jobs().await?;
         Ok(store)
+    }
+
+    /// SQLite found the file damaged: the next start reads all of it, however
+    /// large it is, and sets it aside.
+    pub fn suspect(&self) {
+        if let Err(error) = std::fs::write(suspicion_of(&self.path), b"") {
+            tracing::warn!(%error, "cannot note that the store is damaged");
+        }
     }
 
     /// Whether the store answers.
@@ -122,16 +203,78 @@ fn migrations() -> Migrator {
         let kind = MigrationType::Simple;
         Migration::new(version, description.into(), kind, sql.into_sql_str(), false)
     };
-    Migrator::with_migrations(vec![simple(
-        1,
-        "jobs",
-        include_str!("../migrations/0001_jobs.sql"),
-    )])
+    let jobs = include_str!("../migrations/0001_jobs.sql");
+    let copies = include_str!("../migrations/0002_copies.sql");
+    Migrator::with_migrations(vec![simple(1, "jobs", jobs), simple(2, "copies", copies)])
+}
+
+/// SQLite takes a file that is too short to be one of its own for a new one, and
+/// writes over it.
+fn check_header(path: &Path) -> anyhow::Result<()> {
+    let mut header = Vec::new();
+    match std::fs::File::open(path) {
+        Ok(file) => file
+            .take(SQLITE_HEADER.len() as u64)
+            .read_to_end(&mut header)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            let text = format!("cannot read the store {}", path.display());
+            return Err(anyhow::Error::new(error).context(text));
+        }
+    };
+    if header.is_empty() || header == SQLITE_HEADER {
+        return Ok(());
+    }
+    Err(StoreError::Broken.into())
+}
+
+/// Whether a store does not open because its file is damaged.
+fn is_damage(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        if let Some(error) = cause.downcast_ref::<StoreError>() {
+            return matches!(error, StoreError::Broken | StoreError::Damaged { .. });
+        }
+        let code = cause.downcast_ref::<sqlx::Error>();
+        let code = code.and_then(sqlx::Error::as_database_error);
+        let code = code.and_then(|error| error.code());
+        matches!(code.as_deref(), Some("11" | "26"))
+    })
+}
+
+/// Where a store that was found damaged is noted.
+fn suspicion_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-suspect");
+    PathBuf::from(name)
+}
+
+/// Gives a store's files another name; the new name of the first.
+fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let suffix = format!(".damaged-{}", now.unwrap_or_default().as_secs());
+    let beside = |ending: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    for ending in ["", "-wal", "-shm", "-suspect"] {
+        let file = beside(ending);
+        if file.exists() {
+            std::fs::rename(&file, beside(&format!("{suffix}{ending}")))?;
+        }
+    }
+    Ok(beside(&suffix))
 }
 
 /// SQLite's integers are signed; every number stored here is far below 2⁶³.
 fn to_stored(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Now, by this node's calendar.
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn from_stored(number: i64) -> u64 {
@@ -212,5 +355,79 @@ mod tests {
         store.put_chunks(JOB, &kept).await.unwrap();
         assert_eq!(store.chunk(given_up[0].0).await.unwrap(), None);
         assert!(store.chunk(kept[0].0).await.unwrap().is_some());
+    }
+
+    fn files(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name());
+        names.map(|name| name.into_string().unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_is_set_aside_and_not_deleted() {
+        // Not a database at all; a database with a hole; a job nobody can read.
+        for damage in 0..3 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("matmesh.sqlite");
+            let store = Store::open(folder.path(), Sync::Never).await.unwrap();
+            store.put_chunks(JOB, &chunk(1, 1 << 20)).await.unwrap();
+            if damage == 2 {
+                let mut writing = store.write().await.unwrap();
+                sqlx::raw_sql(
+                    "INSERT INTO jobs (id, record, epoch_number, epoch_coordinator)
+                     VALUES (x'07', x'ff', 1, x'07')",
+                )
+                .execute(&mut *writing)
+                .await
+                .unwrap();
+                writing.commit().await.unwrap();
+            }
+            store.close().await;
+            let mut bytes = std::fs::read(&path).unwrap();
+            match damage {
+                0 => bytes = b"this was a shopping list once, long enough to be read".repeat(20),
+                1 => bytes[8192..5 * 8192].fill(0x55),
+                _ => {}
+            }
+            std::fs::write(&path, &bytes).unwrap();
+
+            let store = Store::open(folder.path(), Sync::Never).await.unwrap();
+            assert!(store.jobs().await.unwrap().is_empty());
+            store.put_chunks(JOB, &chunk(2, 100)).await.unwrap();
+            let names = files(folder.path());
+            let aside = names.iter().find(|name| {
+                let of_file = name.strip_prefix("matmesh.sqlite.damaged-");
+                of_file.is_some_and(|time| time.parse::<u64>().is_ok())
+            });
+            let aside = aside.unwrap_or_else(|| panic!("damage {damage}: {names:?}"));
+            let kept = std::fs::read(folder.path().join(aside)).unwrap();
+            assert_eq!(kept, bytes, "damage {damage}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_upgrade_from_a_newer_release_is_no_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Sync::Never).await.unwrap();
+        let mut writing = store.write().await.unwrap();
+        sqlx::raw_sql(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES (9999, 'of a later release', 1, x'00', 0)",
+        )
+        .execute(&mut *writing)
+        .await
+        .unwrap();
+        writing.commit().await.unwrap();
+        store.close().await;
+        let refused = Store::open(folder.path(), Sync::Never).await.unwrap_err();
+        assert!(
+            format!("{refused:#}").contains("cannot upgrade the store"),
+            "{refused:#}"
+        );
+        assert!(
+            files(folder.path())
+                .iter()
+                .all(|name| !name.contains("damaged"))
+        );
     }
 }

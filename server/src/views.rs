@@ -18,20 +18,22 @@ const UNIX_MS_MAX: u64 = 253_402_300_799_000;
 pub(crate) fn job_view(job: &JobProgress, time_to_live: Duration) -> JobView {
     let (replica, tally) = (&job.replica, job.tally);
     let record = &replica.record;
-    let ended = replica.ended.as_ref();
+    // An end is told once it is stored on the backups.
+    let is_over = job.status != JobStatus::Running;
+    let ended = replica.ended.as_ref().filter(|_| is_over);
     let time_to_live_ms = u64::try_from(time_to_live.as_millis()).unwrap_or(u64::MAX);
     JobView {
         id: record.id,
-        status: replica.status(),
+        status: job.status,
         rows: record.shape.rows,
         inner: record.shape.inner,
         cols: record.shape.cols,
         options: record.options,
-        coordinator: replica.epoch.coordinator,
-        epoch: replica.epoch.number,
+        coordinator: job.epoch.coordinator,
+        epoch: job.epoch.number,
         backups: job.backups.clone(),
         blocks: job.blocks,
-        accepted_results: tally.accepted,
+        accepted_results: job.accepted,
         computed_results: tally.computed,
         rejected_results: tally.rejected,
         reassigned_blocks: tally.reassigned,

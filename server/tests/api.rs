@@ -36,3 +36,7 @@ mod products;
 mod register;
 #[path = "api/sockets.rs"]
 mod sockets;
+#[path = "api/store_trouble.rs"]
+mod store_trouble;
+#[path = "api/succession.rs"]
+mod succession;

@@ -9,7 +9,7 @@ use super::{
     Alert, BlockMap, CancelForm, ContributionPanel, Coordination, DeviceColors, DeviceTable,
     JobProgress, PanelPlace, ResultPanel, StatusBadge, WithoutScript,
 };
-use crate::answering_node::AnsweringNode;
+use crate::answering_node::{AnsweringNode, in_time};
 use crate::api::{job_blocks, mesh_view};
 use crate::format::{grouped, short_id};
 use crate::live::{AT_LEISURE, WHILE_RUNNING, keep_fresh};
@@ -40,7 +40,7 @@ pub(crate) fn JobPanels(material: JobMaterial) -> impl IntoView {
     keep_fresh(
         mesh,
         move |_| (is_running.try_get_untracked()?).then_some(AT_LEISURE),
-        || async { mesh_view().await.map(Some) },
+        || async { in_time(mesh_view()).await.map(Some) },
     );
     node.remember_from(Signal::derive(move || mesh.get()));
 
@@ -117,7 +117,11 @@ fn keep_job_fresh(
             keep_fresh(
                 preview,
                 |preview| preview.is_none().then_some(WHILE_RUNNING),
-                move || async move { node.preview(&job.get_untracked()).await.map(Some) },
+                move || async move {
+                    node.preview(job.with_untracked(|job| job.id))
+                        .await
+                        .map(Some)
+                },
             );
         }
     });

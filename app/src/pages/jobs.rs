@@ -6,7 +6,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 use wire::MeshView;
 
-use crate::answering_node::AnsweringNode;
+use crate::answering_node::{AnsweringNode, in_time};
 use crate::api::mesh_view;
 use crate::components::{FoldedContribution, JobTable, ProblemNotice};
 use crate::live::{AT_LEISURE, keep_fresh};
@@ -36,7 +36,7 @@ pub(crate) fn JobsPage() -> impl IntoView {
 #[component]
 fn JobList(mesh: MeshView) -> impl IntoView {
     let mesh = RwSignal::new(mesh);
-    keep_fresh(mesh, |_| Some(AT_LEISURE), mesh_view);
+    keep_fresh(mesh, |_| Some(AT_LEISURE), || in_time(mesh_view()));
     AnsweringNode::expect().remember_from(Signal::derive(move || Some(mesh.get())));
     let query = use_query_map();
     let wanted = Memo::new(move |_| query.read().get("status").unwrap_or_default());

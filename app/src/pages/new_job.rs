@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
-use crate::answering_node::AnsweringNode;
+use crate::answering_node::{AnsweringNode, in_time};
 use crate::api::mesh_view;
 use crate::components::{FoldedContribution, NewJobForm, RecentJobs};
 use crate::job_form::JobForm;
@@ -26,7 +26,7 @@ pub(crate) fn NewJobPage() -> impl IntoView {
         <Suspense>
             {move || Suspend::new(async move {
                 let mesh = RwSignal::new(mesh.await.ok()?);
-                keep_fresh(mesh, |_| Some(AT_LEISURE), mesh_view);
+                keep_fresh(mesh, |_| Some(AT_LEISURE), || in_time(mesh_view()));
                 node.remember_from(Signal::derive(move || Some(mesh.get())));
                 Some(view! { <RecentJobs mesh /> })
             })}

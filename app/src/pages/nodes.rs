@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use wire::MeshView;
 
-use crate::answering_node::AnsweringNode;
+use crate::answering_node::{AnsweringNode, in_time};
 use crate::api::{join_view, mesh_view};
 use crate::components::{FoldedContribution, JoinCard, NodeTable, ProblemNotice, RegisterForm};
 use crate::live::{AT_LEISURE, keep_fresh};
@@ -38,7 +38,7 @@ pub(crate) fn NodesPage() -> impl IntoView {
 #[component]
 fn NodeList(mesh: MeshView) -> impl IntoView {
     let mesh = RwSignal::new(mesh);
-    keep_fresh(mesh, |_| Some(AT_LEISURE), mesh_view);
+    keep_fresh(mesh, |_| Some(AT_LEISURE), || in_time(mesh_view()));
     AnsweringNode::expect().remember_from(Signal::derive(move || Some(mesh.get())));
     view! {
         <section class="panel" aria-labelledby="nodes">

@@ -3,32 +3,52 @@
 //! A block goes from pending to done, once. On its way it may be leased to one
 //! device, or to two when the first is late; whichever answers first has the
 //! credit, and a result counts whatever lease it came from. What is done is in
-//! the [`Replica`], which is stored and will be copied; leases are this
-//! coordinator's own and die with it.
+//! the [`Replica`], which is stored here and on the backups before it counts;
+//! leases are this coordinator's own and die with it: the next one asks the
+//! devices what they are computing.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | `choosing` | which blocks a device is given |
+//! | `leasing` | blocks in the hands of devices |
+//! | `counting` | results: what is wrong with one, when it counts |
+//! | `copies` | what each backup has and is sent |
+//! | `succession` | taking over from another coordinator, and uniting with one |
+//! | `ending` | how a job ends and when that is told |
+//! | `participants` | the devices that the job has heard of |
+//! | `progress` | what is to be told of the job |
 
 mod choosing;
+mod copies;
 mod counting;
+mod ending;
 mod leasing;
 mod participants;
 mod progress;
+mod succession;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kernel::cut::{Cut, CutError};
 use wire::{
-    BlockIndex, BlockProof, Ending, Epoch, Exchange, JobId, JobSummary, NodeId, PeerMessage,
-    Spread, WorkerId,
+    BlockIndex, Epoch, Exchange, JobId, JobStatus, JobSummary, NodeId, PeerMessage, Spread,
+    WorkerId, WorkerKind,
 };
 
-use crate::effect::{Change, Event, Output};
-use crate::limits::{FASTEST_WAIT, NAME_CHARS_MAX, PARTICIPANTS_MAX, PATIENCE};
+use self::copies::Copies;
+use self::succession::Adoption;
+use crate::NodeConfig;
+use crate::effect::Output;
+use crate::limits::{FASTEST_WAIT, NAME_CHARS_MAX, PAGE_RETURN_WAIT, PARTICIPANTS_MAX, PATIENCE};
 use crate::placement::Speed;
-use crate::replica::{Ended, Replica};
+use crate::replica::Replica;
 use crate::tasks::{cut_of, task_of};
 use crate::time::{Moment, Now};
 
 pub use progress::JobProgress;
+pub(crate) use progress::{block_views_of, progress_of};
+pub(crate) use succession::{HolderState, block_message, distance, is_block_of, may_ask};
 
 /// How long a device that gave a block back is left alone: what it lacks
 /// (memory, a chunk whose holder is away) does not come in an instant.
@@ -38,6 +58,10 @@ const GAVE_BACK_PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 struct Participant {
     home: NodeId,
+    kind: WorkerKind,
+    /// A page whose node died: its leases stay open until then, for it to come
+    /// back through another node.
+    away_until: Option<Moment>,
     speed: Speed,
     leased: u32,
     /// It asked and there was nothing: to be told when there is.
@@ -86,6 +110,21 @@ pub struct Coordinator {
     age_at_start: Duration,
     /// When something last became of the job: it is given up when nothing does.
     moved_at: Moment,
+    copies: Copies,
+    /// Nothing counts before these backups have joined, or until then.
+    copies_awaited: Option<(Vec<NodeId>, Moment)>,
+    /// Devices that offered a block again that this node has, but not yet every
+    /// backup: told that it counts when it does.
+    owed: BTreeSet<(BlockIndex, NodeId, WorkerId)>,
+    /// The last request for what another copy has: whom, with how much here.
+    asked: Option<(NodeId, usize, Moment)>,
+    /// The job was submitted here and is not yet called safe.
+    is_opening: bool,
+    /// Nothing is leased before the devices have said what they compute.
+    adoption: Option<Adoption>,
+    /// Blocks that are stored here, and not yet on all backups; with the device
+    /// that waits for the answer, and the node it computes through.
+    uncommitted: BTreeMap<BlockIndex, Option<(NodeId, WorkerId)>>,
     pending: BTreeSet<BlockIndex>,
     reserved: BTreeMap<BlockIndex, Reservation>,
     leases: BTreeMap<BlockIndex, Vec<Lease>>,
@@ -102,29 +141,46 @@ pub struct Coordinator {
     /// When it ended, and how long ago that was when this coordinator started:
     /// the steady clock of a node knows nothing from before its start.
     ended_at: Option<(Moment, Duration)>,
+    /// Its end is stored on all backups and was told.
+    is_end_told: bool,
 }
 
 impl Coordinator {
-    /// Leads a job: a new one, or one from the store.
+    /// Leads a job: a new one, one from the store, or another coordinator's.
+    /// `age` is the time since the job ended, or since it was submitted.
     ///
     /// # Errors
     /// When the record's cut is not one.
-    pub fn new(replica: Replica, block_timeout: Duration, now: Now) -> Result<Self, CutError> {
+    pub fn new(
+        replica: Replica,
+        config: &NodeConfig,
+        now: Now,
+        age: Duration,
+    ) -> Result<Self, CutError> {
         let cut = cut_of(&replica.record)?;
+        let mut replica = replica;
+        if replica.status() == JobStatus::Complete && !has_all(&replica, &cut) {
+            // It was complete elsewhere, and nobody is left to give what lacks
+            // here: that is computed again.
+            replica.ended = None;
+        }
         let all = (0..cut.block_count()).map(BlockIndex);
         let pending = all
-            .filter(|block| !replica.done.contains_key(block))
+            .filter(|block| replica.ended.is_none() && !replica.done.contains_key(block))
             .collect();
-        let since = |unix_ms| Duration::from_millis(now.unix_ms.saturating_sub(unix_ms));
-        let age_at_start = since(replica.record.submitted_at_unix_ms);
-        let ended_at = replica.ended.as_ref();
-        let ended_at = ended_at.map(|ended| (now.moment, since(ended.at_unix_ms)));
+        let has_ended = replica.ended.is_some();
         Ok(Self {
-            cut,
-            block_timeout,
+            block_timeout: config.block_timeout,
             started: now.moment,
-            age_at_start,
+            age_at_start: age,
             moved_at: now.moment,
+            copies: Copies::new(config.backups, largest_block_bytes(&cut)),
+            copies_awaited: None,
+            owed: BTreeSet::new(),
+            asked: None,
+            is_opening: false,
+            adoption: None,
+            uncommitted: BTreeMap::new(),
             pending,
             reserved: BTreeMap::new(),
             leases: BTreeMap::new(),
@@ -136,9 +192,34 @@ impl Coordinator {
             // told before; milliseconds since 1970 rise with every start.
             summary_version: now.unix_ms,
             summary_due: None,
-            ended_at,
+            ended_at: has_ended.then_some((now.moment, age)),
+            is_end_told: has_ended,
+            cut,
             replica,
         })
+    }
+
+    /// A job that was submitted here: it waits for its backups.
+    pub(crate) fn open(&mut self, now: Now, backups: &[NodeId], outputs: &mut Vec<Output>) {
+        self.is_opening = true;
+        self.copy_to(now, backups, outputs);
+        self.await_copies(now, backups, outputs);
+    }
+
+    /// This node did not run for so long: what it waits for may have come
+    /// meanwhile, and is waiting to be read.
+    pub(crate) fn on_slept(&mut self, slept: Duration) {
+        self.copies.on_slept(slept);
+        if let Some((_, until)) = &mut self.copies_awaited {
+            *until = *until + slept;
+        }
+        if let Some(adoption) = &mut self.adoption {
+            adoption.until = adoption.until + slept;
+        }
+        for lease in self.leases.values_mut().flatten() {
+            lease.overdue_at = lease.overdue_at + slept;
+            lease.expires_at = lease.expires_at + slept;
+        }
     }
 
     /// The job's state.
@@ -157,20 +238,23 @@ impl Coordinator {
         self.replica.ended.is_none()
     }
 
-    /// When it is to be forgotten, if it has ended.
-    pub(crate) fn expires_at(&self, time_to_live: Duration) -> Option<Moment> {
-        let (ended_at, age) = self.ended_at?;
-        Some(ended_at + time_to_live.saturating_sub(age))
+    /// Whether it is stored here and on all backups that it names.
+    #[must_use]
+    pub fn is_safe(&self) -> bool {
+        !self.is_opening
     }
 
-    /// When it fails, if it runs and nothing becomes of it until then.
-    pub(crate) fn stalls_at(&self, patience: Duration) -> Option<Moment> {
-        self.is_running().then(|| self.moved_at + patience)
+    /// Whether a backup has joined.
+    pub(crate) fn is_backed(&self) -> bool {
+        !self.copies.joined().is_empty()
     }
 
-    /// From submission until now.
-    fn age(&self, now: Moment) -> Duration {
-        now.since(self.started) + self.age_at_start
+    /// From submission until now; of a job that has ended, from its end.
+    pub(crate) fn age(&self, now: Moment) -> Duration {
+        match self.ended_at {
+            Some((since, before)) => now.since(since) + before,
+            None => now.since(self.started) + self.age_at_start,
+        }
     }
 
     fn job(&self) -> JobId {
@@ -178,7 +262,7 @@ impl Coordinator {
     }
 
     pub(crate) fn epoch(&self) -> Epoch {
-        self.replica.epoch
+        self.replica.epoch()
     }
 
     /// Keeps one block back for each device, so that all of them have a part
@@ -225,7 +309,8 @@ impl Coordinator {
             return;
         }
         self.release_too_slow(worker);
-        let blocks = if self.is_running() {
+        let may_lease = self.is_running() && !self.is_opening && self.adoption.is_none();
+        let blocks = if may_lease {
             self.choose(now, worker, slots)
         } else {
             Vec::new()
@@ -255,66 +340,6 @@ impl Coordinator {
             tasks,
         };
         outputs.push(Output::Send { to: home, message });
-    }
-
-    /// A block came back.
-    pub(crate) fn on_result(
-        &mut self,
-        now: Now,
-        home: NodeId,
-        block: BlockIndex,
-        exchange: Exchange,
-        mut proof: BlockProof,
-        outputs: &mut Vec<Output>,
-    ) {
-        let exchange = clip(exchange);
-        let worker = exchange.worker;
-        self.meet(now.moment, home, &exchange);
-        self.moved_at = now.moment;
-        let held = self.end_lease(block, worker);
-        let mut tally = self.tally();
-        tally.computed += 1;
-        let fault = self.fault_of(block, &proof);
-        let counted = fault.is_none() && self.is_running() && self.pending_or_leased(block);
-        if let Some(reason) = fault {
-            tally.rejected += 1;
-            self.set_tally(tally);
-            self.put_back(block, held);
-            self.set_aside(now.moment, worker);
-            outputs.push(Output::Event(Event::ResultRefused {
-                job: self.job(),
-                block,
-                worker,
-                reason,
-            }));
-        } else if counted {
-            tally.accepted += 1;
-            self.set_tally(tally);
-            // Nobody computed for longer than the job is old.
-            proof.compute_ms = proof.compute_ms.min(milliseconds(self.age(now.moment)));
-            self.count(now, block, &exchange, proof, outputs);
-        } else {
-            self.set_tally(tally);
-        }
-        // One whose answer was lost asks again, and has the credit already.
-        let credit = self.replica.done.get(&block);
-        let has_credit =
-            credit.is_some_and(|done| done.worker == worker && Some(done.hash) == proof.hash);
-        let message = PeerMessage::Counted {
-            job: self.job(),
-            block,
-            worker,
-            counted: has_credit,
-        };
-        outputs.push(Output::Send { to: home, message });
-        if counted && self.pending.is_empty() && self.leases.is_empty() {
-            self.end(now, Ending::Complete, outputs);
-        } else if !self.pending.is_empty() {
-            self.wake_hungry(outputs);
-        }
-        if exchange.slots > 0 {
-            self.on_pull(now.moment, home, exchange, outputs);
-        }
     }
 
     /// A device gives blocks back; none named are all that it has.
@@ -356,16 +381,22 @@ impl Coordinator {
         }
     }
 
-    /// A node is gone, and with it all devices that computed through it.
-    pub(crate) fn on_node_gone(&mut self, now: Moment, home: NodeId, outputs: &mut Vec<Output>) {
-        let gone: Vec<WorkerId> = self
-            .participants
-            .iter()
-            .filter(|(_, participant)| participant.home == home)
-            .map(|(worker, _)| *worker)
-            .collect();
+    /// A node is gone, and with it all devices that computed through it; its
+    /// pages may come back through another.
+    pub(crate) fn on_node_gone(&mut self, now: Now, home: NodeId, outputs: &mut Vec<Output>) {
+        let mut gone = Vec::new();
+        for (worker, participant) in &mut self.participants {
+            if participant.home != home {
+                continue;
+            }
+            if participant.kind == WorkerKind::Browser && participant.leased > 0 {
+                participant.away_until = Some(now.moment + PAGE_RETURN_WAIT);
+            } else {
+                gone.push(*worker);
+            }
+        }
         for worker in gone {
-            self.on_give_back(now, home, worker, &[], true, outputs);
+            self.on_give_back(now.moment, home, worker, &[], true, outputs);
         }
         let native = WorkerId::from(home);
         let before = self.reserved.len();
@@ -375,21 +406,8 @@ impl Coordinator {
         if (was_awaited || self.reserved.len() < before) && self.is_running() {
             self.wake_hungry(outputs);
         }
-    }
-
-    /// Ends a job of which every block counts, though its end was not stored:
-    /// the node died in between.
-    pub(crate) fn end_if_done(&mut self, now: Now, outputs: &mut Vec<Output>) {
-        if self.is_running() && self.pending.is_empty() && self.leases.is_empty() {
-            self.end(now, Ending::Complete, outputs);
-        }
-    }
-
-    /// Gives the job up.
-    pub(crate) fn fail(&mut self, now: Now, reason: String, outputs: &mut Vec<Output>) {
-        if self.is_running() {
-            self.end(now, Ending::Failed(reason), outputs);
-        }
+        self.drop_copy(now, home, outputs);
+        self.adopt_without(now, home, outputs);
     }
 
     /// Another node has a summary of this very epoch, told before this node
@@ -401,17 +419,11 @@ impl Coordinator {
         is_behind
     }
 
-    /// Somebody cancels the job; one that has ended stays as it is.
-    pub(crate) fn on_cancel(&mut self, now: Now, outputs: &mut Vec<Output>) {
-        if self.is_running() {
-            self.end(now, Ending::Cancelled, outputs);
-        }
-    }
-
-    /// Does what is due: reservations and leases that ran out, late blocks,
-    /// progress to tell. True when the other nodes should get a summary.
-    pub(crate) fn on_tick(&mut self, now: Moment, outputs: &mut Vec<Output>) -> bool {
-        let mut wake = false;
+    /// Does what is due: waits that are over, reservations and leases that ran
+    /// out, late blocks.
+    pub(crate) fn on_tick(&mut self, at: Now, outputs: &mut Vec<Output>) {
+        let now = at.moment;
+        let mut wake = self.end_waits(at, outputs);
         self.reserved.retain(|_, reservation| {
             let keep = reservation.until > now;
             wake |= !keep;
@@ -423,6 +435,7 @@ impl Coordinator {
             wake = true;
         }
         wake |= self.look_at_leases(now, outputs);
+        wake |= self.give_up_pages(now, outputs);
         for participant in self.participants.values_mut() {
             if participant.paused_until.is_some_and(|until| until <= now) {
                 participant.paused_until = None;
@@ -432,11 +445,28 @@ impl Coordinator {
         if wake && self.is_running() {
             self.wake_hungry(outputs);
         }
-        let tell = self.summary_due.is_some_and(|due| due <= now);
-        if tell {
-            self.summary_due = None;
-        }
-        tell
+    }
+
+    /// The summary that the other nodes should get by now.
+    pub(crate) fn take_due_summary(&mut self, now: Moment) -> Option<JobSummary> {
+        self.summary_due.take_if(|due| *due <= now)?;
+        Some(self.next_summary())
+    }
+
+    /// The job has ended and everybody has heard: nothing is left to lead.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_end_told && self.summary_due.is_none()
+    }
+
+    /// What is left when it leads no more.
+    pub(crate) fn into_replica(self) -> Replica {
+        self.replica
+    }
+
+    /// Blocks to be computed, and blocks that are done.
+    pub(crate) fn pending_and_done(&self) -> (u32, u32) {
+        let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        (count(self.pending.len()), count(self.replica.done.len()))
     }
 
     /// When [`Self::on_tick`] has something to do.
@@ -449,15 +479,19 @@ impl Coordinator {
                 lease.overdue_at.min(lease.expires_at)
             }
         });
-        let pauses = self
-            .participants
-            .values()
-            .filter_map(|participant| participant.paused_until);
+        let pauses = self.participants.values().flat_map(|participant| {
+            let times = [participant.paused_until, participant.away_until];
+            times.into_iter().flatten()
+        });
+        let adoption = self.adoption.as_ref().map(|adoption| adoption.until);
         reservations
             .chain(leases)
             .chain(pauses)
             .chain(self.summary_due)
             .chain(self.awaited_until)
+            .chain(self.copies_awaited.as_ref().map(|(_, until)| *until))
+            .chain(adoption)
+            .chain(self.copies.next_deadline())
             .min()
     }
 
@@ -467,51 +501,33 @@ impl Coordinator {
         let record = &self.replica.record;
         JobSummary {
             id: record.id,
-            status: self.replica.status(),
+            status: self.told_status(),
             epoch: self.epoch(),
             version: self.summary_version,
-            holders: vec![self.epoch().coordinator],
+            holders: self.replica.holders().collect(),
             shape: record.shape,
             options: record.options,
             blocks_total: self.cut.block_count(),
-            blocks_done: u32::try_from(self.replica.done.len()).unwrap_or(u32::MAX),
+            blocks_done: self.committed(),
             submitted_at_unix_ms: record.submitted_at_unix_ms,
             idempotency_key: record.idempotency_key.clone(),
         }
     }
+}
 
-    fn end(&mut self, now: Now, ending: Ending, outputs: &mut Vec<Output>) {
-        let elapsed = self.age(now.moment);
-        let ended = Ended {
-            ending,
-            at_unix_ms: now.unix_ms,
-            elapsed_ms: milliseconds(elapsed),
-        };
-        self.replica.record_end(ended.clone());
-        self.ended_at = Some((now.moment, Duration::ZERO));
-        self.pending.clear();
-        self.reserved.clear();
-        self.leases.clear();
-        self.awaited.clear();
-        self.awaited_until = None;
-        for participant in self.participants.values_mut() {
-            participant.paused_until = None;
-        }
-        self.summary_due = Some(now.moment);
-        let (job, epoch, tally) = (self.job(), self.epoch(), self.tally());
-        outputs.push(Output::Persist(Change::Ended {
-            job,
-            ended: ended.clone(),
-            epoch,
-            tally,
-        }));
-        outputs.push(Output::Event(Event::JobEnded {
-            job,
-            ended,
-            elapsed,
-        }));
-        outputs.push(Output::Event(Event::JobChanged { job }));
-    }
+/// The first block of a cut is as large as any.
+fn largest_block_bytes(cut: &Cut) -> u64 {
+    let sides = cut.block(0).map(|block| {
+        let rows = block.rows.end - block.rows.start;
+        u64::from(rows) * u64::from(block.cols.end - block.cols.start)
+    });
+    8 * sides.unwrap_or(0)
+}
+
+/// Whether every block is done.
+fn has_all(replica: &Replica, cut: &Cut) -> bool {
+    let total = usize::try_from(cut.block_count()).unwrap_or(usize::MAX);
+    replica.done.len() >= total
 }
 
 /// Names are stored with every block; they come from elsewhere.

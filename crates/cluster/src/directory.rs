@@ -1,9 +1,10 @@
 //! Which jobs exist: the short form of every job of the mesh.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use wire::{JobId, JobStatus, JobSummary};
+use wire::{Epoch, JobId, JobStatus, JobSummary};
 
 use crate::limits::{DIRECTORY_JOBS_MAX, HOLDERS_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
 use crate::time::Moment;
@@ -42,7 +43,7 @@ impl Directory {
     /// Takes a summary unless a newer one is known. True when it was taken.
     pub(crate) fn learn(&mut self, mut summary: JobSummary, now: Moment) -> bool {
         if let Some(known) = self.get(summary.id) {
-            if (known.epoch, known.version) >= (summary.epoch, summary.version) {
+            if standing(known) >= standing(&summary) {
                 return false;
             }
         } else if self.jobs.len() >= DIRECTORY_JOBS_MAX {
@@ -61,6 +62,16 @@ impl Directory {
         };
         self.jobs.insert(job, Entry { summary, ended_at });
         true
+    }
+
+    /// The job ended, as far as this matters here, only now.
+    pub(crate) fn keep_longer(&mut self, job: JobId, now: Moment) {
+        if let Some(entry) = self.jobs.get_mut(&job)
+            && let Some(ended_at) = entry.ended_at.replace(now)
+        {
+            self.ended.remove(&(ended_at, job));
+            self.ended.insert((now, job));
+        }
     }
 
     pub(crate) fn remove(&mut self, job: JobId) {
@@ -99,4 +110,16 @@ impl Directory {
             self.forget(job);
         }
     }
+}
+
+/// Of two summaries the larger stands. An end is final, whoever tells it; of
+/// two ends the one that stands where copies unite.
+fn standing(summary: &JobSummary) -> (Reverse<u8>, Epoch, u64) {
+    let rank = match summary.status {
+        JobStatus::Complete => 0,
+        JobStatus::Cancelled => 1,
+        JobStatus::Failed => 2,
+        JobStatus::Running => 3,
+    };
+    (Reverse(rank), summary.epoch, summary.version)
 }

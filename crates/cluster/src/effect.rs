@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use wire::{
-    BlockIndex, BlockProof, BlockTask, ChunkHash, Epoch, Exchange, JobId, JobRecord, NodeId,
-    NodeStatus, PeerMessage, WorkerId, WorkerKind,
+    BlockIndex, BlockProof, BlockTask, ChunkHash, DoneBlock, Ended, Epoch, Exchange, JobId,
+    JobRecord, Leadership, NodeId, NodeStatus, PeerMessage, Tally, WorkerId, WorkerKind,
 };
 
-use crate::replica::{DoneBlock, Ended, Replica, Tally};
+use crate::replica::Replica;
 
 /// A device that computes through this node.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +59,12 @@ pub enum Input {
         /// The peer.
         peer: NodeId,
     },
+    /// The second look: the peer's machine refused the connection, so no
+    /// process listens there.
+    Refused {
+        /// The peer.
+        peer: NodeId,
+    },
     /// A message came.
     Peer {
         /// Who sent it.
@@ -92,6 +98,13 @@ pub enum Input {
         /// What it took, hash included.
         proof: BlockProof,
     },
+    /// A page that came from another node: what it has begun there.
+    WorkerHolds {
+        /// The device.
+        worker: WorkerId,
+        /// Blocks that it computes or will.
+        blocks: Vec<(JobId, BlockIndex)>,
+    },
     /// A device cannot compute a block.
     WorkerGaveBack {
         /// The device.
@@ -109,9 +122,38 @@ pub enum Input {
         job: JobId,
     },
     /// A job from this node's store, at start.
-    Restore(Box<Replica>),
-    /// The node is about to stop: say goodbye.
+    Restore(Box<Restored>),
+    /// A job whose time was over before this node started: nobody brings it back.
+    Buried {
+        /// The job.
+        job: JobId,
+    },
+    /// The inputs of a job are stored here, as [`Output::FetchInputs`] asked.
+    InputsStored {
+        /// The job.
+        job: JobId,
+    },
+    /// They could not be fetched: no holder answered, or there is no room.
+    InputsMissing {
+        /// The job.
+        job: JobId,
+    },
+    /// The node is about to stop: hand its jobs over.
+    Resign,
+    /// The node stops now: say goodbye.
     Leave,
+}
+
+/// A copy of a job that was on disk while the node was away.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Restored {
+    /// The copy.
+    pub replica: Replica,
+    /// How long ago it ended, if it did, by this node's own calendar.
+    pub ended_ago: Duration,
+    /// Whether every chunk of its inputs is on disk, too: a node may have died
+    /// while it copied them.
+    pub has_inputs: bool,
 }
 
 /// What to do, strictly in the order given.
@@ -143,6 +185,14 @@ pub enum Output {
         worker: WorkerId,
         /// Which of its results: of each that came one is released.
         hash: ChunkHash,
+    },
+    /// Fetch the chunks of this job from its holders and store them; then
+    /// [`Input::InputsStored`] or [`Input::InputsMissing`].
+    FetchInputs {
+        /// The job.
+        record: Box<JobRecord>,
+        /// Who has them, the best first.
+        holders: Vec<NodeId>,
     },
     /// The link to this peer is dead, though nobody closed it: close it.
     CloseLink {
@@ -191,33 +241,34 @@ pub enum WorkerCommand {
 /// A growth of the stored state; the store applies each in one transaction.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// A new job, coordinated here.
+    /// A job that is new here: submitted here, or copied from its coordinator.
     Accepted {
         /// All that is fixed.
         record: Box<JobRecord>,
-        /// The first epoch.
-        epoch: Epoch,
+        /// Who leads and who holds.
+        leadership: Leadership,
+    },
+    /// All of a job but its blocks, as it is now.
+    Head {
+        /// The job.
+        job: JobId,
+        /// Who leads and who holds.
+        leadership: Leadership,
+        /// The tallies that rose.
+        tallies: Vec<(Epoch, Tally)>,
+        /// How it ended, and how long ago: calendars differ between nodes, so
+        /// the store counts from its own.
+        ended: Option<(Ended, Duration)>,
     },
     /// A block is done; its bytes are those kept for (job, block, worker).
+    /// A record that is stored already and does not stand against this one is
+    /// replaced.
     Done {
         /// The job.
         job: JobId,
         /// The block and its proof.
         done: DoneBlock,
-        /// The epoch in which it was counted.
-        epoch: Epoch,
-        /// The epoch's tally, this result included.
-        tally: Tally,
-    },
-    /// The job ended.
-    Ended {
-        /// The job.
-        job: JobId,
-        /// How and when.
-        ended: Ended,
-        /// The epoch in which it ended.
-        epoch: Epoch,
-        /// The epoch's last tally.
+        /// The tally of the epoch in which it was counted.
         tally: Tally,
     },
     /// The job's time to live is over: keep its id, remove the rest.
@@ -225,6 +276,17 @@ pub enum Change {
         /// The job.
         job: JobId,
     },
+}
+
+impl Change {
+    /// The job that changes.
+    #[must_use]
+    pub fn job(&self) -> JobId {
+        match self {
+            Self::Accepted { record, .. } => record.id,
+            Self::Head { job, .. } | Self::Done { job, .. } | Self::Expired { job } => *job,
+        }
+    }
 }
 
 /// Something that people and programs watch for.
@@ -272,6 +334,44 @@ pub enum Event {
         job: JobId,
         /// The block.
         block: BlockIndex,
+    },
+    /// A submitted job and its inputs are stored here and on the backups that
+    /// it names: it is not lost any more.
+    JobSafe {
+        /// The job.
+        job: JobId,
+    },
+    /// This node stands for election.
+    ElectionStarted {
+        /// The job.
+        job: JobId,
+    },
+    /// This node leads a job from now on.
+    ElectionWon {
+        /// The job.
+        job: JobId,
+        /// Its epoch.
+        epoch: Epoch,
+        /// Blocks that are still to be computed.
+        pending: u32,
+        /// Blocks that are done.
+        done: u32,
+    },
+    /// This node led a job and found out that another does.
+    SteppedDown {
+        /// The job.
+        job: JobId,
+        /// The epoch that ended.
+        from: Epoch,
+        /// The epoch that stands.
+        to: Epoch,
+    },
+    /// A peer is taken for dead.
+    PeerLost {
+        /// The peer.
+        peer: NodeId,
+        /// True when it was silent, false when its machine refused.
+        silent: bool,
     },
     /// A peer's liveness or status changed.
     MeshChanged,

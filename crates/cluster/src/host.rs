@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wire::{
-    BlockIndex, BlockProof, BlockTask, JobId, JobStatus, JobSummary, NodeId, PeerMessage, WorkerId,
+    BlockIndex, BlockProof, BlockTask, Epoch, HeldLease, JobId, JobStatus, JobSummary, NodeId,
+    PeerMessage, WorkerId,
 };
 
 use crate::directory::Directory;
@@ -245,7 +246,7 @@ impl WorkerHost {
             release(worker, key, &proof, outputs);
             return;
         };
-        let leased_by = known.leased.remove(&key);
+        known.leased.remove(&key);
         let running = directory.get(job);
         let running = running.filter(|summary| summary.status == JobStatus::Running);
         let has_room = known.kept.len() < RESULTS_KEPT_MAX + known.room();
@@ -261,7 +262,7 @@ impl WorkerHost {
             release(worker, key, &proof, outputs);
             return;
         };
-        let coordinator = leased_by.unwrap_or(summary.epoch.coordinator);
+        let coordinator = summary.epoch.coordinator;
         if let Some(earlier) = known.kept.insert(key, Kept { proof }) {
             release(worker, key, &earlier.proof, outputs);
         }
@@ -333,6 +334,87 @@ impl WorkerHost {
                     offer(*worker, known, *key, peer, 0, outputs);
                 }
             }
+        }
+    }
+
+    /// Another leads this job: what is finished is offered to it, what is being
+    /// computed is told, so that nothing is computed twice.
+    pub(crate) fn on_new_coordinator(
+        &mut self,
+        job: JobId,
+        epoch: Epoch,
+        outputs: &mut Vec<Output>,
+    ) {
+        let to = epoch.coordinator;
+        for (worker, known) in &mut self.workers {
+            known.idle_at.remove(&job);
+            known.asked = known.asked.filter(|(asked, _)| *asked != job);
+            for ((of, _), leased_by) in &mut known.leased {
+                if *of == job {
+                    *leased_by = to;
+                }
+            }
+            for key in known.kept.keys().filter(|(kept, _)| *kept == job) {
+                offer(*worker, known, *key, to, 0, outputs);
+            }
+        }
+        let leases = self.held(job);
+        let message = PeerMessage::Held { job, epoch, leases };
+        outputs.push(Output::Send { to, message });
+    }
+
+    /// A coordinator is back: it may have started anew, and know of no lease.
+    pub(crate) fn tell_held(&self, peer: NodeId, directory: &Directory, outputs: &mut Vec<Output>) {
+        for summary in directory.running() {
+            let (job, epoch) = (summary.id, summary.epoch);
+            let leases = self.held(job);
+            if epoch.coordinator == peer && !leases.is_empty() {
+                let message = PeerMessage::Held { job, epoch, leases };
+                outputs.push(Output::Send { to: peer, message });
+            }
+        }
+    }
+
+    fn held(&self, job: JobId) -> Vec<HeldLease> {
+        let devices = self.workers.iter().map(|(worker, known)| HeldLease {
+            exchange: known.profile.exchange(*worker, 0),
+            blocks: known
+                .leased
+                .keys()
+                .filter(|(of, _)| *of == job)
+                .map(|(_, block)| *block)
+                .collect(),
+        });
+        devices.filter(|held| !held.blocks.is_empty()).collect()
+    }
+
+    /// A page came from another node with these blocks: their coordinators
+    /// lease them to it here.
+    pub(crate) fn on_holds(
+        &self,
+        worker: WorkerId,
+        blocks: &[(JobId, BlockIndex)],
+        directory: &Directory,
+        outputs: &mut Vec<Output>,
+    ) {
+        let Some(known) = self.workers.get(&worker) else {
+            return;
+        };
+        for summary in directory.running() {
+            let (job, epoch) = (summary.id, summary.epoch);
+            let own = blocks.iter().filter(|(of, _)| *of == job);
+            let own: Vec<BlockIndex> = own.map(|(_, block)| *block).collect();
+            if own.is_empty() {
+                continue;
+            }
+            let exchange = known.profile.exchange(worker, 0);
+            let leases = vec![HeldLease {
+                exchange,
+                blocks: own,
+            }];
+            let to = epoch.coordinator;
+            let message = PeerMessage::Held { job, epoch, leases };
+            outputs.push(Output::Send { to, message });
         }
     }
 

@@ -30,6 +30,8 @@
 mod coordinator;
 mod directory;
 mod effect;
+mod election;
+mod follower;
 mod host;
 pub mod limits;
 mod membership;
@@ -40,8 +42,8 @@ mod tasks;
 mod time;
 
 pub use coordinator::{Coordinator, JobProgress};
-pub use effect::{Change, Event, Input, Output, WorkerCommand, WorkerProfile};
+pub use effect::{Change, Event, Input, Output, Restored, WorkerCommand, WorkerProfile};
 pub use membership::{Liveness, Membership, Peer};
 pub use node::{Node, NodeConfig};
-pub use replica::{DoneBlock, Ended, Replica, Tally};
+pub use replica::Replica;
 pub use time::{Moment, Now};

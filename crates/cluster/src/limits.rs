@@ -15,6 +15,81 @@ pub const PEERS_MAX: usize = 256;
 /// Pages that compute through one node.
 pub const PAGES_MAX: usize = 512;
 
+/// Backups of one job that may be asked for; a summary names them all.
+pub const BACKUPS_MAX: usize = HOLDERS_MAX - 1;
+
+/// How long a new job waits for its backups before it is called safe without
+/// those that did not answer, and a new coordinator before it goes on without
+/// them. A copy without inputs takes a round trip and a disk's write; one with
+/// large inputs goes on being made while the job runs.
+pub const COPIES_WAIT: Duration = Duration::from_millis(1500);
+
+/// A backup that has not answered for so long is not waited for any longer: a
+/// megabyte over a crowded wireless network takes a fifth of it.
+pub const COPY_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What was sent to a backup is sent again when it answers nothing at all for
+/// so long, and each further time after twice as long.
+pub const COPY_RETRY: Duration = Duration::from_millis(500);
+
+/// See [`COPY_RETRY`].
+pub const COPY_RETRY_MAX: Duration = Duration::from_secs(16);
+
+/// Blocks under way to one backup at once: enough for one write to its disk.
+pub const COPIES_UNDER_WAY_MAX: usize = 32;
+
+/// The same in bytes: they wait in the queue of its link, one and a half
+/// seconds of a bad wireless one.
+pub const COPY_BYTES_UNDER_WAY_MAX: u64 = 8 << 20;
+
+/// A backup that asks for the same again, having got nothing, gets it after so
+/// long.
+pub const COPY_REQUEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// Running jobs of others of which one node keeps copies; a head takes some
+/// kilobytes.
+pub const COPIES_MAX: usize = 4096;
+
+/// Copies of jobs that have ended, of one node: as many as its directory knows.
+pub const ENDED_COPIES_MAX: usize = DIRECTORY_JOBS_MAX;
+
+/// How long a candidate waits for what the other holders have.
+pub const ELECTION_COLLECT_WAIT: Duration = Duration::from_millis(500);
+
+/// While blocks are coming a candidate waits longer, up to this: what it would
+/// not wait for is computed again.
+pub const ELECTION_COLLECT_MAX: Duration = Duration::from_secs(10);
+
+/// How often a holder that lacks the end of a job asks the others for it.
+pub const END_QUESTION_INTERVAL: Duration = Duration::from_secs(2);
+
+/// When nobody has led for so long, a copy stands that otherwise would not: one
+/// that is on nobody's list, because those on it may lack the inputs; one that
+/// lacks blocks of a complete job, because whoever had them may be gone.
+pub const LEADERLESS_LONG: Duration = Duration::from_secs(5);
+
+/// How long one that gave way waits for the other to lead before it stands
+/// again; doubled with each further time up to [`ELECTION_DOUBLED_MAX`].
+pub const ELECTION_VICTORY_WAIT: Duration = Duration::from_millis(700);
+
+/// See [`ELECTION_VICTORY_WAIT`]: some 6 s in the end.
+pub const ELECTION_DOUBLED_MAX: u32 = 3;
+
+/// How long a new coordinator waits to hear what the devices already compute
+/// before it gives blocks away: what it would give twice is work done twice.
+pub const ADOPTION_WAIT: Duration = Duration::from_millis(250);
+
+/// The leases of a page whose node died stay open for so long: its page tries
+/// that node twice and then another one.
+pub const PAGE_RETURN_WAIT: Duration = Duration::from_secs(2);
+
+/// How long the word of other nodes on a missing one is waited for: some round
+/// trips.
+pub const SECOND_OPINION_WAIT: Duration = Duration::from_millis(100);
+
+/// Inputs that could not be fetched are tried again after so long.
+pub const INPUTS_RETRY: Duration = Duration::from_secs(2);
+
 /// Blocks in one lease: its tasks fit a frame with room to spare, as a task
 /// names at most some hundred chunks of 40 bytes.
 pub const LEASE_BLOCKS_MAX: usize = 64;
@@ -90,6 +165,12 @@ pub const NAME_CHARS_MAX: usize = 128;
 
 /// Addresses of one node: each of its interfaces has two or three.
 pub const ADDRESSES_MAX: usize = 16;
+
+/// How far beyond the newest known epoch of a job one is believed.
+pub const EPOCHS_AHEAD_MAX: u64 = 1 << 20;
+
+/// Epochs of one job of which the tallies are kept; each was an election.
+pub const TALLIES_MAX: usize = 4096;
 
 /// Holders that a job's summary may name: the coordinator and its backups.
 pub const HOLDERS_MAX: usize = 16;

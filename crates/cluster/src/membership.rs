@@ -1,14 +1,20 @@
-//! Who lives: heartbeats out, silence noticed.
+//! Who lives: heartbeats out, silence noticed, broken links looked at twice.
+//!
+//! A peer whose link breaks is suspect. It is taken for dead as soon as its
+//! machine refuses a new connection and no other node has a link to it that
+//! works; otherwise when it has been silent for the heartbeat time-out. So a
+//! process that was killed is missed within milliseconds, and a cable that was
+//! bumped costs nothing.
 //!
 //! Does not decide what a death means; the node asks and acts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use wire::{NodeId, NodeStatus, PeerMessage};
 
 use crate::effect::Output;
-use crate::limits::{ADDRESSES_MAX, PAGES_MAX, PEERS_MAX};
+use crate::limits::{ADDRESSES_MAX, PAGES_MAX, PEERS_MAX, SECOND_OPINION_WAIT};
 use crate::time::Moment;
 
 /// Whether a peer answers.
@@ -34,6 +40,18 @@ pub struct Peer {
     /// It said goodbye: what still comes from it does not make it alive.
     left: bool,
     last_heard: Moment,
+    inquiry: Option<Inquiry>,
+}
+
+/// What is known of a peer whose link broke.
+#[derive(Debug, Clone, PartialEq)]
+struct Inquiry {
+    /// Its machine refused a new connection.
+    is_refused: bool,
+    /// Nodes that were asked and have not answered.
+    awaited: BTreeSet<NodeId>,
+    /// Without an answer until then, the other nodes' word is not waited for.
+    until: Moment,
 }
 
 impl Peer {
@@ -41,6 +59,12 @@ impl Peer {
     #[must_use]
     pub fn last_heard(&self) -> Moment {
         self.last_heard
+    }
+
+    /// Whether it said goodbye.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        self.left
     }
 }
 
@@ -100,17 +124,90 @@ impl Membership {
             linked: true,
             left: false,
             last_heard: now,
+            inquiry: None,
         };
         self.peers.insert(peer, alive);
         self.send_heartbeat(peer, outputs);
         true
     }
 
-    pub(crate) fn on_link_down(&mut self, peer: NodeId) {
-        if let Some(known) = self.peers.get_mut(&peer) {
-            known.linked = false;
-            if known.liveness == Liveness::Alive {
-                known.liveness = Liveness::Suspect;
+    /// The link broke: the others are asked whether theirs did too.
+    pub(crate) fn on_link_down(&mut self, peer: NodeId, now: Moment, outputs: &mut Vec<Output>) {
+        let others: BTreeSet<NodeId> = self.linked().into_iter().filter(|id| *id != peer).collect();
+        let Some(known) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        known.linked = false;
+        if known.liveness != Liveness::Alive {
+            return;
+        }
+        known.liveness = Liveness::Suspect;
+        for to in &others {
+            let message = PeerMessage::Missing { node: peer };
+            outputs.push(Output::Send { to: *to, message });
+        }
+        known.inquiry = Some(Inquiry {
+            is_refused: false,
+            awaited: others,
+            until: now + SECOND_OPINION_WAIT,
+        });
+    }
+
+    /// The peer's machine refused a connection.
+    pub(crate) fn on_refused(&mut self, peer: NodeId) {
+        if let Some(inquiry) = self.inquiry(peer) {
+            inquiry.is_refused = true;
+        }
+    }
+
+    /// What another node says of a missing one.
+    pub(crate) fn on_seen(&mut self, from: NodeId, missing: NodeId, alive: bool) {
+        if alive {
+            // Somebody reaches it: only its own silence counts from here on.
+            if let Some(known) = self.peers.get_mut(&missing) {
+                known.inquiry = None;
+            }
+        } else if let Some(inquiry) = self.inquiry(missing) {
+            inquiry.awaited.remove(&from);
+        }
+    }
+
+    fn inquiry(&mut self, peer: NodeId) -> Option<&mut Inquiry> {
+        self.peers.get_mut(&peer)?.inquiry.as_mut()
+    }
+
+    /// Whether this node has a link to it that works.
+    pub(crate) fn is_reached(&self, node: NodeId) -> bool {
+        let known = self.peers.get(&node);
+        known.is_some_and(|known| known.linked && known.liveness == Liveness::Alive)
+    }
+
+    /// Whether there ever was a link to it.
+    pub(crate) fn knows(&self, node: NodeId) -> bool {
+        self.peers.contains_key(&node)
+    }
+
+    /// Whether it is known not to answer. A node that was never linked is
+    /// neither reached nor dead.
+    pub(crate) fn is_dead(&self, node: NodeId) -> bool {
+        let known = self.peers.get(&node);
+        known.is_some_and(|known| known.liveness == Liveness::Unreachable)
+    }
+
+    /// Nodes that answer.
+    pub(crate) fn reached(&self) -> impl Iterator<Item = NodeId> {
+        let peers = self.peers();
+        peers
+            .filter(|(id, _)| self.is_reached(*id))
+            .map(|(id, _)| id)
+    }
+
+    /// This node was not running for so long: nobody else was silent.
+    pub(crate) fn on_slept(&mut self, slept: Duration) {
+        for peer in self.peers.values_mut() {
+            peer.last_heard = peer.last_heard + slept;
+            if let Some(inquiry) = &mut peer.inquiry {
+                inquiry.until = inquiry.until + slept;
             }
         }
     }
@@ -124,6 +221,7 @@ impl Membership {
         let news = known.liveness != Liveness::Alive && known.linked && !known.left;
         if news {
             known.liveness = Liveness::Alive;
+            known.inquiry = None;
         }
         news
     }
@@ -157,40 +255,59 @@ impl Membership {
     pub(crate) fn on_goodbye(&mut self, peer: NodeId) {
         if let Some(known) = self.peers.get_mut(&peer) {
             known.left = true;
+            known.inquiry = None;
             known.liveness = Liveness::Unreachable;
         }
     }
 
-    /// Sends what is due and returns the peers that fell silent.
-    pub(crate) fn on_tick(&mut self, now: Moment, outputs: &mut Vec<Output>) -> Vec<NodeId> {
+    /// Sends what is due and returns the peers that are taken for dead now,
+    /// with whether it is for their silence.
+    pub(crate) fn on_tick(
+        &mut self,
+        now: Moment,
+        outputs: &mut Vec<Output>,
+    ) -> Vec<(NodeId, bool)> {
         if now >= self.next_heartbeat {
             self.next_heartbeat = now + self.heartbeat_interval;
             for peer in self.linked() {
                 self.send_heartbeat(peer, outputs);
             }
         }
-        let mut silent = Vec::new();
+        let mut dead = Vec::new();
         for (id, peer) in &mut self.peers {
-            let overdue = now.since(peer.last_heard) >= self.heartbeat_timeout;
-            if peer.liveness != Liveness::Unreachable && overdue {
+            if peer.liveness == Liveness::Unreachable {
+                continue;
+            }
+            let is_silent = now.since(peer.last_heard) >= self.heartbeat_timeout;
+            let is_refused = peer.inquiry.as_ref().is_some_and(|inquiry| {
+                inquiry.is_refused && (inquiry.awaited.is_empty() || inquiry.until <= now)
+            });
+            if is_silent || is_refused {
                 peer.liveness = Liveness::Unreachable;
-                silent.push(*id);
+                peer.inquiry = None;
+                dead.push((*id, !is_refused));
                 if peer.linked {
                     outputs.push(Output::CloseLink { peer: *id });
                 }
             }
         }
-        silent
+        dead
     }
 
-    /// When the next heartbeat or the next silence is due.
+    /// When the next heartbeat, silence or verdict is due.
     pub(crate) fn next_deadline(&self) -> Moment {
-        let silences = self
+        let doubtful = self
             .peers
             .values()
-            .filter(|peer| peer.liveness != Liveness::Unreachable)
-            .map(|peer| peer.last_heard + self.heartbeat_timeout);
-        silences.fold(self.next_heartbeat, Moment::min)
+            .filter(|peer| peer.liveness != Liveness::Unreachable);
+        let verdicts = doubtful.map(|peer| {
+            let silence = peer.last_heard + self.heartbeat_timeout;
+            match &peer.inquiry {
+                Some(inquiry) if inquiry.is_refused => inquiry.until.min(silence),
+                _ => silence,
+            }
+        });
+        verdicts.fold(self.next_heartbeat, Moment::min)
     }
 
     fn send_heartbeat(&mut self, peer: NodeId, outputs: &mut Vec<Output>) {

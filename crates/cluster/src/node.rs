@@ -1,19 +1,31 @@
 //! The node: takes what happened, asks its machines, returns what to do.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | `messages` | which machine a message is for |
+//! | `mesh` | links, and what nodes tell of themselves |
+//! | `jobs` | the life of a job, from submission to expiry |
+//! | `copies` | copies of jobs that others lead |
+//! | `elections` | who leads next |
 
-use std::collections::{BTreeMap, VecDeque};
+mod copies;
+mod elections;
+mod jobs;
+mod mesh;
+mod messages;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use wire::{
-    Acquaintance, Exchange, JobId, JobRecord, JobSummary, NodeId, NodeStatus, PeerMessage,
-    WorkerId, WorkerKind,
-};
+use kernel::cut::Cut;
+use wire::{BlockView, JobId, JobSummary, NodeId, NodeStatus, PeerMessage};
 
-use crate::coordinator::{Candidate, Coordinator, JobProgress};
+use crate::coordinator::{Coordinator, JobProgress, block_views_of};
 use crate::directory::Directory;
-use crate::effect::{Change, Event, Input, Output, WorkerProfile};
+use crate::effect::{Event, Input, Output};
+use crate::follower::Follower;
 use crate::host::WorkerHost;
-use crate::limits::{PEERS_MAX, TOMBSTONES_MAX};
-use crate::membership::{Liveness, Membership};
+use crate::membership::Membership;
 use crate::replica::Replica;
 use crate::time::{Moment, Now};
 
@@ -26,6 +38,10 @@ pub struct NodeConfig {
     pub heartbeat_timeout: Duration,
     /// `--block-timeout-ms`
     pub block_timeout: Duration,
+    /// `--election-timeout-ms`
+    pub election_timeout: Duration,
+    /// `--num-backup-nodes`
+    pub backups: usize,
     /// `--result-ttl-s`
     pub result_ttl: Duration,
 }
@@ -36,6 +52,8 @@ impl Default for NodeConfig {
             heartbeat_interval: Duration::from_millis(200),
             heartbeat_timeout: Duration::from_millis(1000),
             block_timeout: Duration::from_secs(30),
+            election_timeout: Duration::from_millis(300),
+            backups: 3,
             result_ttl: Duration::from_secs(7200),
         }
     }
@@ -50,9 +68,19 @@ pub struct Node {
     membership: Membership,
     directory: Directory,
     host: WorkerHost,
+    /// Jobs that this node leads.
     coordinators: BTreeMap<JobId, Coordinator>,
+    /// Copies of jobs that others lead, and of all that have ended.
+    followers: BTreeMap<JobId, Follower>,
+    /// Those of them that have not ended: their coordinators may be missed.
+    led_elsewhere: BTreeSet<JobId>,
+    /// Those that have, by when they are forgotten.
+    expiries: BTreeSet<(Moment, JobId)>,
     /// Jobs whose time to live is over, and since when.
     expired: BTreeMap<JobId, Moment>,
+    /// The node is about to leave: it hands its jobs over and takes none.
+    is_resigning: bool,
+    last_handled: Moment,
 }
 
 impl Node {
@@ -72,13 +100,19 @@ impl Node {
             directory: Directory::default(),
             host: WorkerHost::default(),
             coordinators: BTreeMap::new(),
+            followers: BTreeMap::new(),
+            led_elsewhere: BTreeSet::new(),
+            expiries: BTreeSet::new(),
             expired: BTreeMap::new(),
+            is_resigning: false,
+            last_handled: now.moment,
         }
     }
 
     /// Takes what happened and returns what to do, strictly in order.
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
         let mut outputs = Vec::new();
+        self.notice_sleep(now.moment);
         self.on_input(now, input, &mut outputs);
         self.tick(now, &mut outputs);
         self.deliver_own(now, outputs)
@@ -87,20 +121,16 @@ impl Node {
     /// When [`Input::Tick`] is due at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Moment {
-        let coordinators = self
-            .coordinators
-            .values()
-            .filter_map(Coordinator::next_deadline);
-        let time_to_live = self.config.result_ttl;
-        let ends = self.coordinators.values().filter_map(|coordinator| {
-            coordinator
-                .expires_at(time_to_live)
-                .or_else(|| coordinator.stalls_at(time_to_live))
-        });
+        let coordinators = self.coordinators.values();
+        let due = coordinators.clone().filter_map(Coordinator::next_deadline);
+        let stalls = coordinators.filter_map(|job| job.stalls_at(self.config.result_ttl));
+        let followers = self.led_elsewhere.iter();
+        let followers = followers.filter_map(|job| self.followers.get(job));
         let elsewhere = self.directory.first_ended_at();
-        coordinators
-            .chain(ends)
-            .chain(elsewhere.map(|ended| ended + time_to_live))
+        due.chain(stalls)
+            .chain(followers.filter_map(|follower| self.follower_deadline(follower)))
+            .chain(self.expiries.first().map(|(at, _)| *at))
+            .chain(elsewhere.map(|ended| ended + self.config.result_ttl))
             .chain(self.host.next_deadline())
             .fold(self.membership.next_deadline(), Moment::min)
     }
@@ -137,18 +167,86 @@ impl Node {
         self.directory.get(job)
     }
 
-    /// The machine of a job that this node leads, or led to its end.
+    /// The machine of a job that this node leads.
     #[must_use]
     pub fn coordinator(&self, job: JobId) -> Option<&Coordinator> {
         self.coordinators.get(&job)
     }
 
-    /// The progress of a job that this node leads, or led to its end.
+    /// The copy of a job that is here, whoever leads it.
+    #[must_use]
+    pub fn replica(&self, job: JobId) -> Option<&Replica> {
+        let led = self.coordinators.get(&job).map(Coordinator::replica);
+        led.or_else(|| self.followers.get(&job).map(Follower::replica))
+    }
+
+    /// How C is cut in a job of which a copy is here.
+    #[must_use]
+    pub fn cut(&self, job: JobId) -> Option<&Cut> {
+        let led = self.coordinators.get(&job).map(Coordinator::cut);
+        led.or_else(|| self.followers.get(&job).map(Follower::cut))
+    }
+
+    /// The progress of a job of which a copy is here.
     #[must_use]
     pub fn progress(&self, job: JobId, now: Moment) -> Option<JobProgress> {
-        self.coordinators
-            .get(&job)
-            .map(|coordinator| coordinator.progress(now))
+        if let Some(coordinator) = self.coordinators.get(&job) {
+            return Some(coordinator.progress(now));
+        }
+        Some(self.followers.get(&job)?.progress(now))
+    }
+
+    /// Every block of a job of which a copy is here, and who computed it.
+    #[must_use]
+    pub fn block_views(&self, job: JobId) -> Option<Vec<BlockView>> {
+        if let Some(coordinator) = self.coordinators.get(&job) {
+            return Some(coordinator.block_views());
+        }
+        let follower = self.followers.get(&job)?;
+        Some(block_views_of(follower.replica(), follower.cut()))
+    }
+
+    /// Whether this node answers for a job: it leads it, or the job has ended
+    /// and all of it is here.
+    #[must_use]
+    pub fn answers_for(&self, job: JobId) -> bool {
+        let follower = self.followers.get(&job);
+        self.coordinators.contains_key(&job) || follower.is_some_and(Follower::has_ended)
+    }
+
+    /// Whether another node has all that this one has of a job, and would lead on
+    /// without it.
+    #[must_use]
+    pub fn is_backed(&self, job: JobId) -> bool {
+        let led = self.coordinators.get(&job);
+        led.map_or_else(|| self.followers.contains_key(&job), Coordinator::is_backed)
+    }
+
+    /// Who may answer for a job, the best first: its coordinator, then the
+    /// other holders; this node is not among them.
+    #[must_use]
+    pub fn holders(&self, job: JobId) -> Vec<NodeId> {
+        let mut holders = Vec::new();
+        let told = self.directory.get(job);
+        let told = told.map(|summary| (summary.epoch.coordinator, summary.holders.clone()));
+        let copied = self.followers.get(&job);
+        let copied = copied.map(|copy| copy.replica().holders().collect::<Vec<_>>());
+        let told = told
+            .into_iter()
+            .flat_map(|(first, others)| std::iter::once(first).chain(others));
+        for node in told.chain(copied.into_iter().flatten()) {
+            if node != self.id && !holders.contains(&node) {
+                holders.push(node);
+            }
+        }
+        holders.sort_by_key(|node| !self.membership.is_reached(*node));
+        holders
+    }
+
+    /// Whether a node answers.
+    #[must_use]
+    pub fn reaches(&self, node: NodeId) -> bool {
+        self.membership.is_reached(node)
     }
 
     /// Whether the job was here and its time to live is over.
@@ -177,9 +275,10 @@ impl Node {
             Input::Tick => {}
             Input::LinkUp { peer } => self.on_link_up(now, peer, outputs),
             Input::LinkDown { peer } => {
-                self.membership.on_link_down(peer);
+                self.membership.on_link_down(peer, now.moment, outputs);
                 outputs.push(Output::Event(Event::MeshChanged));
             }
+            Input::Refused { peer } => self.membership.on_refused(peer),
             Input::Peer { from, message } => {
                 if self.membership.on_heard(from, now.moment) {
                     outputs.push(Output::Event(Event::MeshChanged));
@@ -204,13 +303,23 @@ impl Node {
                 self.host
                     .on_result(now.moment, worker, key, proof, &self.directory, outputs);
             }
+            Input::WorkerHolds { worker, blocks } => {
+                self.host
+                    .on_holds(worker, &blocks, &self.directory, outputs);
+            }
             Input::WorkerGaveBack { worker, job, block } => {
                 self.host
                     .on_gave_back(now.moment, worker, (job, block), outputs);
             }
             Input::Submit(record) => self.on_submit(now, *record, outputs),
             Input::Cancel { job } => self.on_cancel(now, job, outputs),
-            Input::Restore(replica) => self.on_restore(now, *replica, outputs),
+            Input::Restore(restored) => self.on_restore(now, *restored, outputs),
+            Input::Buried { job } => {
+                self.expired.insert(job, now.moment);
+            }
+            Input::InputsStored { job } => self.on_inputs(now, job, true, outputs),
+            Input::InputsMissing { job } => self.on_inputs(now, job, false, outputs),
+            Input::Resign => self.resign(outputs),
             Input::Leave => {
                 self.host.stop();
                 self.tell_all(&PeerMessage::Goodbye, outputs);
@@ -220,40 +329,33 @@ impl Node {
 
     /// Everything that is due by now, whatever woke the node.
     fn tick(&mut self, now: Now, outputs: &mut Vec<Output>) {
-        for silent in self.membership.on_tick(now.moment, outputs) {
-            self.on_peer_gone(now.moment, silent, outputs);
+        for (peer, silent) in self.membership.on_tick(now.moment, outputs) {
+            outputs.push(Output::Event(Event::PeerLost { peer, silent }));
+            self.on_peer_gone(now, peer, outputs);
         }
         let jobs: Vec<JobId> = self.coordinators.keys().copied().collect();
         for job in jobs {
-            let Some(coordinator) = self.coordinators.get_mut(&job) else {
-                continue;
-            };
-            let time_to_live = self.config.result_ttl;
-            let stalls_at = coordinator.stalls_at(time_to_live);
-            if stalls_at.is_some_and(|stalls_at| stalls_at <= now.moment) {
-                let reason = format!(
-                    "no result came for {} s; submit it again when devices are there",
-                    time_to_live.as_secs()
-                );
-                coordinator.fail(now, reason, outputs);
-            }
-            let expires_at = coordinator.expires_at(time_to_live);
-            if coordinator.on_tick(now.moment, outputs) {
-                let summary = coordinator.next_summary();
-                self.tell_summary(now.moment, summary, outputs);
-            }
-            if expires_at.is_some_and(|expires_at| expires_at <= now.moment) {
-                outputs.push(Output::Persist(Change::Expired { job }));
-                self.coordinators.remove(&job);
-                self.expire(now.moment, job, outputs);
-            }
+            self.tick_coordinator(now, job, outputs);
         }
-        // Jobs of other coordinators, as far as this node has heard of their end.
-        let time_to_live = self.config.result_ttl;
-        for job in self.directory.ended_for(time_to_live, now.moment) {
-            self.expire(now.moment, job, outputs);
-        }
+        self.tick_elections(now, outputs);
+        self.tick_expiries(now.moment, outputs);
+        self.tell_due_summaries(now.moment, outputs);
         self.pull(now.moment, outputs);
+    }
+
+    /// A node that was stopped, or whose machine slept, has heard nobody: that
+    /// was not the others' silence.
+    fn notice_sleep(&mut self, now: Moment) {
+        let gap = now.since(self.last_handled);
+        self.last_handled = now;
+        // Awake it acts once a heartbeat interval.
+        let longest = self.config.heartbeat_interval + self.config.heartbeat_timeout / 2;
+        if gap > longest {
+            self.membership.on_slept(gap);
+            for coordinator in self.coordinators.values_mut() {
+                coordinator.on_slept(gap);
+            }
+        }
     }
 
     fn pull(&mut self, now: Moment, outputs: &mut Vec<Output>) {
@@ -286,387 +388,4 @@ impl Node {
         }
         carried
     }
-
-    fn on_message(
-        &mut self,
-        now: Now,
-        from: NodeId,
-        message: PeerMessage,
-        outputs: &mut Vec<Output>,
-    ) {
-        match message {
-            PeerMessage::Heartbeat { .. } => {}
-            PeerMessage::Status(status) => self.on_status(from, status, outputs),
-            PeerMessage::Acquaintances(nodes) => self.on_acquaintances(nodes, outputs),
-            PeerMessage::Goodbye => {
-                self.membership.on_goodbye(from);
-                self.on_peer_gone(now.moment, from, outputs);
-            }
-            PeerMessage::Job(summary) => self.on_told(now.moment, from, summary, outputs),
-            PeerMessage::Pull { job, exchange } => {
-                let is_genuine = !self.is_impostor(from, &exchange);
-                match self.coordinators.get_mut(&job).filter(|_| is_genuine) {
-                    Some(coordinator) => coordinator.on_pull(now.moment, from, exchange, outputs),
-                    None => {
-                        let message = PeerMessage::NoWork {
-                            job,
-                            worker: exchange.worker,
-                        };
-                        outputs.push(Output::Send { to: from, message });
-                    }
-                }
-            }
-            PeerMessage::Lease {
-                job,
-                epoch,
-                worker,
-                tasks,
-            } => {
-                let newest = self.directory.get(job).map(|summary| summary.epoch);
-                // A smaller epoch is a coordinator that was replaced.
-                if newest.is_none_or(|newest| epoch >= newest) {
-                    self.host.on_lease(from, job, worker, tasks, outputs);
-                }
-            }
-            PeerMessage::NoWork { job, worker } => {
-                self.host.on_no_work(now.moment, job, worker);
-            }
-            PeerMessage::WorkAvailable { job } => self.host.on_work_available(job),
-            PeerMessage::GiveBack {
-                job,
-                worker,
-                blocks,
-                gone,
-            } => {
-                if let Some(coordinator) = self.coordinators.get_mut(&job) {
-                    coordinator.on_give_back(now.moment, from, worker, &blocks, gone, outputs);
-                }
-            }
-            PeerMessage::Drop {
-                job,
-                worker,
-                blocks,
-            } => {
-                self.host.on_drop(job, worker, &blocks, outputs);
-            }
-            PeerMessage::Result {
-                job,
-                block,
-                exchange,
-                proof,
-            } => {
-                let worker = exchange.worker;
-                let is_genuine = !self.is_impostor(from, &exchange);
-                match self.coordinators.get_mut(&job).filter(|_| is_genuine) {
-                    Some(coordinator) => {
-                        coordinator.on_result(now, from, block, exchange, proof, outputs);
-                    }
-                    None => {
-                        let message = PeerMessage::Counted {
-                            job,
-                            block,
-                            worker,
-                            counted: false,
-                        };
-                        outputs.push(Output::Send { to: from, message });
-                    }
-                }
-                if let Some(hash) = proof.hash.filter(|_| from != self.id) {
-                    outputs.push(Output::ReleaseResult {
-                        job,
-                        block,
-                        worker,
-                        hash,
-                    });
-                }
-            }
-            PeerMessage::Counted {
-                job,
-                block,
-                worker,
-                counted,
-            } => {
-                self.host.on_counted(worker, (job, block), counted, outputs);
-            }
-            PeerMessage::Cancel { job } => {
-                if let Some(coordinator) = self.coordinators.get_mut(&job) {
-                    coordinator.on_cancel(now, outputs);
-                }
-            }
-            // The chunks themselves never come here: links answer them.
-            PeerMessage::ChunkRequest { .. }
-            | PeerMessage::Chunk { .. }
-            | PeerMessage::ChunkMissing { .. } => {}
-        }
-        self.tell_due_summaries(now, outputs);
-    }
-
-    /// Whether a device goes by the id of a node that it is not.
-    fn is_impostor(&self, home: NodeId, exchange: &Exchange) -> bool {
-        let is_of = |node: NodeId| exchange.worker == WorkerId::from(node);
-        match exchange.kind {
-            WorkerKind::Native => !is_of(home),
-            WorkerKind::Browser => {
-                is_of(self.id) || self.membership.peers().any(|(peer, _)| is_of(peer))
-            }
-        }
-    }
-
-    /// A job that has just ended is told at once, not at the next tick.
-    fn tell_due_summaries(&mut self, now: Now, outputs: &mut Vec<Output>) {
-        let due: Vec<JobSummary> = self
-            .coordinators
-            .values_mut()
-            .filter(|coordinator| !coordinator.is_running())
-            .filter_map(|coordinator| {
-                let mut ignored = Vec::new();
-                coordinator
-                    .on_tick(now.moment, &mut ignored)
-                    .then(|| coordinator.next_summary())
-            })
-            .collect();
-        for summary in due {
-            self.tell_summary(now.moment, summary, outputs);
-        }
-    }
-
-    fn on_link_up(&mut self, now: Now, peer: NodeId, outputs: &mut Vec<Output>) {
-        if !self.membership.on_link_up(peer, now.moment, outputs) {
-            return;
-        }
-        if let Some(status) = &self.own_status {
-            let message = PeerMessage::Status(status.clone());
-            outputs.push(Output::Send { to: peer, message });
-        }
-        let others = self
-            .membership
-            .peers()
-            .filter(|(id, known)| *id != peer && known.linked);
-        let others = others.filter_map(|(node, known)| {
-            let addresses = known.status.as_ref()?.addresses.clone();
-            Some(Acquaintance { node, addresses })
-        });
-        let message = PeerMessage::Acquaintances(others.collect());
-        outputs.push(Output::Send { to: peer, message });
-        // What the coordinator itself says stands above what others heard.
-        let summaries: Vec<JobSummary> = self.directory.iter().cloned().collect();
-        for summary in summaries {
-            outputs.push(Output::Send {
-                to: peer,
-                message: PeerMessage::Job(summary),
-            });
-        }
-        self.host.offer_kept(peer, &self.directory, outputs);
-        for job in self.directory.running() {
-            self.host.on_work_available(job.id);
-        }
-        outputs.push(Output::Event(Event::MeshChanged));
-    }
-
-    /// A peer tells of itself. The others come to know where it is: two that
-    /// linked at the same moment would not hear of each other otherwise.
-    fn on_status(&mut self, from: NodeId, status: NodeStatus, outputs: &mut Vec<Output>) {
-        let is_elsewhere = self.membership.addresses_of(from) != Some(&status.addresses[..]);
-        if !self.membership.on_status(from, status) {
-            return;
-        }
-        outputs.push(Output::Event(Event::MeshChanged));
-        let addresses = self.membership.addresses_of(from);
-        let Some(addresses) = addresses.filter(|_| is_elsewhere) else {
-            return;
-        };
-        let acquaintance = Acquaintance {
-            node: from,
-            addresses: addresses.to_vec(),
-        };
-        let message = PeerMessage::Acquaintances(vec![acquaintance]);
-        for to in self.membership.linked() {
-            if to != from {
-                let message = message.clone();
-                outputs.push(Output::Send { to, message });
-            }
-        }
-    }
-
-    fn on_acquaintances(&self, nodes: Vec<Acquaintance>, outputs: &mut Vec<Output>) {
-        let linked = self.membership.linked();
-        for Acquaintance { node, addresses } in nodes.into_iter().take(PEERS_MAX) {
-            if node != self.id && !linked.contains(&node) {
-                outputs.push(Output::Dial {
-                    peer: node,
-                    addresses,
-                });
-            }
-        }
-    }
-
-    fn on_peer_gone(&mut self, now: Moment, peer: NodeId, outputs: &mut Vec<Output>) {
-        for coordinator in self.coordinators.values_mut() {
-            coordinator.on_node_gone(now, peer, outputs);
-        }
-        self.host.on_peer_gone(peer, &self.directory);
-        outputs.push(Output::Event(Event::MeshChanged));
-    }
-
-    fn on_own_status(&mut self, status: NodeStatus, outputs: &mut Vec<Output>) {
-        self.tell_all(&PeerMessage::Status(status.clone()), outputs);
-        self.own_status = Some(status);
-        outputs.push(Output::Event(Event::MeshChanged));
-    }
-
-    /// Somebody tells where a job stands.
-    fn on_told(
-        &mut self,
-        now: Moment,
-        from: NodeId,
-        summary: JobSummary,
-        outputs: &mut Vec<Output>,
-    ) {
-        if from == self.id {
-            // This node's own word that the job has ended. It comes this way
-            // so that answers to results, which were said before, are first.
-            self.host.on_job_ended(summary.id, outputs);
-            return;
-        }
-        let own = self.coordinators.get_mut(&summary.id);
-        match own.filter(|own| own.epoch() == summary.epoch) {
-            // What this node says itself stands above what others heard.
-            Some(own) => {
-                if own.outbid(summary.version) {
-                    let summary = own.next_summary();
-                    self.tell_summary(now, summary, outputs);
-                }
-            }
-            None => self.on_summary(now, summary, outputs),
-        }
-    }
-
-    fn on_summary(&mut self, now: Moment, summary: JobSummary, outputs: &mut Vec<Output>) {
-        let (job, status) = (summary.id, summary.status);
-        if self.expired.contains_key(&job) || !self.directory.learn(summary.clone(), now) {
-            return;
-        }
-        if status != wire::JobStatus::Running {
-            let message = PeerMessage::Job(summary);
-            let to = self.id;
-            outputs.push(Output::Send { to, message });
-        }
-        outputs.push(Output::Event(Event::JobChanged { job }));
-    }
-
-    fn on_submit(&mut self, now: Now, record: JobRecord, outputs: &mut Vec<Output>) {
-        let epoch = wire::Epoch {
-            number: 1,
-            coordinator: self.id,
-        };
-        let replica = Replica::new(record.clone(), epoch);
-        let coordinator = Coordinator::new(replica, self.config.block_timeout, now);
-        // The driver cuts by `Cut::plan`, whose cuts are always valid.
-        let mut coordinator = coordinator.expect("a planned cut is a cut");
-        outputs.push(Output::Persist(Change::Accepted {
-            record: Box::new(record),
-            epoch,
-        }));
-        coordinator.reserve(&self.candidates(), now.moment);
-        self.lead(now.moment, coordinator, outputs);
-    }
-
-    fn on_restore(&mut self, now: Now, replica: Replica, outputs: &mut Vec<Output>) {
-        if let Ok(mut coordinator) = Coordinator::new(replica, self.config.block_timeout, now) {
-            coordinator.end_if_done(now, outputs);
-            self.lead(now.moment, coordinator, outputs);
-        }
-    }
-
-    fn lead(&mut self, now: Moment, mut coordinator: Coordinator, outputs: &mut Vec<Output>) {
-        let summary = coordinator.next_summary();
-        self.coordinators.insert(summary.id, coordinator);
-        self.tell_summary(now, summary, outputs);
-    }
-
-    fn on_cancel(&mut self, now: Now, job: JobId, outputs: &mut Vec<Output>) {
-        if let Some(coordinator) = self.coordinators.get_mut(&job) {
-            coordinator.on_cancel(now, outputs);
-            self.tell_due_summaries(now, outputs);
-        } else if let Some(summary) = self.directory.get(job) {
-            let to = summary.epoch.coordinator;
-            outputs.push(Output::Send {
-                to,
-                message: PeerMessage::Cancel { job },
-            });
-        }
-    }
-
-    /// A job's time is over: only its id is remembered.
-    fn expire(&mut self, now: Moment, job: JobId, outputs: &mut Vec<Output>) {
-        self.directory.remove(job);
-        if self.expired.len() >= TOMBSTONES_MAX {
-            let oldest = self.expired.iter().min_by_key(|(_, since)| **since);
-            if let Some(oldest) = oldest.map(|(job, _)| *job) {
-                self.expired.remove(&oldest);
-            }
-        }
-        self.expired.insert(job, now);
-        outputs.push(Output::Event(Event::JobChanged { job }));
-    }
-
-    fn tell_summary(&mut self, now: Moment, summary: JobSummary, outputs: &mut Vec<Output>) {
-        self.tell_all(&PeerMessage::Job(summary.clone()), outputs);
-        self.on_summary(now, summary, outputs);
-    }
-
-    fn tell_all(&self, message: &PeerMessage, outputs: &mut Vec<Output>) {
-        for to in self.membership.linked() {
-            outputs.push(Output::Send {
-                to,
-                message: message.clone(),
-            });
-        }
-    }
-
-    /// Every device of the mesh that takes work: the slow ones first, so that
-    /// when there are fewer blocks than devices it is the fast ones, which are
-    /// sure to get some anyway, that go without a reservation.
-    fn candidates(&self) -> Vec<Candidate> {
-        let own = self
-            .host
-            .profiles()
-            .filter(|(_, profile)| takes_work(profile));
-        let mut all: Vec<Candidate> = own
-            .map(|(worker, profile)| Candidate {
-                worker,
-                threads: profile.threads,
-                mflops: profile.mflops,
-            })
-            .collect();
-        for (id, peer) in self.membership.peers() {
-            let Some(status) = &peer.status else { continue };
-            if peer.liveness != Liveness::Alive {
-                continue;
-            }
-            if status.threads > 0 {
-                let (threads, mflops) = (status.threads, status.mflops);
-                all.push(Candidate {
-                    worker: WorkerId::from(id),
-                    threads,
-                    mflops,
-                });
-            }
-            let pages = status
-                .browsers
-                .iter()
-                .filter(|page| page.contributing && page.visible);
-            all.extend(pages.map(|page| Candidate {
-                worker: page.worker,
-                threads: page.threads,
-                mflops: page.mflops,
-            }));
-        }
-        all.sort_by(|one, other| one.mflops.total_cmp(&other.mflops));
-        all
-    }
-}
-
-fn takes_work(profile: &WorkerProfile) -> bool {
-    profile.contributing && profile.visible && profile.threads > 0
 }

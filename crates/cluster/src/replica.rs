@@ -2,108 +2,21 @@
 //! so it may happen in any order and any number of times.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use wire::{BlockIndex, ChunkHash, Ending, Epoch, JobRecord, JobStatus, WorkerId, WorkerKind};
-
-/// A block that counts, and who has the credit.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DoneBlock {
-    /// Which.
-    pub block: BlockIndex,
-    /// BLAKE3 of its bytes.
-    pub hash: ChunkHash,
-    /// Who computed it.
-    pub worker: WorkerId,
-    /// What the worker is.
-    pub kind: WorkerKind,
-    /// The worker's name.
-    pub name: String,
-    /// The worker's processor or browser.
-    pub device: String,
-    /// Milliseconds it computed.
-    pub compute_ms: f64,
-    /// Floating-point operations.
-    pub operations: u64,
-    /// The epoch in which it was counted.
-    pub epoch: Epoch,
-}
-
-impl DoneBlock {
-    /// Of two records of one block the smaller stands, everywhere. Those that
-    /// are equal in what identifies them should be equal in the rest; that it
-    /// is compared too keeps copies alike when somebody lied about it.
-    fn stands_against(&self, other: &Self) -> bool {
-        let result = |done: &Self| {
-            (
-                done.hash,
-                done.epoch,
-                done.worker,
-                done.compute_ms.to_bits(),
-            )
-        };
-        let rest = |done: &Self| (done.operations, done.kind == WorkerKind::Browser);
-        let words = |done: &Self| (done.name.clone(), done.device.clone());
-        result(self)
-            .cmp(&result(other))
-            .then_with(|| rest(self).cmp(&rest(other)))
-            .then_with(|| words(self).cmp(&words(other)))
-            .is_lt()
-    }
-}
-
-/// What one coordinator counted in its epoch. Each number only rises, and only
-/// that coordinator raises it, so the larger of two copies is the newer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
-    /// Results that were counted, one by one.
-    pub accepted: u64,
-    /// Results that came.
-    pub computed: u64,
-    /// Results that were wrong.
-    pub rejected: u64,
-    /// Blocks that went from one worker to another.
-    pub reassigned: u64,
-}
-
-impl Tally {
-    fn merge(self, other: Self) -> Self {
-        Self {
-            accepted: self.accepted.max(other.accepted),
-            computed: self.computed.max(other.computed),
-            rejected: self.rejected.max(other.rejected),
-            reassigned: self.reassigned.max(other.reassigned),
-        }
-    }
-
-    fn plus(self, other: Self) -> Self {
-        Self {
-            accepted: self.accepted.saturating_add(other.accepted),
-            computed: self.computed.saturating_add(other.computed),
-            rejected: self.rejected.saturating_add(other.rejected),
-            reassigned: self.reassigned.saturating_add(other.reassigned),
-        }
-    }
-}
-
-/// How and when a job ended.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ended {
-    /// How.
-    pub ending: Ending,
-    /// Milliseconds since 1970 by the clock of who ended it; shown only.
-    pub at_unix_ms: u64,
-    /// Milliseconds from submission to the end.
-    pub elapsed_ms: f64,
-}
+use wire::{
+    BlockIndex, BlockSet, CopyHead, DoneBlock, Ended, Epoch, JobRecord, JobStatus, Leadership,
+    NodeId, Tally, WorkerKind,
+};
 
 /// One copy of a job's state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Replica {
     /// What never changes.
     pub record: JobRecord,
-    /// The highest epoch known.
-    pub epoch: Epoch,
-    /// Blocks that count.
+    /// Who leads and who holds, as far as this copy knows.
+    pub leadership: Leadership,
+    /// Blocks that are done.
     pub done: BTreeMap<BlockIndex, DoneBlock>,
     /// How it ended.
     pub ended: Option<Ended>,
@@ -114,19 +27,25 @@ pub struct Replica {
 impl Replica {
     /// The state of a job that was just submitted.
     #[must_use]
-    pub fn new(record: JobRecord, epoch: Epoch) -> Self {
+    pub fn new(record: JobRecord, leadership: Leadership) -> Self {
         Self {
             record,
-            epoch,
+            leadership,
             done: BTreeMap::new(),
             ended: None,
             tallies: BTreeMap::new(),
         }
     }
 
+    /// The highest epoch known.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.leadership.epoch
+    }
+
     /// Takes over all that `other`, a copy of the same job, knows more.
     pub fn merge(&mut self, other: &Self) {
-        self.epoch = self.epoch.max(other.epoch);
+        self.record_leadership(other.leadership.clone());
         for done in other.done.values() {
             self.record_done(done.clone());
         }
@@ -138,10 +57,56 @@ impl Replica {
         }
     }
 
-    /// Records that a block counts; the smaller of two records stands.
+    /// The same for a copy without its blocks. True when anything was new.
+    pub fn merge_head(&mut self, head: &CopyHead) -> bool {
+        let before = (
+            self.leadership.clone(),
+            self.tallies.clone(),
+            self.ended.clone(),
+        );
+        self.record_leadership(head.leadership.clone());
+        for (epoch, tally) in &head.tallies {
+            self.raise_tally(*epoch, *tally);
+        }
+        if let Some(ended) = &head.ended {
+            self.record_end(ended.clone());
+        }
+        before.0 != self.leadership || before.1 != self.tallies || before.2 != self.ended
+    }
+
+    /// The copy without its blocks. `age` is the time since the job ended, or
+    /// since it was submitted.
+    #[must_use]
+    pub fn head(&self, age: Duration) -> CopyHead {
+        CopyHead {
+            record: self.record.clone(),
+            leadership: self.leadership.clone(),
+            tallies: self
+                .tallies
+                .iter()
+                .map(|(epoch, tally)| (*epoch, *tally))
+                .collect(),
+            ended: self.ended.clone(),
+            age_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Takes a newer leadership.
+    pub fn record_leadership(&mut self, leadership: Leadership) {
+        // The version counts within the epoch, and only its coordinator raises
+        // it; that the nodes are compared too keeps copies alike should
+        // somebody lie about it.
+        let key = |it: &Leadership| (it.epoch, it.version, it.backups.clone());
+        if key(&leadership) > key(&self.leadership) {
+            self.leadership = leadership;
+        }
+    }
+
+    /// Records that a block is done; the smaller of two records stands.
     pub fn record_done(&mut self, done: DoneBlock) {
-        match self.done.get(&done.block) {
-            Some(known) if !done.stands_against(known) => {}
+        match self.done.get_mut(&done.block) {
+            Some(known) if is_same(known, &done) => known.counted = known.counted.max(done.counted),
+            Some(known) if !stands_against(&done, known) => {}
             _ => {
                 self.done.insert(done.block, done);
             }
@@ -167,7 +132,9 @@ impl Replica {
     /// Raises the tally of an epoch.
     pub fn raise_tally(&mut self, epoch: Epoch, tally: Tally) {
         let known = self.tallies.entry(epoch).or_default();
-        *known = known.merge(tally);
+        known.computed = known.computed.max(tally.computed);
+        known.rejected = known.rejected.max(tally.rejected);
+        known.reassigned = known.reassigned.max(tally.reassigned);
     }
 
     /// All epochs together.
@@ -175,7 +142,17 @@ impl Replica {
     pub fn total_tally(&self) -> Tally {
         self.tallies
             .values()
-            .fold(Tally::default(), |sum, tally| sum.plus(*tally))
+            .fold(Tally::default(), |sum, tally| Tally {
+                computed: sum.computed.saturating_add(tally.computed),
+                rejected: sum.rejected.saturating_add(tally.rejected),
+                reassigned: sum.reassigned.saturating_add(tally.reassigned),
+            })
+    }
+
+    /// Results that counted, as they were counted one by one.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.done.values().map(|done| u64::from(done.counted)).sum()
     }
 
     /// Where the job stands.
@@ -183,4 +160,42 @@ impl Replica {
     pub fn status(&self) -> JobStatus {
         JobStatus::from(self.ended.as_ref().map(|ended| &ended.ending))
     }
+
+    /// The coordinator and the backups.
+    pub fn holders(&self) -> impl Iterator<Item = NodeId> {
+        let backups = self.leadership.backups.iter().copied();
+        std::iter::once(self.epoch().coordinator).chain(backups)
+    }
+
+    /// The blocks that are done.
+    #[must_use]
+    pub fn done_set(&self) -> BlockSet {
+        self.done.keys().copied().collect()
+    }
+}
+
+/// Whether two records are of one and the same count.
+fn is_same(one: &DoneBlock, other: &DoneBlock) -> bool {
+    !stands_against(one, other) && !stands_against(other, one)
+}
+
+/// Of two records of one block the smaller stands, everywhere. Those that are
+/// equal in what identifies them should be equal in the rest; that it is
+/// compared too keeps copies alike when somebody lied about it.
+fn stands_against(one: &DoneBlock, other: &DoneBlock) -> bool {
+    let result = |done: &DoneBlock| {
+        (
+            done.hash,
+            done.epoch,
+            done.worker,
+            done.compute_ms.to_bits(),
+        )
+    };
+    let rest = |done: &DoneBlock| (done.operations, done.kind == WorkerKind::Browser);
+    let words = |done: &DoneBlock| (done.name.clone(), done.device.clone());
+    result(one)
+        .cmp(&result(other))
+        .then_with(|| rest(one).cmp(&rest(other)))
+        .then_with(|| words(one).cmp(&words(other)))
+        .is_lt()
 }

@@ -4,13 +4,15 @@
 use std::time::Duration;
 
 use cluster::{Input, Moment, Node, NodeConfig, Now, WorkerProfile, limits};
-use proptest::collection::vec;
+use proptest::collection::{btree_set, vec};
+use proptest::option;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_assert, prop_oneof, proptest};
 use proptest::sample::select;
 use wire::{
-    Acquaintance, Arithmetic, BlockIndex, BlockProof, BlockTask, BrowserStatus, ChunkHash,
-    CutShape, Epoch, Exchange, JobId, JobOptions, JobRecord, JobStatus, JobSummary, MatrixSource,
-    NodeId, NodeStatus, PeerMessage, Seed, Shape, Spread, TaskInput, WorkerId, WorkerKind,
+    Acquaintance, Arithmetic, BlockIndex, BlockProof, BlockSet, BlockTask, BrowserStatus,
+    ChunkHash, CopyHead, CutShape, DoneBlock, Ended, Ending, Epoch, Exchange, HeldLease, JobId,
+    JobOptions, JobRecord, JobStatus, JobSummary, Leadership, MatrixSource, NodeId, NodeStatus,
+    PeerMessage, Refusal, Seed, Shape, Spread, Tally, TaskInput, WorkerId, WorkerKind,
 };
 
 const OWN: NodeId = NodeId::from_bytes([1; 16]);
@@ -163,6 +165,68 @@ fn status() -> impl Strategy<Value = NodeStatus> {
     })
 }
 
+fn block_set() -> impl Strategy<Value = BlockSet> {
+    let some = btree_set(0..20_u32, 0..6).prop_map(|set| set.into_iter().map(BlockIndex).collect());
+    let all = Just((0..2000).map(BlockIndex).collect());
+    prop_oneof![some, all]
+}
+
+fn done() -> impl Strategy<Value = DoneBlock> {
+    (block(), worker(), epoch(), number()).prop_map(|(block, worker, epoch, compute_ms)| {
+        DoneBlock {
+            block,
+            hash: ChunkHash::from_bytes([1; 32]),
+            worker,
+            kind: WorkerKind::Native,
+            name: "n".repeat(600),
+            device: String::new(),
+            compute_ms,
+            operations: u64::MAX,
+            epoch,
+            counted: 1,
+        }
+    })
+}
+
+/// Heads of jobs that are, and of jobs that cannot be.
+fn head() -> impl Strategy<Value = CopyHead> {
+    let leadership =
+        (epoch(), any::<u64>(), vec(node(), 0..600)).prop_map(|(epoch, version, backups)| {
+            Leadership {
+                epoch,
+                version,
+                backups,
+            }
+        });
+    let ended = option::of(Just(Ended {
+        ending: Ending::Complete,
+        at_unix_ms: u64::MAX,
+        elapsed_ms: f64::NAN,
+    }));
+    (summary(), leadership, 0..3_u32, ended, any::<u64>()).prop_map(
+        |(summary, leadership, rows_per_block, ended, age_ms)| CopyHead {
+            record: JobRecord {
+                id: summary.id,
+                shape: summary.shape,
+                options: summary.options,
+                cut: CutShape {
+                    rows_per_block,
+                    cols_per_block: summary.shape.cols,
+                },
+                a: MatrixSource::Random(Seed(0)),
+                b: MatrixSource::Chunks(Vec::new()),
+                origin: OWN,
+                submitted_at_unix_ms: summary.submitted_at_unix_ms,
+                idempotency_key: None,
+            },
+            leadership,
+            tallies: Vec::new(),
+            ended,
+            age_ms,
+        },
+    )
+}
+
 fn message() -> impl Strategy<Value = PeerMessage> {
     let blocks = || vec(block(), 0..4);
     let tasks = vec(task(), 0..40);
@@ -213,7 +277,68 @@ fn message() -> impl Strategy<Value = PeerMessage> {
         };
         PeerMessage::Acquaintances(vec![acquaintance; length])
     });
+    let held =
+        (job(), epoch(), vec((exchange(), blocks()), 0..4)).prop_map(|(job, epoch, leases)| {
+            PeerMessage::Held {
+                job,
+                epoch,
+                leases: leases
+                    .into_iter()
+                    .map(|(exchange, blocks)| HeldLease { exchange, blocks })
+                    .collect(),
+            }
+        });
+    let state = (
+        job(),
+        epoch(),
+        any::<u64>(),
+        any::<[bool; 3]>(),
+        block_set(),
+    )
+        .prop_map(
+            |(job, epoch, head, [has_inputs, has_end, is_all], blocks)| PeerMessage::CopyState {
+                job,
+                epoch,
+                head,
+                has_inputs,
+                has_end,
+                blocks,
+                is_all,
+            },
+        );
+    let copied = (job(), epoch(), done(), any::<u64>()).prop_map(|(job, epoch, done, computed)| {
+        PeerMessage::CopyBlock {
+            job,
+            epoch,
+            done,
+            tally: Tally {
+                computed,
+                ..Tally::default()
+            },
+            bytes: 80,
+        }
+    });
+    let refusal = prop_oneof![
+        Just(Refusal::HigherStands),
+        epoch().prop_map(Refusal::CoordinatorLives)
+    ];
     prop_oneof![
+        2 => held,
+        4 => (head(), 0..5_u64).prop_map(|(head, number)| PeerMessage::CopyHead {
+            job: head.record.id,
+            number,
+            head: Box::new(head),
+        }),
+        4 => copied,
+        4 => state,
+        3 => (job(), epoch(), block_set())
+            .prop_map(|(job, epoch, have)| PeerMessage::CopyRequest { job, epoch, have }),
+        2 => (job(), epoch()).prop_map(|(job, epoch)| PeerMessage::Election { job, epoch }),
+        2 => (job(), refusal).prop_map(|(job, refusal)| PeerMessage::Refused { job, refusal }),
+        2 => (job(), epoch()).prop_map(|(job, epoch)| PeerMessage::Resign { job, epoch }),
+        1 => job().prop_map(|job| PeerMessage::Expired { job }),
+        1 => node().prop_map(|node| PeerMessage::Missing { node }),
+        1 => (node(), any::<bool>()).prop_map(|(node, alive)| PeerMessage::Seen { node, alive }),
         1 => any::<u64>().prop_map(|sequence| PeerMessage::Heartbeat { sequence }),
         1 => status().prop_map(PeerMessage::Status),
         1 => acquaintances,
@@ -335,8 +460,7 @@ impl Driver {
             self.node.progress(job, now.moment)
         });
         for progress in coordinators {
-            let done = u64::try_from(progress.replica.done.len()).expect("small");
-            assert_eq!(progress.tally.accepted, done);
+            assert_eq!(progress.accepted, u64::from(progress.blocks.done));
             for view in progress.contributions {
                 assert!(view.compute_ms.is_finite());
                 assert!(view.name.chars().count() <= limits::NAME_CHARS_MAX);

@@ -3,14 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use cluster::{DoneBlock, Ended, Replica, Tally};
+use cluster::Replica;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::{Just, Strategy, prop_assert_eq, prop_oneof, proptest};
 use proptest::sample::select;
 use wire::{
-    Arithmetic, BlockIndex, ChunkHash, CutShape, Ending, Epoch, JobId, JobOptions, JobRecord,
-    JobStatus, MatrixSource, NodeId, Seed, Shape, Spread, WorkerId, WorkerKind,
+    Arithmetic, BlockIndex, ChunkHash, CutShape, DoneBlock, Ended, Ending, Epoch, JobId,
+    JobOptions, JobRecord, JobStatus, Leadership, MatrixSource, NodeId, Seed, Shape, Spread, Tally,
+    WorkerId, WorkerKind,
 };
 
 fn record() -> JobRecord {
@@ -61,6 +62,7 @@ fn done() -> impl Strategy<Value = DoneBlock> {
                 compute_ms,
                 operations,
                 epoch,
+                counted: 1,
             }
         },
     )
@@ -68,13 +70,10 @@ fn done() -> impl Strategy<Value = DoneBlock> {
 
 fn tally() -> impl Strategy<Value = Tally> {
     let count = || prop_oneof![0..5_u64, Just(u64::MAX)];
-    (count(), count(), count(), count()).prop_map(|(accepted, computed, rejected, reassigned)| {
-        Tally {
-            accepted,
-            computed,
-            rejected,
-            reassigned,
-        }
+    (count(), count(), count()).prop_map(|(computed, rejected, reassigned)| Tally {
+        computed,
+        rejected,
+        reassigned,
     })
 }
 
@@ -95,8 +94,15 @@ fn ended() -> impl Strategy<Value = Ended> {
 fn replica() -> impl Strategy<Value = Replica> {
     let done = vec(done(), 0..8);
     let tallies = btree_map(epoch(), tally(), 0..4);
-    (epoch(), done, option::of(ended()), tallies).prop_map(|(epoch, done, ended, tallies)| {
-        let mut replica = Replica::new(record(), epoch);
+    let leadership = (epoch(), 0..3_u64, vec(epoch(), 0..3));
+    (leadership, done, option::of(ended()), tallies).prop_map(|(leads, done, ended, tallies)| {
+        let (epoch, version, backups) = leads;
+        let leadership = Leadership {
+            epoch,
+            version,
+            backups: backups.into_iter().map(|it| it.coordinator).collect(),
+        };
+        let mut replica = Replica::new(record(), leadership);
         for block in done {
             replica.record_done(block);
         }
@@ -154,9 +160,9 @@ proptest! {
     fn what_is_known_is_never_forgotten(one in replica(), other in replica()) {
         let both = merged(&one, &other);
         for side in [&one, &other] {
-            assert!(both.epoch >= side.epoch);
+            assert!(both.epoch() >= side.epoch());
             assert!(side.done.keys().all(|block| both.done.contains_key(block)));
-            let rises = |epoch, tally: &Tally| both.tallies[epoch].accepted >= tally.accepted;
+            let rises = |epoch, tally: &Tally| both.tallies[epoch].computed >= tally.computed;
             assert!(side.tallies.iter().all(|(epoch, tally)| rises(epoch, tally)));
             assert!(side.ended.is_none() || both.ended.is_some());
         }
@@ -172,11 +178,15 @@ fn complete_stands_above_cancelled_and_cancelled_above_failed() {
         at_unix_ms: 0,
         elapsed_ms: 0.0,
     };
-    let epoch = Epoch {
-        number: 1,
-        coordinator: NodeId::from_bytes([1; 16]),
+    let leadership = Leadership {
+        epoch: Epoch {
+            number: 1,
+            coordinator: NodeId::from_bytes([1; 16]),
+        },
+        version: 0,
+        backups: Vec::new(),
     };
-    let mut replica = Replica::new(record(), epoch);
+    let mut replica = Replica::new(record(), leadership);
     assert_eq!(replica.status(), JobStatus::Running);
     replica.record_end(at(Ending::Failed("no device".to_owned())));
     assert_eq!(replica.status(), JobStatus::Failed);

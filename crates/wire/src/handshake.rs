@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn the_two_sides_sign_different_texts() {
         let hello = |byte| Hello {
-            protocol: 1,
+            protocol: 2,
             public_key: [byte; 32],
             challenge: [byte; 32],
         };

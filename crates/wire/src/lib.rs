@@ -17,6 +17,7 @@
 #![warn(missing_docs)]
 #![warn(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
+mod copy;
 mod frame;
 mod handshake;
 mod id;
@@ -28,6 +29,7 @@ mod submission;
 mod task;
 mod view;
 
+pub use copy::{BlockSet, CopyHead, DoneBlock, Ended, Leadership, Tally};
 pub use frame::{
     FRAME_BYTES_MAX, FrameError, PROTOCOL_VERSION, decode_page_frame, decode_peer_frame,
     encode_page_frame, encode_peer_frame,
@@ -38,8 +40,10 @@ pub use job::{
     Arithmetic, CutShape, Ending, JobOptions, JobRecord, JobStatus, JobSummary, MatrixSource, Seed,
     Shape, Spread,
 };
-pub use page::{PageMessage, PageStatus};
-pub use peer::{Acquaintance, BrowserStatus, Exchange, NodeStatus, PeerMessage};
+pub use page::{HeldBlock, PageMessage, PageStatus};
+pub use peer::{
+    Acquaintance, BrowserStatus, Exchange, HeldLease, NodeStatus, PeerMessage, Refusal,
+};
 pub use problem::Problem;
 pub use submission::{MatrixInput, Submission};
 pub use task::{BlockProof, BlockTask, Chunk, TaskInput};

@@ -22,6 +22,15 @@ pub struct PageStatus {
     pub contributing: bool,
 }
 
+/// A block in the hands of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldBlock {
+    /// The job.
+    pub job: JobId,
+    /// The block.
+    pub block: BlockIndex,
+}
+
 /// One message between a page and its node; the comment says who sends it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -70,6 +79,12 @@ pub enum PageMessage {
         job: JobId,
         /// One block, or all of the job.
         block: Option<BlockIndex>,
+    },
+    /// Page: what it computes or will, after its link was made anew: here or at
+    /// another node.
+    Holding {
+        /// The blocks.
+        blocks: Vec<HeldBlock>,
     },
     /// Page: needs a chunk.
     ChunkRequest {

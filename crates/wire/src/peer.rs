@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BlockIndex, BlockProof, BlockTask, ChunkHash, Epoch, JobId, JobSummary, NodeId, WorkerId,
-    WorkerKind,
+    BlockIndex, BlockProof, BlockSet, BlockTask, ChunkHash, CopyHead, DoneBlock, Epoch, JobId,
+    JobSummary, NodeId, Tally, WorkerId, WorkerKind,
 };
 
 /// What a node tells the others about itself.
@@ -71,6 +71,24 @@ pub struct Exchange {
     pub mflops: f64,
     /// Blocks it can take now.
     pub slots: u32,
+}
+
+/// What a device is computing of a job, for a coordinator that did not lease it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeldLease {
+    /// The device.
+    pub exchange: Exchange,
+    /// Its blocks.
+    pub blocks: Vec<BlockIndex>,
+}
+
+/// Why a holder does not let a candidate lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// There is a coordinator of this epoch, and it lives as far as is known.
+    CoordinatorLives(Epoch),
+    /// The refusing node has the higher id and stands for election itself.
+    HigherStands,
 }
 
 /// One message from node to node.
@@ -163,6 +181,108 @@ pub enum PeerMessage {
         worker: WorkerId,
         /// True when this device has the credit.
         counted: bool,
+    },
+    /// Worker's node to a coordinator that is new to it: what its devices are
+    /// computing. Sent also when that is nothing, for the coordinator waits.
+    Held {
+        /// The job.
+        job: JobId,
+        /// The epoch that it answers.
+        epoch: Epoch,
+        /// One entry a device.
+        leases: Vec<HeldLease>,
+    },
+    /// Coordinator to backup, and any holder to whoever asked: a copy without
+    /// its blocks. A backup answers with `CopyState` once it is stored.
+    CopyHead {
+        /// The job.
+        job: JobId,
+        /// Counts up with each change at the sender; the answer names it.
+        number: u64,
+        /// The copy.
+        head: Box<CopyHead>,
+    },
+    /// The same for one block, its bytes behind the envelope.
+    CopyBlock {
+        /// The job.
+        job: JobId,
+        /// The sender's epoch.
+        epoch: Epoch,
+        /// The block.
+        done: DoneBlock,
+        /// The tally of the epoch in which it was counted.
+        tally: Tally,
+        /// Length of its bytes.
+        bytes: u64,
+    },
+    /// A holder to the coordinator: what is stored there. Sent unasked when
+    /// the coordinator is new to it or is back.
+    CopyState {
+        /// The job.
+        job: JobId,
+        /// The highest epoch that the sender knows; the coordinator of a
+        /// smaller one steps down.
+        epoch: Epoch,
+        /// The last head that it stored of those that this coordinator numbered.
+        head: u64,
+        /// True when its inputs are stored as well.
+        has_inputs: bool,
+        /// The end is, if the job has ended.
+        has_end: bool,
+        /// The blocks that are stored.
+        blocks: BlockSet,
+        /// True when `blocks` are all of them, false when they are news only.
+        is_all: bool,
+    },
+    /// A candidate, or a coordinator that lacks blocks, to a holder: send what
+    /// I do not have, then your state.
+    CopyRequest {
+        /// The job.
+        job: JobId,
+        /// The epoch that the sender stands for or leads.
+        epoch: Epoch,
+        /// What it has.
+        have: BlockSet,
+    },
+    /// A holder to the holders with higher ids: the coordinator is gone. Who
+    /// gets it answers and stands itself, or refuses.
+    Election {
+        /// The job.
+        job: JobId,
+        /// The epoch whose coordinator is missed.
+        epoch: Epoch,
+    },
+    /// A holder to one that stands for election.
+    Refused {
+        /// The job.
+        job: JobId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A coordinator that leaves on purpose, to its backups: elect another.
+    Resign {
+        /// The job.
+        job: JobId,
+        /// The epoch that ends.
+        epoch: Epoch,
+    },
+    /// The time to live of a job was over before the receiver came back to speak
+    /// of it.
+    Expired {
+        /// The job.
+        job: JobId,
+    },
+    /// The sender's link to a node broke: does it still answer to you?
+    Missing {
+        /// The node.
+        node: NodeId,
+    },
+    /// The answer: whether the sender has a link to it that works.
+    Seen {
+        /// The node.
+        node: NodeId,
+        /// Whether it answers.
+        alive: bool,
     },
     /// Somebody cancels a job at another node.
     Cancel {

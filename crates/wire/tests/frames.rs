@@ -4,15 +4,16 @@
 #[path = "golden/samples.rs"]
 mod samples;
 
-use proptest::collection::vec;
+use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 use wire::{
-    Acquaintance, Arithmetic, BlockIndex, BlockProof, BlockTask, BrowserStatus, Chunk, ChunkHash,
-    Epoch, Exchange, JobId, JobOptions, JobStatus, JobSummary, NodeId, NodeStatus,
-    PROTOCOL_VERSION, PageMessage, PageStatus, PeerMessage, Seed, Shape, Spread, TaskInput,
-    WorkerId, WorkerKind, decode_page_frame, decode_peer_frame, encode_page_frame,
-    encode_peer_frame,
+    Acquaintance, Arithmetic, BlockIndex, BlockProof, BlockSet, BlockTask, BrowserStatus, Chunk,
+    ChunkHash, CopyHead, CutShape, DoneBlock, Ended, Ending, Epoch, Exchange, HeldBlock, HeldLease,
+    JobId, JobOptions, JobRecord, JobStatus, JobSummary, Leadership, MatrixSource, NodeId,
+    NodeStatus, PROTOCOL_VERSION, PageMessage, PageStatus, PeerMessage, Refusal, Seed, Shape,
+    Spread, Tally, TaskInput, WorkerId, WorkerKind, decode_page_frame, decode_peer_frame,
+    encode_page_frame, encode_peer_frame,
 };
 
 /// Times and speeds. JSON has no infinity, and these are finite; nor are their
@@ -178,6 +179,98 @@ fn summary() -> impl Strategy<Value = JobSummary> {
     )
 }
 
+fn tally() -> impl Strategy<Value = Tally> {
+    any::<[u64; 3]>().prop_map(|[computed, rejected, reassigned]| Tally {
+        computed,
+        rejected,
+        reassigned,
+    })
+}
+
+fn done() -> impl Strategy<Value = DoneBlock> {
+    let ids = (block(), hash(), worker(), epoch(), kind());
+    let numbers = (number(), any::<u64>(), any::<u32>());
+    (ids, [text(), text()], numbers).prop_map(
+        |(
+            (block, hash, worker, epoch, kind),
+            [name, device],
+            (compute_ms, operations, counted),
+        )| {
+            DoneBlock {
+                block,
+                hash,
+                worker,
+                kind,
+                name,
+                device,
+                compute_ms,
+                operations,
+                epoch,
+                counted,
+            }
+        },
+    )
+}
+
+fn block_set() -> impl Strategy<Value = BlockSet> {
+    btree_set(any::<u32>(), 0..20).prop_map(|blocks| blocks.into_iter().map(BlockIndex).collect())
+}
+
+fn head() -> impl Strategy<Value = CopyHead> {
+    let source = || {
+        prop_oneof![
+            any::<u64>().prop_map(|seed| MatrixSource::Random(Seed(seed))),
+            vec(hash(), 0..4).prop_map(MatrixSource::Chunks),
+        ]
+    };
+    let ended =
+        (text(), any::<u64>(), number()).prop_map(|(reason, at_unix_ms, elapsed_ms)| Ended {
+            ending: Ending::Failed(reason),
+            at_unix_ms,
+            elapsed_ms,
+        });
+    let leadership =
+        (epoch(), any::<u64>(), vec(node(), 0..4)).prop_map(|(epoch, version, backups)| {
+            Leadership {
+                epoch,
+                version,
+                backups,
+            }
+        });
+    let fixed = (summary(), source(), source(), node(), any::<[u32; 2]>());
+    (
+        fixed,
+        leadership,
+        vec((epoch(), tally()), 0..4),
+        option::of(ended),
+        any::<u64>(),
+    )
+        .prop_map(
+            |((summary, a, b, origin, [rows, cols]), leadership, tallies, ended, age_ms)| {
+                CopyHead {
+                    record: JobRecord {
+                        id: summary.id,
+                        shape: summary.shape,
+                        options: summary.options,
+                        cut: CutShape {
+                            rows_per_block: rows,
+                            cols_per_block: cols,
+                        },
+                        a,
+                        b,
+                        origin,
+                        submitted_at_unix_ms: summary.submitted_at_unix_ms,
+                        idempotency_key: summary.idempotency_key,
+                    },
+                    leadership,
+                    tallies,
+                    ended,
+                    age_ms,
+                }
+            },
+        )
+}
+
 fn peer_message() -> impl Strategy<Value = PeerMessage> {
     let acquaintance =
         (node(), vec(text(), 0..3)).prop_map(|(node, addresses)| Acquaintance { node, addresses });
@@ -221,7 +314,71 @@ fn peer_message() -> impl Strategy<Value = PeerMessage> {
                 counted,
             }
         });
+    let held = (job(), epoch(), vec((exchange(), vec(block(), 0..9)), 0..4)).prop_map(
+        |(job, epoch, leases)| PeerMessage::Held {
+            job,
+            epoch,
+            leases: leases
+                .into_iter()
+                .map(|(exchange, blocks)| HeldLease { exchange, blocks })
+                .collect(),
+        },
+    );
+    let copied = (job(), epoch(), done(), tally(), any::<u64>()).prop_map(
+        |(job, epoch, done, tally, bytes)| PeerMessage::CopyBlock {
+            job,
+            epoch,
+            done,
+            tally,
+            bytes,
+        },
+    );
+    let state = (
+        job(),
+        epoch(),
+        any::<u64>(),
+        any::<[bool; 3]>(),
+        block_set(),
+    )
+        .prop_map(
+            |(job, epoch, head, [has_inputs, has_end, is_all], blocks)| PeerMessage::CopyState {
+                job,
+                epoch,
+                head,
+                has_inputs,
+                has_end,
+                blocks,
+                is_all,
+            },
+        );
+    let refused = (
+        job(),
+        prop_oneof![
+            Just(Refusal::HigherStands),
+            epoch().prop_map(Refusal::CoordinatorLives)
+        ],
+    )
+        .prop_map(|(job, refusal)| PeerMessage::Refused { job, refusal });
     prop_oneof![
+        held,
+        (job(), any::<u64>(), head()).prop_map(|(job, number, head)| PeerMessage::CopyHead {
+            job,
+            number,
+            head: Box::new(head),
+        }),
+        copied,
+        state,
+        (job(), epoch(), block_set()).prop_map(|(job, epoch, have)| PeerMessage::CopyRequest {
+            job,
+            epoch,
+            have
+        }),
+        (job(), epoch()).prop_map(|(job, epoch)| PeerMessage::Election { job, epoch }),
+        refused,
+        (job(), epoch()).prop_map(|(job, epoch)| PeerMessage::Resign { job, epoch }),
+        job().prop_map(|job| PeerMessage::Expired { job }),
+        node().prop_map(|node| PeerMessage::Missing { node }),
+        (node(), any::<bool>()).prop_map(|(node, alive)| PeerMessage::Seen { node, alive }),
         any::<u64>().prop_map(|sequence| PeerMessage::Heartbeat { sequence }),
         node_status().prop_map(PeerMessage::Status),
         vec(acquaintance, 0..4).prop_map(PeerMessage::Acquaintances),
@@ -274,6 +431,12 @@ fn page_message() -> impl Strategy<Value = PageMessage> {
             }
         });
     prop_oneof![
+        vec((job(), block()), 0..9).prop_map(|blocks| PageMessage::Holding {
+            blocks: blocks
+                .into_iter()
+                .map(|(job, block)| HeldBlock { job, block })
+                .collect(),
+        }),
         hello,
         welcome,
         vec(text(), 0..3).prop_map(|nodes| PageMessage::Nodes { nodes }),
@@ -354,4 +517,25 @@ proptest! {
         let pages = samples::page_samples();
         let _ = decode_page_frame(&damage(encode_page_frame(&which.get(&pages).1, &[])));
     }
+}
+
+#[test]
+fn a_set_of_blocks_that_overlaps_or_falls_is_no_set() {
+    let read = |runs: &[(u32, u32)]| {
+        let text = serde_json::json!({ "runs": runs }).to_string();
+        serde_json::from_str::<BlockSet>(&text)
+    };
+    assert!(read(&[(0, 3), (4, 2)]).is_ok());
+    for bad in [
+        &[(0, 3), (3, 2)][..],
+        &[(0, 3), (1, 1)],
+        &[(5, 1), (0, 1)],
+        &[(0, 0)],
+        &[(u32::MAX, 1), (u32::MAX, 1)],
+    ] {
+        assert!(read(bad).is_err(), "{bad:?}");
+    }
+    let set: BlockSet = [1, 2, 5].map(BlockIndex).into_iter().collect();
+    let held = (0..8).filter(|block| set.contains(BlockIndex(*block)));
+    assert_eq!(held.collect::<Vec<_>>(), [1, 2, 5]);
 }

@@ -60,7 +60,7 @@ fn page_frames_have_the_bytes_of_this_protocol_version() {
 
 #[test]
 fn the_golden_files_belong_to_this_protocol_version() {
-    assert_eq!(PROTOCOL_VERSION, 1, "write golden/*.txt anew");
+    assert_eq!(PROTOCOL_VERSION, 2, "write golden/*.txt anew");
 }
 
 #[test]
@@ -97,6 +97,17 @@ fn every_variant_has_a_golden_frame() {
             PeerMessage::Drop { .. } => "Drop",
             PeerMessage::Result { .. } => "Result",
             PeerMessage::Counted { .. } => "Counted",
+            PeerMessage::Held { .. } => "Held",
+            PeerMessage::CopyHead { .. } => "CopyHead",
+            PeerMessage::CopyBlock { .. } => "CopyBlock",
+            PeerMessage::CopyState { .. } => "CopyState",
+            PeerMessage::CopyRequest { .. } => "CopyRequest",
+            PeerMessage::Election { .. } => "Election",
+            PeerMessage::Refused { .. } => "Refused",
+            PeerMessage::Resign { .. } => "Resign",
+            PeerMessage::Expired { .. } => "Expired",
+            PeerMessage::Missing { .. } => "Missing",
+            PeerMessage::Seen { .. } => "Seen",
             PeerMessage::Cancel { .. } => "Cancel",
             PeerMessage::ChunkRequest { .. } => "ChunkRequest",
             PeerMessage::Chunk { .. } => "Chunk",
@@ -113,6 +124,7 @@ fn every_variant_has_a_golden_frame() {
             PageMessage::Status { .. } => "Status",
             PageMessage::Task { .. } => "Task",
             PageMessage::Drop { .. } => "Drop",
+            PageMessage::Holding { .. } => "Holding",
             PageMessage::ChunkRequest { .. } => "ChunkRequest",
             PageMessage::Chunk { .. } => "Chunk",
             PageMessage::ChunkMissing { .. } => "ChunkMissing",

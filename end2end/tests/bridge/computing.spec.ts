@@ -2,6 +2,7 @@
 
 import type { Page } from '@playwright/test';
 import { bytesOf, textbookProduct } from '../../support/matrix';
+import { PROTOCOL_VERSION } from '../../support/mock_node';
 import { blake3, seededMatrix } from '../../support/plain_scripts';
 import { expect, expectSameBits, resultOf, seededTask, stateOf, StoredProduct, test, type Bench } from './bridge';
 
@@ -185,7 +186,7 @@ async function welcomeNothing(page: Page, before: number, now: () => number): Pr
 test('the speed is measured and told', async ({ page, node, open }) => {
   const link = await open(page);
   const first = link.received[0].message;
-  expect(first).toMatchObject({ type: 'hello', protocol: 1 });
+  expect(first).toMatchObject({ type: 'hello', protocol: PROTOCOL_VERSION });
   expect(first.worker).toMatch(/^[0-9a-f]{32}$/);
   expect(first.status).toEqual({
     device: expect.stringMatching(/^Chromium \d+, Linux$/),

@@ -58,14 +58,14 @@ pub struct ServeArgs {
     /// From lease to result; then the block goes to another worker [default: 30000]
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=86_400_000))]
     pub block_timeout_ms: Option<u64>,
-    /// Wait for a higher node's answer before claiming victory; without effect yet [default: 300]
+    /// Wait for a higher node's answer before claiming victory [default: 300]
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub election_timeout_ms: Option<u64>,
     /// How long a finished job and its result are kept [default: 7200]
     // Ten years at most: what is counted from it stays a time.
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=315_360_000))]
     pub result_ttl_s: Option<u64>,
-    /// Nodes that hold a copy of each job's state; without effect yet [default: 3]
+    /// Nodes that hold a copy of each job's state [default: 3]
     #[arg(long, value_name = "N")]
     pub num_backup_nodes: Option<u32>,
     /// Largest matrix side accepted [default: 20000]

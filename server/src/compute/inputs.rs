@@ -5,9 +5,9 @@ use futures_util::{StreamExt, stream};
 use kernel::cut::Rectangle;
 use kernel::seeded::SeededMatrix;
 use kernel::{Arithmetic, Multiplier, RightFactor};
-use wire::{BlockTask, NodeId, TaskInput};
+use wire::{BlockTask, JobId, NodeId, TaskInput};
 
-use crate::chunks::Chunks;
+use crate::services::Services;
 
 /// How many rows of a seeded factor are made at a time: what is made is packed
 /// while it is still in the cache.
@@ -38,8 +38,8 @@ pub(super) struct RightInput {
 }
 
 impl LeftInput {
-    pub(super) async fn fetch(task: &BlockTask, chunks: &Chunks, from: NodeId) -> Option<Self> {
-        let material = fetch(&task.a, task.rows, task.inner, chunks, from).await?;
+    pub(super) async fn fetch(task: &BlockTask, services: &Services, from: NodeId) -> Option<Self> {
+        let material = fetch(&task.a, (task.rows, task.inner), services, (task.job, from)).await?;
         Some(Self { material })
     }
 
@@ -54,8 +54,8 @@ impl LeftInput {
 }
 
 impl RightInput {
-    pub(super) async fn fetch(task: &BlockTask, chunks: &Chunks, from: NodeId) -> Option<Self> {
-        let material = fetch(&task.b, task.inner, task.cols, chunks, from).await?;
+    pub(super) async fn fetch(task: &BlockTask, services: &Services, from: NodeId) -> Option<Self> {
+        let material = fetch(&task.b, (task.inner, task.cols), services, (task.job, from)).await?;
         Some(Self { material })
     }
 
@@ -94,10 +94,9 @@ impl RightInput {
 
 async fn fetch(
     input: &TaskInput,
-    rows: u32,
-    cols: u32,
-    chunks: &Chunks,
-    from: NodeId,
+    (rows, cols): (u32, u32),
+    services: &Services,
+    (job, from): (JobId, NodeId),
 ) -> Option<Material> {
     match input {
         TaskInput::Random {
@@ -121,7 +120,10 @@ async fn fetch(
         }
         TaskInput::Chunks { chunks: list } => {
             let mut arriving = stream::iter(list.clone())
-                .map(|chunk| async move { (chunk, chunks.get(chunk.hash, &[from]).await) })
+                .map(|chunk| async move {
+                    let holders = async || services.holders(job, Some(from)).await;
+                    (chunk, services.chunks.get(chunk.hash, holders).await)
+                })
                 .buffered(CHUNKS_AT_ONCE);
             let mut fetched = Vec::with_capacity(list.len());
             let mut found_rows = 0;

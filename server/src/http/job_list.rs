@@ -64,7 +64,7 @@ async fn all_jobs(services: &Services, selection: Selection) -> Result<Vec<JobVi
             let mut others: BTreeMap<NodeId, Vec<JobSummary>> = BTreeMap::new();
             for summary in node.jobs() {
                 // What is led here is shown whole, whoever is named as its leader.
-                if node.coordinator(summary.id).is_none() {
+                if !node.answers_for(summary.id) {
                     others
                         .entry(summary.epoch.coordinator)
                         .or_default()
@@ -119,7 +119,7 @@ async fn own_jobs(services: &Services, selection: Selection) -> Result<Vec<JobVi
         let led = node
             .jobs()
             .into_iter()
-            .filter(|job| node.coordinator(job.id).is_some());
+            .filter(|job| node.answers_for(job.id));
         let wanted = led.filter(|job| selection.status.is_none_or(|status| status == job.status));
         wanted
             .map(|job| job.id)

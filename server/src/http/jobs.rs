@@ -28,16 +28,11 @@ pub(super) async fn show(
 ) -> Result<Response, ApiProblem> {
     let wait = Parameters::of(&request.uri)?.read("wait", "seconds, such as 30", seconds)?;
     let wait = wait.unwrap_or_default();
-    if let Some(node) = at_coordinator(&services, job, &request.headers).await? {
-        let question = Question::same_as(&request, wait);
-        return Ok(forward::forward(&services, node, &question).await?);
+    if is_forwarded(&request.headers) {
+        at_coordinator(&services, job, &request.headers).await?;
+        return Ok(Json(jobs::view_here(&services, job).await?).into_response());
     }
-    let view = if wait.is_zero() {
-        jobs::view_here(&services, job).await?
-    } else {
-        jobs::view_when_ended(&services, job, wait).await?
-    };
-    Ok(Json(view).into_response())
+    Ok(Json(jobs::view_after(&services, job, wait).await?).into_response())
 }
 
 /// `DELETE /api/v1/jobs/ID`
@@ -50,7 +45,7 @@ pub(super) async fn cancel(
         let question = Question::same_as(&request, Duration::ZERO);
         return Ok(forward::forward(&services, node, &question).await?);
     }
-    Ok(Json(jobs::cancel(&services, job).await?).into_response())
+    Ok(Json(jobs::cancel_here(&services, job).await?).into_response())
 }
 
 /// `GET /api/v1/jobs/ID/blocks`: which block is where and who computed it. Our
@@ -64,7 +59,7 @@ pub(super) async fn blocks(
         let question = Question::same_as(&request, Duration::ZERO);
         return Ok(forward::forward(&services, node, &question).await?);
     }
-    Ok(Json(jobs::blocks(&services, job).await?).into_response())
+    Ok(Json(jobs::blocks_here(&services, job).await?).into_response())
 }
 
 /// The other node that answers for a job; `None` when it is this one.
@@ -75,10 +70,40 @@ pub(super) async fn at_coordinator(
 ) -> Result<Option<NodeId>, Problem> {
     match jobs::locate(services, job).await? {
         Place::Here => Ok(None),
-        // The asking node will hear who coordinates by now.
-        Place::At(node) if is_forwarded(headers) => Err(forward::away(node, "")),
+        Place::At(node) if is_forwarded(headers) => {
+            // Whoever asked believes that this node knows; a copy does, though
+            // its coordinator knows better.
+            let look = move |own: &cluster::Node, _| own.replica(job).is_some();
+            if services.driver.look(look).await? {
+                Ok(None)
+            } else {
+                Err(forward::away(node, ""))
+            }
+        }
         Place::At(node) => Ok(Some(node)),
     }
+}
+
+/// Lets the first holder answer that can: one may have damaged bytes, another
+/// may not have all of them yet. `None` when nobody else has a copy.
+pub(super) async fn from_any_holder(
+    services: &Services,
+    job: JobId,
+    question: &Question,
+) -> Option<Result<Response, Problem>> {
+    let mut first = None;
+    for node in services.holders(job, None).await {
+        let answer = forward::forward(services, node, question).await;
+        let is_in_vain = match &answer {
+            Ok(answer) => matches!(answer.status().as_u16(), 404 | 409 | 500..),
+            Err(_) => true,
+        };
+        if !is_in_vain {
+            return Some(answer);
+        }
+        first.get_or_insert(answer);
+    }
+    first
 }
 
 fn seconds(text: &str) -> Option<Duration> {

@@ -10,12 +10,13 @@ use kernel::format::OutputFormat;
 use wire::{JobId, Problem};
 
 use super::Api;
-use super::forward::{self, Question};
-use super::jobs::at_coordinator;
+use super::forward::{Question, is_forwarded};
+use super::jobs::{at_coordinator, from_any_holder};
 use super::negotiation::output_format;
 use super::parameters::{JobPath, Parameters};
 use super::problem::ApiProblem;
 use crate::jobs::matrices::{self, InputName};
+use crate::jobs::unknown;
 use crate::matrix_rows::MatrixRows;
 use crate::matrix_rows::stream::{self, MatrixBody};
 use crate::services::Services;
@@ -59,10 +60,21 @@ pub(super) async fn corner(
         .read("side", "a whole number", |text| text.parse().ok())?
         .unwrap_or(15);
     let question = Question::same_as(&request, std::time::Duration::ZERO);
-    if let Some(node) = at_coordinator(&api.services, job, &request.headers).await? {
-        return Ok(forward::forward(&api.services, node, &question).await?);
+    let services = &api.services;
+    if at_coordinator(services, job, &request.headers)
+        .await?
+        .is_some()
+    {
+        let answer = from_any_holder(services, job, &question).await;
+        return Ok(answer.unwrap_or_else(|| Err(unknown(&job.to_string())))?);
     }
-    let preview = matrices::preview_here(&api.services, job, side).await?;
+    let preview = match matrices::preview_here(services, job, side).await {
+        Err(problem) if is_bad_copy(&problem, &request) => {
+            let answer = from_any_holder(services, job, &question).await;
+            return Ok(answer.unwrap_or(Err(problem))?);
+        }
+        preview => preview?,
+    };
     Ok(Json(preview).into_response())
 }
 
@@ -98,12 +110,25 @@ async fn send(
     // A format that nobody can send is refused before anything is looked for.
     let parameters = Parameters::of(&request.uri)?;
     let format = output_format(&parameters, &request.headers)?;
-    if let Some(node) = at_coordinator(services, job, &request.headers).await? {
-        let question = Question::same_as(request, std::time::Duration::ZERO);
-        return Ok(forward::forward(services, node, &question).await?);
+    let question = Question::same_as(request, std::time::Duration::ZERO);
+    if at_coordinator(services, job, &request.headers)
+        .await?
+        .is_some()
+    {
+        let answer = from_any_holder(services, job, &question).await;
+        return Ok(answer.unwrap_or_else(|| Err(unknown(&job.to_string())))?);
     }
-    let matrix = wanted.open(services, job).await?;
-    let MatrixBody { body, length } = stream::open(services.clone(), matrix, format).await?;
+    let opened = match wanted.open(services, job).await {
+        Ok(matrix) => stream::open(services.clone(), matrix, format).await,
+        Err(problem) => Err(problem),
+    };
+    let MatrixBody { body, length } = match opened {
+        Err(problem) if is_bad_copy(&problem, request) => {
+            let answer = from_any_holder(services, job, &question).await;
+            return Ok(answer.unwrap_or(Err(problem))?);
+        }
+        opened => opened?,
+    };
     let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
@@ -126,6 +151,11 @@ async fn send(
         );
     }
     Ok(response)
+}
+
+/// Whether another holder may give what the copy here does not.
+fn is_bad_copy(problem: &Problem, request: &Parts) -> bool {
+    problem.status >= 500 && !is_forwarded(&request.headers)
 }
 
 fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {

@@ -28,12 +28,35 @@ pub(crate) async fn preview(
     side: u32,
 ) -> Result<ResultPreview, Problem> {
     match locate(services, job).await? {
-        Place::Here => preview_here(services, job, side).await,
+        Place::Here => match preview_here(services, job, side).await {
+            Err(problem) if problem.status >= 500 => {
+                preview_elsewhere(services, job, side, problem).await
+            }
+            preview => preview,
+        },
         Place::At(node) => {
-            let question = Question::read(format!("{}/result/corner?side={side}", path_of(job)));
-            ask_coordinator(services, node, question).await
+            let away = crate::http::forward::away(node, "");
+            preview_elsewhere(services, job, side, away).await
         }
     }
+}
+
+/// The same from the first other holder that can give it.
+async fn preview_elsewhere(
+    services: &Services,
+    job: JobId,
+    side: u32,
+    problem: Problem,
+) -> Result<ResultPreview, Problem> {
+    let mut first = None;
+    for node in services.holders(job, None).await {
+        let question = Question::read(format!("{}/result/corner?side={side}", path_of(job)));
+        match ask_coordinator(services, node, question).await {
+            Ok(preview) => return Ok(preview),
+            Err(problem) => first.get_or_insert(problem),
+        };
+    }
+    Err(first.unwrap_or(problem))
 }
 
 /// The upper left corner of a result that is here.
@@ -67,8 +90,7 @@ pub(crate) async fn preview_here(
 /// The result of a complete job that this node answers for.
 pub(crate) async fn result_here(services: &Services, job: JobId) -> Result<MatrixRows, Problem> {
     let look = move |node: &Node, _| {
-        let coordinator = node.coordinator(job)?;
-        let (replica, cut) = (coordinator.replica(), *coordinator.cut());
+        let (replica, cut) = (node.replica(job)?, *node.cut(job)?);
         Some((replica.status(), replica.done.len(), cut))
     };
     let (status, done, cut) = services
@@ -99,13 +121,12 @@ pub(crate) async fn input_here(
     name: InputName,
 ) -> Result<MatrixRows, Problem> {
     let look = move |node: &Node, _| {
-        let coordinator = node.coordinator(job)?;
-        let record = &coordinator.replica().record;
+        let record = &node.replica(job)?.record;
         let source = match name {
             InputName::A => record.a.clone(),
             InputName::B => record.b.clone(),
         };
-        Some((record.shape, source, *coordinator.cut()))
+        Some((record.shape, source, *node.cut(job)?))
     };
     let (shape, source, cut) = services
         .driver
@@ -120,10 +141,10 @@ pub(crate) async fn input_here(
     match (source, name) {
         (MatrixSource::Random(seed), _) => Ok(MatrixRows::seeded(seed, rows, cols)),
         (MatrixSource::Chunks(hashes), InputName::A) => {
-            MatrixRows::chunks(rows, cols, &cut.all_left_chunks(), &hashes)
+            MatrixRows::chunks(job, (rows, cols), &cut.all_left_chunks(), &hashes)
         }
         (MatrixSource::Chunks(hashes), InputName::B) => {
-            MatrixRows::chunks(rows, cols, &cut.all_right_chunks(), &hashes)
+            MatrixRows::chunks(job, (rows, cols), &cut.all_right_chunks(), &hashes)
         }
     }
 }

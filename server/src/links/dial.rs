@@ -1,14 +1,15 @@
 //! Opens links: to nodes that were discovered, that other nodes told of, that
 //! were given at start, or that a person typed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use cluster::Input;
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -34,8 +35,10 @@ const TYPED_AT_ONCE_MAX: usize = 4;
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// A lost peer is looked for this often; later it has to be heard of again.
+/// A lost peer is looked for this often at first, and then at leisure for as
+/// long as this node remembers it.
 const LOST_TRIES: u32 = 30;
+const LOST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Nodes whose addresses are remembered.
 const KNOWN_MAX: usize = 1024;
@@ -84,6 +87,9 @@ pub enum DialError {
     /// Nothing listens there, or nothing answers.
     #[error("no node answers there: is it running, and does its firewall let the port through?")]
     Unreachable,
+    /// The machine is there, and nothing listens.
+    #[error("nothing listens there: is the node running, and on that port?")]
+    Refused,
     /// It answers, but not as it should.
     #[error("{0}")]
     Handshake(#[from] HandshakeError),
@@ -108,7 +114,8 @@ struct Dialler {
     services: Services,
     identity: Identity,
     known: Arc<Mutex<BTreeMap<NodeId, Vec<String>>>>,
-    under_way: Arc<Mutex<BTreeSet<NodeId>>>,
+    /// Nodes that are dialled, each with what ends the pause before the next try.
+    under_way: Arc<Mutex<BTreeMap<NodeId, Arc<Notify>>>>,
     typed: Arc<Semaphore>,
 }
 
@@ -131,10 +138,10 @@ pub async fn run(
             DialRequest::Known { peer, addresses } => {
                 dialler.remember(peer, addresses);
                 if !dialler.services.links.is_open(peer) {
-                    dialler.start(peer, 1);
+                    dialler.start(peer, Patience::Once);
                 }
             }
-            DialRequest::Lost { peer } => dialler.start(peer, LOST_TRIES),
+            DialRequest::Lost { peer } => dialler.start(peer, Patience::Endless),
             DialRequest::Always { address } => {
                 tokio::spawn(async move { dialler.keep_linked(&address).await });
             }
@@ -146,6 +153,13 @@ pub async fn run(
             }
         }
     }
+}
+
+/// How long a node is dialled that does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    Once,
+    Endless,
 }
 
 impl Dialler {
@@ -162,17 +176,20 @@ impl Dialler {
     }
 
     /// Dials a node in a task of its own, unless one does so already.
-    fn start(&self, peer: NodeId, tries: u32) {
+    fn start(&self, peer: NodeId, patience: Patience) {
         let mut under_way = self
             .under_way
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if !under_way.insert(peer) {
+        if let Some(news) = under_way.get(&peer) {
+            news.notify_one();
             return;
         }
+        let news = Arc::new(Notify::new());
+        under_way.insert(peer, Arc::clone(&news));
         let dialler = self.clone();
         tokio::spawn(async move {
-            dialler.dial_known(peer, tries).await;
+            dialler.dial_known(peer, patience, &news).await;
             dialler
                 .under_way
                 .lock()
@@ -181,23 +198,71 @@ impl Dialler {
         });
     }
 
-    async fn dial_known(&self, peer: NodeId, tries: u32) {
+    /// A node that dialled this one has said where it is found.
+    async fn learn_addresses(&self, peer: NodeId) {
+        if !self.addresses_of(peer).is_empty() {
+            return;
+        }
+        let look = move |node: &cluster::Node, _| {
+            let mut peers = node.membership().peers();
+            let (_, known) = peers.find(|(id, _)| *id == peer)?;
+            Some(known.status.as_ref()?.addresses.clone())
+        };
+        if let Ok(Some(addresses)) = self.services.driver.look(look).await {
+            self.remember(peer, addresses);
+        }
+    }
+
+    async fn dial_known(&self, peer: NodeId, patience: Patience, news: &Notify) {
+        self.learn_addresses(peer).await;
         let mut pause = PAUSE_FIRST;
-        for _ in 0..tries {
-            for address in self.addresses_of(peer) {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let mut refusals = 0;
+            let addresses = self.addresses_of(peer);
+            for address in &addresses {
                 if self.services.links.is_open(peer) {
                     return;
                 }
                 let Ok(address) = address.parse::<SocketAddr>() else {
                     continue;
                 };
-                if is_local(address.ip()) && self.dial(address).await.is_ok() {
-                    return;
+                if is_local(address.ip()) {
+                    match self.dial(address).await {
+                        Ok(_) => return,
+                        Err(DialError::Refused) => refusals += 1,
+                        Err(_) => {}
+                    }
                 }
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
+            if refusals > 0 && refusals == addresses.len() {
+                // Its machine is there and nothing listens: the process ended.
+                self.services.driver.tell(Input::Refused { peer }).await;
+            }
+            if patience == Patience::Once || !self.is_missed(peer).await {
+                return;
+            }
+            if timeout(pause, news.notified()).await.is_ok() {
+                // It was heard of, or came and is lost once more.
+                (tries, pause) = (0, PAUSE_FIRST);
+            } else if tries < LOST_TRIES {
+                pause = (pause * 2).min(PAUSE_MAX);
+            } else {
+                pause = LOST_PAUSE;
+            }
         }
+    }
+
+    /// Whether a node should be linked: it is remembered, and did not leave on
+    /// purpose.
+    async fn is_missed(&self, peer: NodeId) -> bool {
+        let look = move |node: &cluster::Node, _| {
+            let mut peers = node.membership().peers();
+            let known = peers.find(|(id, _)| *id == peer);
+            known.is_some_and(|(_, known)| !known.has_left())
+        };
+        !self.services.links.is_open(peer) && self.services.driver.look(look).await.unwrap_or(true)
     }
 
     async fn keep_linked(&self, address: &str) {
@@ -233,7 +298,9 @@ impl Dialler {
         let found = timeout_at(deadline, local_addresses(address)).await;
         let address = found.unwrap_or(Err(DialError::Name))?.first;
         let socket = timeout_at(deadline, connect(address)).await;
-        let socket = socket.ok().flatten().ok_or(DialError::Unreachable)?;
+        let socket = socket.unwrap_or(Err(DialError::Unreachable));
+        // To a person it is all one.
+        let socket = socket.map_err(|_| DialError::Unreachable)?;
         let dialler = self.clone();
         // A task, because a handshake that ends just after the deadline has
         // entered its link and must not be dropped in the middle of that. It
@@ -268,7 +335,7 @@ impl Dialler {
 
     async fn dial(&self, address: SocketAddr) -> Result<NodeId, DialError> {
         let socket = tokio::time::timeout(CONNECT_TIMEOUT, connect(address)).await;
-        let socket = socket.ok().flatten().ok_or(DialError::Unreachable)?;
+        let socket = socket.unwrap_or(Err(DialError::Unreachable))?;
         Ok(peer::open(&self.services, &self.identity, socket, true).await?)
     }
 }
@@ -310,9 +377,13 @@ async fn local_addresses(address: &str) -> Result<LocalAddresses, DialError> {
     LocalAddresses::among(found.map_err(|_| DialError::Name)?.collect())
 }
 
-async fn connect(address: SocketAddr) -> Option<Socket> {
-    let stream = TcpStream::connect(address).await.ok()?;
-    stream.set_nodelay(true).ok()?;
+async fn connect(address: SocketAddr) -> Result<Socket, DialError> {
+    let stream = TcpStream::connect(address).await;
+    let stream = stream.map_err(|error| match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => DialError::Refused,
+        _ => DialError::Unreachable,
+    })?;
+    let _ = stream.set_nodelay(true);
     let config = WebSocketConfig::default()
         .max_message_size(Some(FRAME_BYTES_MAX))
         .max_frame_size(Some(FRAME_BYTES_MAX));
@@ -320,8 +391,8 @@ async fn connect(address: SocketAddr) -> Option<Socket> {
     let stream = MaybeTlsStream::Plain(stream);
     let (socket, _) = client_async_with_config(url, stream, Some(config))
         .await
-        .ok()?;
-    Some(Socket::dialled(socket))
+        .map_err(|_| DialError::Unreachable)?;
+    Ok(Socket::dialled(socket))
 }
 
 /// Addresses that belong to the local network or to this machine.

@@ -1,8 +1,10 @@
 //! The socket of a page that computes: frames on one side, the device's
 //! commands on the other.
 //!
-//! The page is not trusted. It may send results only of blocks that it was
-//! given, of the right length; anything else closes its socket with a reason.
+//! The page is not trusted. It may send results of blocks that it was given here
+//! or says that it brought along from another node, of the right length, and what
+//! they are worth is decided as for any device; what is no message closes its
+//! socket with a reason.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,6 +45,9 @@ const CHUNKS_AT_ONCE_MAX: usize = 4;
 
 /// Chunk requests of one page that may wait. It asks for a few at a time.
 const CHUNKS_WAITING_MAX: usize = 256;
+
+/// Blocks that a page may say it holds: twice as many as its queue takes.
+const BLOCKS_HELD_MAX: usize = 160;
 
 /// Text that a page says of itself is shown to others: so much of it.
 const DEVICE_CHARS_MAX: usize = 80;
@@ -289,6 +294,15 @@ impl PageLink {
         let (message, payload) = decode_page_frame(frame).map_err(|error| error.to_string())?;
         match message {
             PageMessage::Status { status } => self.status = Some(status),
+            PageMessage::Holding { blocks } => {
+                let worker = self.worker;
+                let blocks = blocks.into_iter().take(BLOCKS_HELD_MAX);
+                let blocks = blocks.map(|held| (held.job, held.block)).collect();
+                self.services
+                    .driver
+                    .tell(Input::WorkerHolds { worker, blocks })
+                    .await;
+            }
             PageMessage::ChunkRequest { hash } => self.send_chunk(hash)?,
             PageMessage::GiveBack { job, block, reason } => {
                 tracing::debug!(worker = %self.worker, %job, %block, reason, "a page gave a block back");
@@ -327,14 +341,10 @@ impl PageLink {
         if self.chunk_tasks.len() >= CHUNKS_WAITING_MAX {
             return Err("too many chunk requests at once".to_owned());
         }
-        let holders: Vec<NodeId> = self
-            .given
-            .values()
-            .filter(|given| given.chunks.contains(&hash))
-            .map(|given| given.coordinator)
-            .take(1)
-            .collect();
-        let (chunks, frames) = (self.services.chunks.clone(), self.frames.clone());
+        let mut given = self.given.iter();
+        let named = given.find(|(_, given)| given.chunks.contains(&hash));
+        let named = named.map(|((job, _), given)| (*job, given.coordinator));
+        let (services, frames) = (self.services.clone(), self.frames.clone());
         let places = Arc::clone(&self.chunk_places);
         // The place is waited for in the task: the socket's loop must go on, for
         // it is what empties the queue that the tasks before this one fill.
@@ -344,10 +354,12 @@ impl PageLink {
             };
             // Only what a task of this page names: a page cannot ask this node
             // for whatever it stores.
-            let found = if holders.is_empty() {
-                None
-            } else {
-                chunks.get(hash, &holders).await
+            let found = match named {
+                Some((job, coordinator)) => {
+                    let holders = async || services.holders(job, Some(coordinator)).await;
+                    services.chunks.get(hash, holders).await
+                }
+                None => None,
             };
             let frame = match found {
                 Some(bytes) => encode_page_frame(&PageMessage::Chunk { hash }, &bytes),
@@ -366,27 +378,20 @@ impl PageLink {
         mut proof: BlockProof,
         payload: &[u8],
     ) -> Result<(), String> {
-        let Some(given) = self.given.get(&(job, block)) else {
-            // It was taken back while the page computed it: nobody needs it.
-            let message = PageMessage::Counted {
-                job,
-                block,
-                counted: false,
-                rows: 0,
-            };
-            let _ = self
-                .frames
-                .try_send(Bytes::from(encode_page_frame(&message, &[])));
-            return Ok(());
-        };
-        if payload.len() as u64 != given.bytes {
-            let (expected, found) = (given.bytes, payload.len());
+        // A block that was not given over this link was given over an earlier
+        // one, by another node perhaps: its coordinator knows its length.
+        let found = payload.len() as u64;
+        let given = self.given.get(&(job, block));
+        if let Some(expected) = given
+            .map(|given| given.bytes)
+            .filter(|bytes| *bytes != found)
+        {
             return Err(format!(
                 "a result of {expected} bytes was expected, {found} came"
             ));
         }
         let bytes = Bytes::from(with_canonical_nans(payload));
-        proof.bytes = given.bytes;
+        proof.bytes = found;
         let worker = self.worker;
         proof.hash = Some(self.services.results.keep((job, block, worker), bytes));
         self.services

@@ -1,5 +1,7 @@
 //! One link between two nodes, from handshake to end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,7 +9,10 @@ use cluster::Input;
 use futures_util::{SinkExt, Stream, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use wire::{ChunkHash, NodeId, PeerMessage, decode_peer_frame, encode_peer_frame};
+use wire::{
+    BlockIndex, BlockProof, ChunkHash, Exchange, JobId, NodeId, PeerMessage, decode_peer_frame,
+    encode_peer_frame,
+};
 
 use super::handshake::{HandshakeError, shake_hands};
 use super::socket::{Outgoing, Socket, SocketError};
@@ -33,6 +38,10 @@ pub async fn open(
     mut socket: Socket,
     dialled_here: bool,
 ) -> Result<NodeId, HandshakeError> {
+    if services.links.is_closed() {
+        socket.close("this node cannot write to its store").await;
+        return Err(HandshakeError::Silent);
+    }
     let peer = match shake_hands(&mut socket, identity).await {
         Ok(peer) => peer,
         Err(error) => {
@@ -57,6 +66,7 @@ async fn run(services: Services, peer: NodeId, socket: Socket, outbox: Outbox) {
         number,
         urgent,
         results,
+        results_bytes,
         chunks,
         chunk_sender,
         closed,
@@ -67,7 +77,7 @@ async fn run(services: Services, peer: NodeId, socket: Socket, outbox: Outbox) {
         request_receiver,
         chunk_sender,
     ));
-    let writing = tokio::spawn(write(sink, urgent, results, chunks));
+    let writing = tokio::spawn(write(sink, urgent, (results, results_bytes), chunks));
     let reason = tokio::select! {
         reason = read(&services, peer, stream, requests) => reason,
         _ = closed => "closed here".to_owned(),
@@ -76,7 +86,12 @@ async fn run(services: Services, peer: NodeId, socket: Socket, outbox: Outbox) {
     let is_down = services.links.leave(peer, number);
     tracing::info!(%peer, reason, "link closed");
     if is_down {
+        services.chunks.on_link_lost(peer);
         services.driver.tell(Input::LinkDown { peer }).await;
+        if services.links.is_open(peer) {
+            // Another link was told of in between.
+            services.driver.tell(Input::LinkUp { peer }).await;
+        }
         services.links.lost(peer);
     }
     // The writer sends what it has and closes, for its queues end with the link.
@@ -88,14 +103,17 @@ async fn run(services: Services, peer: NodeId, socket: Socket, outbox: Outbox) {
 async fn write(
     mut sink: std::pin::Pin<Box<dyn futures_util::Sink<Outgoing, Error = SocketError> + Send>>,
     mut urgent: mpsc::Receiver<Bytes>,
-    mut results: mpsc::UnboundedReceiver<Bytes>,
+    (mut results, results_bytes): (mpsc::UnboundedReceiver<Bytes>, Arc<AtomicU64>),
     mut chunks: mpsc::Receiver<Bytes>,
 ) {
     loop {
         let frame = tokio::select! {
             biased;
             frame = urgent.recv() => frame,
-            Some(frame) = results.recv() => Some(frame),
+            Some(frame) = results.recv() => {
+                results_bytes.fetch_sub(frame.len() as u64, Ordering::Relaxed);
+                Some(frame)
+            }
             Some(frame) = chunks.recv() => Some(frame),
         };
         let Some(frame) = frame else { break };
@@ -140,7 +158,9 @@ async fn read(
             PeerMessage::Chunk { hash } => services.chunks.on_arrival(hash, Some(payload)),
             PeerMessage::ChunkMissing { hash } => services.chunks.on_arrival(hash, None),
             message => {
-                let message = take_result(services, message, payload);
+                let Some(message) = take_bytes(services, message, payload) else {
+                    continue;
+                };
                 services
                     .driver
                     .tell(Input::Peer {
@@ -153,18 +173,49 @@ async fn read(
     }
 }
 
-/// Keeps the bytes of a result, if they are what their hash says. If not, the
-/// hash is taken off, and the coordinator refuses the result for that.
-fn take_result(services: &Services, message: PeerMessage, payload: Bytes) -> PeerMessage {
-    let PeerMessage::Result {
-        job,
-        block,
-        exchange,
-        mut proof,
-    } = message
-    else {
-        return message;
-    };
+/// Keeps the bytes that come with a message, if they are what their hash says.
+/// A result without its bytes goes on, to be refused; a copy of a block without
+/// them does not, and comes again.
+fn take_bytes(services: &Services, message: PeerMessage, payload: Bytes) -> Option<PeerMessage> {
+    match message {
+        PeerMessage::Result {
+            job,
+            block,
+            exchange,
+            proof,
+        } => Some(take_result(
+            services,
+            (job, block),
+            exchange,
+            proof,
+            payload,
+        )),
+        PeerMessage::CopyBlock {
+            job,
+            ref done,
+            bytes,
+            ..
+        } => {
+            let is_right = bytes == payload.len() as u64 && done.hash == ChunkHash::of(&payload);
+            if is_right {
+                services
+                    .results
+                    .keep((job, done.block, done.worker), payload);
+            }
+            is_right.then_some(message)
+        }
+        other => Some(other),
+    }
+}
+
+/// A result whose bytes are not what its hash says has no hash from here on.
+fn take_result(
+    services: &Services,
+    (job, block): (JobId, BlockIndex),
+    exchange: Exchange,
+    mut proof: BlockProof,
+    payload: Bytes,
+) -> PeerMessage {
     let bytes = payload.len() as u64;
     if proof.bytes != bytes || proof.hash != Some(ChunkHash::of(&payload)) {
         proof.hash = None;

@@ -52,9 +52,6 @@ impl Socket {
     /// A socket that somebody opened to this node.
     pub fn accepted(socket: ws::WebSocket) -> Self {
         let (sink, stream) = socket.split();
-        let sink = sink
-            .sink_map_err(|error| SocketError(error.to_string()))
-            .with(|outgoing| future::ok::<_, SocketError>(to_accepted(outgoing)));
         let stream = stream
             .map_err(|error| SocketError(error.to_string()))
             .try_take_while(|message| future::ok(!matches!(message, ws::Message::Close(_))))
@@ -63,7 +60,7 @@ impl Socket {
                 _ => Bytes::new(),
             });
         Self {
-            sink: Box::pin(sink),
+            sink: frames_into(sink, to_accepted),
             stream: Box::pin(stream),
         }
     }
@@ -71,9 +68,6 @@ impl Socket {
     /// A socket that this node opened.
     pub fn dialled(socket: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Self {
         let (sink, stream) = socket.split();
-        let sink = sink
-            .sink_map_err(|error| SocketError(error.to_string()))
-            .with(|outgoing| future::ok::<_, SocketError>(to_dialled(outgoing)));
         let stream = stream
             .map_err(|error| SocketError(error.to_string()))
             .try_take_while(|message| future::ok(!message.is_close()))
@@ -82,7 +76,7 @@ impl Socket {
                 _ => Bytes::new(),
             });
         Self {
-            sink: Box::pin(sink),
+            sink: frames_into(sink, to_dialled),
             stream: Box::pin(stream),
         }
     }
@@ -92,6 +86,28 @@ impl Socket {
         let _ = self.sink.send(Outgoing::Close(reason.to_owned())).await;
         let _ = self.sink.close().await;
     }
+}
+
+impl From<axum::Error> for SocketError {
+    fn from(error: axum::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<tungstenite::Error> for SocketError {
+    fn from(error: tungstenite::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Takes what leaves and makes messages of it. After an error it may be asked
+/// again, which `sink_map_err` would not survive.
+fn frames_into<M: Send + 'static, S>(sink: S, to_message: fn(Outgoing) -> M) -> FrameSink
+where
+    S: Sink<M> + Send + 'static,
+    SocketError: From<S::Error>,
+{
+    Box::pin(sink.with(move |outgoing| future::ok::<_, SocketError>(to_message(outgoing))))
 }
 
 fn to_accepted(outgoing: Outgoing) -> ws::Message {
@@ -124,4 +140,48 @@ fn shorten(mut reason: String) -> String {
         reason.truncate(end.unwrap_or(0));
     }
     reason
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll};
+
+    use futures_util::stream;
+
+    use super::*;
+
+    /// The other side is gone.
+    struct Broken;
+
+    type Polled = Poll<Result<(), tungstenite::Error>>;
+
+    impl Sink<tungstenite::Message> for Broken {
+        type Error = tungstenite::Error;
+
+        fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Polled {
+            Poll::Ready(Err(tungstenite::Error::ConnectionClosed))
+        }
+
+        fn start_send(self: Pin<&mut Self>, _: tungstenite::Message) -> Result<(), Self::Error> {
+            Err(tungstenite::Error::ConnectionClosed)
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Polled {
+            Poll::Ready(Err(tungstenite::Error::ConnectionClosed))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Polled {
+            Poll::Ready(Err(tungstenite::Error::ConnectionClosed))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_broke_while_it_was_written_to_can_be_closed() {
+        let mut socket = Socket {
+            sink: frames_into(Broken, to_dialled),
+            stream: Box::pin(stream::empty()),
+        };
+        assert!(socket.sink.send(Outgoing::Ping).await.is_err());
+        socket.close("it is over").await;
+    }
 }

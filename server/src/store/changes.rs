@@ -1,20 +1,26 @@
 //! Applies the cluster's changes.
 
-use bytes::Bytes;
-use cluster::{Change, DoneBlock, Ended, Tally};
-use sqlx::SqliteConnection;
-use wire::{Epoch, JobId, JobRecord, WorkerKind};
+use std::time::Duration;
 
-use super::{Store, StoreError, to_stored};
+use bytes::Bytes;
+use cluster::Change;
+use sqlx::SqliteConnection;
+use wire::{DoneBlock, Ended, Epoch, JobId, JobRecord, Leadership, NodeId, Tally, WorkerKind};
+
+use super::{Store, StoreError, to_stored, unix_ms};
 
 /// A change, and the bytes of the result when it is a block that is done.
 pub(crate) type StoredChange = (Change, Option<Bytes>);
 
 impl Store {
     /// Applies changes in their order, all or none. Applying one again changes
-    /// nothing.
-    pub async fn apply(&self, changes: &[StoredChange]) -> Result<(), StoreError> {
-        let mut transaction = self.write().await?;
+    /// nothing. `is_backed` when another node has what they are about.
+    pub async fn apply(&self, changes: &[StoredChange], is_backed: bool) -> Result<(), StoreError> {
+        let mut transaction = if is_backed {
+            self.write_backed().await?
+        } else {
+            self.write().await?
+        };
         for (change, bytes) in changes {
             apply_one(&mut transaction, change, bytes.as_ref()).await?;
         }
@@ -28,27 +34,28 @@ async fn apply_one(
     bytes: Option<&Bytes>,
 ) -> Result<(), StoreError> {
     match change {
-        Change::Accepted { record, epoch } => put_job(transaction, record, *epoch).await,
-        Change::Done {
+        Change::Accepted { record, leadership } => put_job(transaction, record, leadership).await,
+        Change::Head {
             job,
-            done,
-            epoch,
-            tally,
+            leadership,
+            tallies,
+            ended,
         } => {
+            put_leadership(transaction, *job, leadership).await?;
+            for (epoch, tally) in tallies {
+                put_tally(transaction, *job, *epoch, *tally).await?;
+            }
+            match ended {
+                Some((ended, ago)) => put_ending(transaction, *job, ended, *ago).await,
+                None => Ok(()),
+            }
+        }
+        Change::Done { job, done, tally } => {
             let bytes = bytes.ok_or(StoreError::Damaged {
                 what: "result: its bytes are gone",
             })?;
             put_block(transaction, *job, done, bytes).await?;
-            put_tally(transaction, *job, *epoch, *tally).await
-        }
-        Change::Ended {
-            job,
-            ended,
-            epoch,
-            tally,
-        } => {
-            put_ending(transaction, *job, ended).await?;
-            put_tally(transaction, *job, *epoch, *tally).await
+            put_tally(transaction, *job, done.epoch, *tally).await
         }
         Change::Expired { job } => expire(transaction, *job).await,
     }
@@ -57,19 +64,47 @@ async fn apply_one(
 async fn put_job(
     connection: &mut SqliteConnection,
     record: &JobRecord,
-    epoch: Epoch,
+    leadership: &Leadership,
 ) -> Result<(), StoreError> {
     let encoded = rmp_serde::to_vec_named(record).expect("records have no unencodable part");
+    let epoch = leadership.epoch;
     sqlx::query(
-        "INSERT OR IGNORE INTO jobs (id, record, epoch_number, epoch_coordinator) VALUES (?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO jobs (id, record, epoch_number, epoch_coordinator,
+         leadership_version, backups) VALUES (?, ?, ?, ?, ?, ?)",
     )
     .bind(&record.id.as_bytes()[..])
     .bind(encoded)
     .bind(to_stored(epoch.number))
     .bind(&epoch.coordinator.as_bytes()[..])
+    .bind(to_stored(leadership.version))
+    .bind(ids_of(&leadership.backups))
     .execute(connection)
     .await?;
     Ok(())
+}
+
+async fn put_leadership(
+    connection: &mut SqliteConnection,
+    job: JobId,
+    leadership: &Leadership,
+) -> Result<(), StoreError> {
+    let epoch = leadership.epoch;
+    sqlx::query(
+        "UPDATE jobs SET epoch_number = ?, epoch_coordinator = ?, leadership_version = ?,
+         backups = ? WHERE id = ?",
+    )
+    .bind(to_stored(epoch.number))
+    .bind(&epoch.coordinator.as_bytes()[..])
+    .bind(to_stored(leadership.version))
+    .bind(ids_of(&leadership.backups))
+    .bind(&job.as_bytes()[..])
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn ids_of(nodes: &[NodeId]) -> Vec<u8> {
+    nodes.iter().flat_map(|node| *node.as_bytes()).collect()
 }
 
 async fn put_block(
@@ -83,8 +118,9 @@ async fn put_block(
         WorkerKind::Browser => "browser",
     };
     sqlx::query(
-        "INSERT OR IGNORE INTO blocks (job, block, hash, worker, kind, name, device, compute_ms,
-         operations, epoch_number, epoch_coordinator) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO blocks (job, block, hash, worker, kind, name, device, compute_ms,
+         operations, epoch_number, epoch_coordinator, counted)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&job.as_bytes()[..])
     .bind(i64::from(done.block.0))
@@ -97,9 +133,10 @@ async fn put_block(
     .bind(to_stored(done.operations))
     .bind(to_stored(done.epoch.number))
     .bind(&done.epoch.coordinator.as_bytes()[..])
+    .bind(i64::from(done.counted))
     .execute(&mut *connection)
     .await?;
-    sqlx::query("INSERT OR IGNORE INTO results (job, block, bytes) VALUES (?, ?, ?)")
+    sqlx::query("INSERT OR REPLACE INTO results (job, block, bytes) VALUES (?, ?, ?)")
         .bind(&job.as_bytes()[..])
         .bind(i64::from(done.block.0))
         .bind(&bytes[..])
@@ -115,16 +152,14 @@ async fn put_tally(
     tally: Tally,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO tallies (job, epoch_number, epoch_coordinator, accepted, computed, rejected,
-         reassigned) VALUES (?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT DO UPDATE SET accepted = max(accepted, excluded.accepted),
-         computed = max(computed, excluded.computed), rejected = max(rejected, excluded.rejected),
+        "INSERT INTO tallies (job, epoch_number, epoch_coordinator, computed, rejected, reassigned)
+         VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET computed = max(computed, excluded.computed), rejected = max(rejected, excluded.rejected),
          reassigned = max(reassigned, excluded.reassigned)",
     )
     .bind(&job.as_bytes()[..])
     .bind(to_stored(epoch.number))
     .bind(&epoch.coordinator.as_bytes()[..])
-    .bind(to_stored(tally.accepted))
     .bind(to_stored(tally.computed))
     .bind(to_stored(tally.rejected))
     .bind(to_stored(tally.reassigned))
@@ -137,15 +172,20 @@ async fn put_ending(
     connection: &mut SqliteConnection,
     job: JobId,
     ended: &Ended,
+    ago: Duration,
 ) -> Result<(), StoreError> {
+    let ago = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
+    let here_at = unix_ms().saturating_sub(ago);
     let encoded = rmp_serde::to_vec_named(&ended.ending).expect("endings have no unencodable part");
     sqlx::query(
-        "INSERT OR REPLACE INTO endings (job, ending, at_unix_ms, elapsed_ms) VALUES (?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO endings (job, ending, at_unix_ms, elapsed_ms, here_at_unix_ms)
+         VALUES (?, ?, ?, ?, ?)",
     )
     .bind(&job.as_bytes()[..])
     .bind(encoded)
     .bind(to_stored(ended.at_unix_ms))
     .bind(ended.elapsed_ms)
+    .bind(to_stored(here_at))
     .execute(connection)
     .await?;
     Ok(())

@@ -1,12 +1,19 @@
 //! Reads jobs back: all of them at start, their results whenever asked.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use bytes::Bytes;
-use cluster::{DoneBlock, Ended, Replica, Tally};
+use cluster::limits::{TOMBSTONE, TOMBSTONES_MAX};
+use cluster::{Replica, Restored};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use wire::{BlockIndex, ChunkHash, Epoch, JobId, NodeId, WorkerId, WorkerKind};
+use wire::{
+    BlockIndex, ChunkHash, DoneBlock, Ended, Epoch, JobId, JobRecord, Leadership, MatrixSource,
+    NodeId, Tally, WorkerId, WorkerKind,
+};
 
-use super::{Store, StoreError, from_stored};
+use super::{Store, StoreError, from_stored, to_stored, unix_ms};
 
 impl Store {
     /// The bytes of a block that is done, its hash checked.
@@ -36,28 +43,71 @@ impl Store {
         Ok(row.is_some())
     }
 
-    /// Every job that is not expired.
-    pub async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
-        let rows = sqlx::query("SELECT record, epoch_number, epoch_coordinator FROM jobs")
+    /// Jobs whose time to live is over, as long as somebody could bring them back.
+    pub async fn buried(&self) -> Result<Vec<JobId>, StoreError> {
+        let since = unix_ms().saturating_sub(to_millis(TOMBSTONE));
+        let mut transaction = self.write().await?;
+        sqlx::query("DELETE FROM tombstones WHERE at_unix_ms < ?")
+            .bind(to_stored(since))
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        let rows = sqlx::query("SELECT job FROM tombstones ORDER BY at_unix_ms DESC LIMIT ?")
+            .bind(i64::try_from(TOMBSTONES_MAX).unwrap_or(i64::MAX))
             .fetch_all(&self.readers)
             .await?;
-        let mut replicas = Vec::with_capacity(rows.len());
+        let jobs = rows
+            .iter()
+            .map(|row| Ok(JobId::from_bytes(bytes_at(row, 0)?)));
+        jobs.collect()
+    }
+
+    /// Every job that is not expired.
+    pub async fn jobs(&self) -> Result<Vec<Restored>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT record, epoch_number, epoch_coordinator, leadership_version, backups FROM jobs",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        let mut jobs = Vec::with_capacity(rows.len());
         for row in rows {
             let record = rmp_serde::from_slice(&row.try_get::<Vec<u8>, _>(0)?)
                 .map_err(|_| StoreError::Damaged { what: "job" })?;
-            let mut replica = Replica::new(record, epoch_at(&row, 1)?);
+            let leadership = Leadership {
+                epoch: epoch_at(&row, 1)?,
+                version: from_stored(row.try_get(3)?),
+                backups: ids_at(&row, 4)?,
+            };
+            let mut replica = Replica::new(record, leadership);
             self.read_blocks(&mut replica).await?;
             self.read_tallies(&mut replica).await?;
-            self.read_ending(&mut replica).await?;
-            replicas.push(replica);
+            let ended_ago = self.read_ending(&mut replica).await?;
+            let has_inputs = self.has_inputs(&replica.record).await?;
+            jobs.push(Restored {
+                replica,
+                ended_ago,
+                has_inputs,
+            });
         }
-        Ok(replicas)
+        Ok(jobs)
+    }
+
+    /// Whether every chunk that a job is made from is here; a chunk's claim is
+    /// stored together with its bytes.
+    async fn has_inputs(&self, record: &JobRecord) -> Result<bool, StoreError> {
+        let hashes = [&record.a, &record.b].into_iter().filter_map(chunks_of);
+        let wanted: BTreeSet<&ChunkHash> = hashes.flatten().collect();
+        let found: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM job_chunks WHERE job = ?")
+            .bind(&record.id.as_bytes()[..])
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(usize::try_from(found).unwrap_or(0) >= wanted.len())
     }
 
     async fn read_blocks(&self, replica: &mut Replica) -> Result<(), StoreError> {
         let rows = sqlx::query(
             "SELECT block, hash, worker, kind, name, device, compute_ms, operations, epoch_number,
-             epoch_coordinator FROM blocks WHERE job = ?",
+             epoch_coordinator, counted FROM blocks WHERE job = ?",
         )
         .bind(&replica.record.id.as_bytes()[..])
         .fetch_all(&self.readers)
@@ -81,6 +131,7 @@ impl Store {
                 compute_ms: row.try_get(6)?,
                 operations: from_stored(row.try_get(7)?),
                 epoch: epoch_at(&row, 8)?,
+                counted: u32::try_from(row.try_get::<i64, _>(10)?).unwrap_or(u32::MAX),
             });
         }
         Ok(())
@@ -88,7 +139,7 @@ impl Store {
 
     async fn read_tallies(&self, replica: &mut Replica) -> Result<(), StoreError> {
         let rows = sqlx::query(
-            "SELECT epoch_number, epoch_coordinator, accepted, computed, rejected, reassigned
+            "SELECT epoch_number, epoch_coordinator, computed, rejected, reassigned
              FROM tallies WHERE job = ?",
         )
         .bind(&replica.record.id.as_bytes()[..])
@@ -96,33 +147,47 @@ impl Store {
         .await?;
         for row in rows {
             let tally = Tally {
-                accepted: from_stored(row.try_get(2)?),
-                computed: from_stored(row.try_get(3)?),
-                rejected: from_stored(row.try_get(4)?),
-                reassigned: from_stored(row.try_get(5)?),
+                computed: from_stored(row.try_get(2)?),
+                rejected: from_stored(row.try_get(3)?),
+                reassigned: from_stored(row.try_get(4)?),
             };
             replica.raise_tally(epoch_at(&row, 0)?, tally);
         }
         Ok(())
     }
 
-    async fn read_ending(&self, replica: &mut Replica) -> Result<(), StoreError> {
-        let row = sqlx::query("SELECT ending, at_unix_ms, elapsed_ms FROM endings WHERE job = ?")
-            .bind(&replica.record.id.as_bytes()[..])
-            .fetch_optional(&self.readers)
-            .await?;
-        if let Some(row) = row {
-            let ending = rmp_serde::from_slice(&row.try_get::<Vec<u8>, _>(0)?)
-                .map_err(|_| StoreError::Damaged { what: "ending" })?;
-            let at_unix_ms = from_stored(row.try_get(1)?);
-            replica.record_end(Ended {
-                ending,
-                at_unix_ms,
-                elapsed_ms: row.try_get(2)?,
-            });
-        }
-        Ok(())
+    /// How long ago it ended, by this node's own calendar.
+    async fn read_ending(&self, replica: &mut Replica) -> Result<Duration, StoreError> {
+        let row = sqlx::query(
+            "SELECT ending, at_unix_ms, elapsed_ms, here_at_unix_ms FROM endings WHERE job = ?",
+        )
+        .bind(&replica.record.id.as_bytes()[..])
+        .fetch_optional(&self.readers)
+        .await?;
+        let Some(row) = row else {
+            return Ok(Duration::ZERO);
+        };
+        let ending = rmp_serde::from_slice(&row.try_get::<Vec<u8>, _>(0)?)
+            .map_err(|_| StoreError::Damaged { what: "ending" })?;
+        replica.record_end(Ended {
+            ending,
+            at_unix_ms: from_stored(row.try_get(1)?),
+            elapsed_ms: row.try_get(2)?,
+        });
+        let here_at = from_stored(row.try_get(3)?);
+        Ok(Duration::from_millis(unix_ms().saturating_sub(here_at)))
     }
+}
+
+fn chunks_of(source: &MatrixSource) -> Option<&Vec<ChunkHash>> {
+    match source {
+        MatrixSource::Chunks(hashes) => Some(hashes),
+        MatrixSource::Random(_) => None,
+    }
+}
+
+fn to_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn bytes_at<const N: usize>(row: &SqliteRow, column: usize) -> Result<[u8; N], StoreError> {
@@ -130,6 +195,17 @@ fn bytes_at<const N: usize>(row: &SqliteRow, column: usize) -> Result<[u8; N], S
     bytes
         .try_into()
         .map_err(|_| StoreError::Damaged { what: "id or hash" })
+}
+
+fn ids_at(row: &SqliteRow, column: usize) -> Result<Vec<NodeId>, StoreError> {
+    let bytes: Vec<u8> = row.try_get(column)?;
+    let (ids, rest) = bytes.as_chunks::<16>();
+    if !rest.is_empty() {
+        return Err(StoreError::Damaged {
+            what: "list of backups",
+        });
+    }
+    Ok(ids.iter().copied().map(NodeId::from_bytes).collect())
 }
 
 fn epoch_at(row: &SqliteRow, column: usize) -> Result<Epoch, StoreError> {

@@ -140,7 +140,8 @@ async fn spread_all_gives_both_nodes_rows() {
 
 #[tokio::test]
 async fn a_job_whose_node_is_away_is_known_and_asked_for_again() {
-    let (here, there) = pair(NodeOptions::new(), NodeOptions::new()).await;
+    let alone = || NodeOptions::new().with("--num-backup-nodes", 0);
+    let (here, there) = pair(alone(), alone()).await;
     let job = here.submit(&seeded_job(8, 8, 8, 1)).await;
     here.completed(&job).await;
     hears_of(&there, &job).await;

@@ -95,6 +95,14 @@ impl RunningNode {
         self.entries(&format!("/api/v1/jobs/{job}/result")).await
     }
 
+    /// Links this node to another.
+    pub(crate) async fn register(&self, other: &RunningNode) {
+        let request = client().post(format!("{}/nodes/register", self.url));
+        let body = serde_json::json!({ "address": other.address() });
+        let response = request.json(&body).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+    }
+
     pub(crate) async fn assert_healthy(&self) {
         assert_eq!(self.get("/healthz").await.status(), StatusCode::OK);
     }

@@ -2,14 +2,17 @@
 //! own. It ends with its value.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 
+use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 /// A node that listens.
 pub(crate) struct RunningNode {
     child: Child,
+    log: Arc<Mutex<Vec<String>>>,
     folder: Option<TempDir>,
     /// `http://127.0.0.1:PORT`
     pub(crate) url: String,
@@ -76,9 +79,15 @@ impl NodeOptions {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let errors = BufReader::new(child.stderr.take().unwrap()).lines();
+        std::thread::spawn({
+            let log = Arc::clone(&log);
+            move || errors.for_each(|line| log.lock().unwrap().extend(line))
+        });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = lines
             .next()
@@ -92,6 +101,7 @@ impl NodeOptions {
         let (url, short_id) = rest.split_once(" node=").expect("the line names the node");
         RunningNode {
             child,
+            log,
             folder: Some(self.folder),
             url: url.to_owned(),
             short_id: short_id.to_owned(),
@@ -109,6 +119,53 @@ impl RunningNode {
     pub(crate) fn kill(mut self) -> TempDir {
         self.stop();
         self.folder.take().unwrap()
+    }
+
+    /// The same, and its name stays.
+    pub(crate) fn pull_the_plug(&mut self) {
+        self.stop();
+    }
+
+    /// Asks it to stop and waits.
+    pub(crate) fn stop_gently(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.child.wait().unwrap()
+    }
+
+    /// Its process is stopped, its sockets stay open.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// It runs on.
+    pub(crate) fn run_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = Pid::from_child(&self.child);
+        rustix::process::kill_process(id, signal).unwrap();
+    }
+
+    /// Its data folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.as_ref().unwrap().path()
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log_lines(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Blocks of a job that it has logged as done.
+    pub(crate) fn counted_blocks(&self, job: &str) -> Vec<u32> {
+        let words = format!(" of job {job} done by ");
+        let lines = self.log_lines();
+        let done = lines.iter().filter_map(|line| {
+            let (before, _) = line.split_once(&words)?;
+            before.rsplit(' ').next()?.parse().ok()
+        });
+        done.collect()
     }
 
     /// Memory that it holds now, in bytes.

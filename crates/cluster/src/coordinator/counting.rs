@@ -1,16 +1,84 @@
-//! Results: what is wrong with one, and what it changes when it counts.
+//! Results: what is wrong with one, and when it counts.
+//!
+//! A result is stored here, sent to the backups, and counts when all of them
+//! have it. Only then is its device told to forget it.
 
-use wire::{BlockIndex, BlockProof, Exchange};
+use wire::{BlockIndex, BlockProof, DoneBlock, Exchange, NodeId, PeerMessage, Tally, WorkerId};
 
-use super::Coordinator;
+use super::{Coordinator, clip, milliseconds};
 use crate::effect::{Change, Event, Output};
-use crate::limits::SUMMARY_INTERVAL;
-use crate::replica::{DoneBlock, Tally};
-use crate::time::Now;
+use crate::limits::{PARTICIPANTS_MAX, SUMMARY_INTERVAL};
+use crate::time::{Moment, Now};
 
 impl Coordinator {
+    /// A block came back.
+    pub(crate) fn on_result(
+        &mut self,
+        now: Now,
+        home: NodeId,
+        block: BlockIndex,
+        exchange: Exchange,
+        mut proof: BlockProof,
+        outputs: &mut Vec<Output>,
+    ) {
+        let exchange = clip(exchange);
+        let worker = exchange.worker;
+        self.meet(now.moment, home, &exchange);
+        self.moved_at = now.moment;
+        let held = self.end_lease(block, worker);
+        let mut tally = self.tally();
+        tally.computed = tally.computed.saturating_add(1);
+        let fault = self.fault_of(block, &proof);
+        let is_news = fault.is_none() && self.is_running() && self.pending_or_leased(block);
+        if fault.is_some() {
+            tally.rejected = tally.rejected.saturating_add(1);
+        }
+        self.set_tally(tally);
+        if let Some(reason) = fault {
+            self.put_back(block, held);
+            self.set_aside(now.moment, worker);
+            outputs.push(Output::Event(Event::ResultRefused {
+                job: self.job(),
+                block,
+                worker,
+                reason,
+            }));
+            self.answer(home, block, worker, outputs);
+        } else if is_news {
+            // Nobody computed for longer than the job is old.
+            proof.compute_ms = proof.compute_ms.min(milliseconds(self.age(now.moment)));
+            self.record(now, home, block, &exchange, proof, outputs);
+        } else if let Some(awaiting) = self.uncommitted.get_mut(&block) {
+            // One whose answer was lost asks again; another device is told at
+            // once that it was not the first.
+            if self
+                .replica
+                .done
+                .get(&block)
+                .is_some_and(|done| done.worker == worker)
+            {
+                *awaiting = Some((home, worker));
+            } else {
+                self.answer(home, block, worker, outputs);
+            }
+        } else {
+            if cfg!(feature = "planted-late-result-counted")
+                && let Some(done) = self.replica.done.get_mut(&block)
+            {
+                done.counted += 1;
+            }
+            self.answer_when_safe(home, block, worker, outputs);
+        }
+        if !self.pending.is_empty() {
+            self.wake_hungry(outputs);
+        }
+        if exchange.slots > 0 {
+            self.on_pull(now.moment, home, exchange, outputs);
+        }
+    }
+
     /// What is wrong in form with a result, as a sentence for the log.
-    pub(super) fn fault_of(&self, block: BlockIndex, proof: &BlockProof) -> Option<String> {
+    fn fault_of(&self, block: BlockIndex, proof: &BlockProof) -> Option<String> {
         let Some(found) = self.cut.block(block.0) else {
             return Some(format!("the job has no block {block}"));
         };
@@ -34,19 +102,16 @@ impl Coordinator {
         None
     }
 
-    pub(super) fn count(
+    /// Stores a result here and sends it to the backups.
+    fn record(
         &mut self,
         now: Now,
+        home: NodeId,
         block: BlockIndex,
         exchange: &Exchange,
         proof: BlockProof,
         outputs: &mut Vec<Output>,
     ) {
-        let job = self.job();
-        self.pending.remove(&block);
-        self.reserved.remove(&block);
-        self.lost.remove(&block);
-        self.drop_others(block, outputs);
         let operations = self.operations(block);
         let done = DoneBlock {
             block,
@@ -60,38 +125,125 @@ impl Coordinator {
             compute_ms: proof.compute_ms,
             operations,
             epoch: self.epoch(),
+            counted: 1,
         };
-        self.replica.record_done(done.clone());
         if let Some(participant) = self.participants.get_mut(&exchange.worker) {
             participant.speed.observe(operations, proof.compute_ms);
             participant.lapsed = false;
             participant.failures = participant.failures.saturating_sub(1);
         }
-        let tally = self.tally();
+        self.take_in(now, done, Some((home, exchange.worker)), outputs);
+    }
+
+    /// A block is done: it is no longer anybody's work. It counts when all
+    /// backups have it.
+    pub(super) fn take_in(
+        &mut self,
+        now: Now,
+        done: DoneBlock,
+        awaiting: Option<(NodeId, WorkerId)>,
+        outputs: &mut Vec<Output>,
+    ) {
+        let (job, block) = (self.job(), done.block);
+        self.pending.remove(&block);
+        self.reserved.remove(&block);
+        self.lost.remove(&block);
+        self.drop_others(block, outputs);
+        self.replica.record_done(done.clone());
+        let tally = self.replica.tallies.get(&done.epoch).copied();
         outputs.push(Output::Persist(Change::Done {
             job,
             done,
-            epoch: self.epoch(),
-            tally,
+            tally: tally.unwrap_or_default(),
         }));
-        outputs.push(Output::Event(Event::BlockDone {
-            job,
-            block,
-            worker: exchange.worker,
-            compute_ms: proof.compute_ms,
-        }));
+        self.uncommitted.insert(block, awaiting);
+        self.copies.on_done(block);
+        self.ship(now.moment, outputs);
+        self.commit(now, outputs);
+    }
+
+    /// Counts what all backups have; ends the job when that was the last.
+    pub(super) fn commit(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        if self.copies_awaited.is_some() {
+            return;
+        }
+        let owed = std::mem::take(&mut self.owed);
+        for (block, home, worker) in owed {
+            self.answer_when_safe(home, block, worker, outputs);
+        }
+        let stored = self
+            .uncommitted
+            .keys()
+            .filter(|block| self.copies.have(**block));
+        let stored: Vec<BlockIndex> = stored.copied().collect();
+        for block in stored {
+            let awaiting = self.uncommitted.remove(&block).flatten();
+            self.tell_counted(now.moment, block, outputs);
+            if let Some((home, worker)) = awaiting {
+                self.answer(home, block, worker, outputs);
+            }
+        }
+        self.end_if_done(now, outputs);
+        self.tell_end(now.moment, outputs);
+    }
+
+    fn tell_counted(&mut self, now: Moment, block: BlockIndex, outputs: &mut Vec<Output>) {
+        let job = self.job();
+        if let Some(done) = self.replica.done.get(&block) {
+            outputs.push(Output::Event(Event::BlockDone {
+                job,
+                block,
+                worker: done.worker,
+                compute_ms: done.compute_ms,
+            }));
+        }
         outputs.push(Output::Event(Event::JobChanged { job }));
         if self.summary_due.is_none() {
-            self.summary_due = Some(now.moment + SUMMARY_INTERVAL);
+            self.summary_due = Some(now + SUMMARY_INTERVAL);
         }
     }
 
+    /// A device offers what is done already. It may forget its result when the
+    /// backups have it, too: they are others than when it was counted.
+    fn answer_when_safe(
+        &mut self,
+        home: NodeId,
+        block: BlockIndex,
+        worker: WorkerId,
+        outputs: &mut Vec<Output>,
+    ) {
+        let credit = self.replica.done.get(&block);
+        let has_credit = credit.is_some_and(|done| done.worker == worker);
+        let is_safe = self.copies_awaited.is_none() && self.copies.have(block);
+        if is_safe || !has_credit || self.owed.len() >= PARTICIPANTS_MAX {
+            self.answer(home, block, worker, outputs);
+        } else {
+            self.owed.insert((block, home, worker));
+        }
+    }
+
+    /// Tells a device what became of its result. One whose answer was lost
+    /// asks again, and has the credit already.
+    fn answer(&self, home: NodeId, block: BlockIndex, worker: WorkerId, outputs: &mut Vec<Output>) {
+        let credit = self.replica.done.get(&block);
+        let message = PeerMessage::Counted {
+            job: self.job(),
+            block,
+            worker,
+            counted: credit.is_some_and(|done| done.worker == worker),
+        };
+        outputs.push(Output::Send { to: home, message });
+    }
+
+    /// Blocks that count.
+    pub(super) fn committed(&self) -> u32 {
+        let committed = self.replica.done.len() - self.uncommitted.len();
+        u32::try_from(committed).unwrap_or(u32::MAX)
+    }
+
     pub(super) fn tally(&self) -> Tally {
-        self.replica
-            .tallies
-            .get(&self.epoch())
-            .copied()
-            .unwrap_or_default()
+        let tally = self.replica.tallies.get(&self.epoch());
+        tally.copied().unwrap_or_default()
     }
 
     pub(super) fn set_tally(&mut self, tally: Tally) {

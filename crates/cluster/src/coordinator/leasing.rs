@@ -68,10 +68,13 @@ impl Coordinator {
         block: BlockIndex,
         outputs: &mut Vec<Output>,
     ) {
+        if !self.participants.contains_key(&worker) {
+            return;
+        }
         let doubled = self.leases.contains_key(&block);
         if self.lost.remove(&block) || doubled {
             let mut tally = self.tally();
-            tally.reassigned += 1;
+            tally.reassigned = tally.reassigned.saturating_add(1);
             self.set_tally(tally);
             outputs.push(Output::Event(Event::BlockReassigned {
                 job: self.job(),
@@ -122,6 +125,22 @@ impl Coordinator {
         if was_leased && self.pending.contains(&block) {
             self.lost.insert(block);
         }
+    }
+
+    pub(super) fn has_lease(&self, block: BlockIndex, worker: WorkerId) -> bool {
+        let leases = self.leases.get(&block);
+        leases.is_some_and(|leases| leases.iter().any(|lease| lease.worker == worker))
+    }
+
+    /// Pages that have not come back in time: their blocks go elsewhere.
+    pub(super) fn give_up_pages(&mut self, now: Moment, outputs: &mut Vec<Output>) -> bool {
+        let participants = self.participants.iter();
+        let late = participants.filter(|(_, known)| known.away_until.is_some_and(|at| at <= now));
+        let late: Vec<_> = late.map(|(worker, known)| (*worker, known.home)).collect();
+        for (worker, home) in &late {
+            self.on_give_back(now, *home, *worker, &[], true, outputs);
+        }
+        !late.is_empty()
     }
 
     pub(super) fn leased_by(&self, worker: WorkerId) -> Vec<BlockIndex> {

@@ -15,6 +15,7 @@ impl Coordinator {
         if let Some(participant) = self.participants.get_mut(&worker) {
             participant.speed.claim_again(mflops, threads);
             participant.home = home;
+            participant.away_until = None;
             participant.heard_at = now;
             return;
         }
@@ -23,6 +24,8 @@ impl Coordinator {
         }
         let participant = Participant {
             home,
+            kind: exchange.kind,
+            away_until: None,
             speed: Speed::claimed(mflops, threads),
             leased: 0,
             hungry: false,

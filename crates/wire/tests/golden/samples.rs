@@ -1,9 +1,11 @@
 //! One message of each variant, with every field set.
 
 use wire::{
-    Acquaintance, Arithmetic, BlockIndex, BlockProof, BlockTask, BrowserStatus, Chunk, ChunkHash,
-    Epoch, Exchange, JobId, JobOptions, JobStatus, JobSummary, NodeId, NodeStatus, PageMessage,
-    PageStatus, PeerMessage, Seed, Shape, Spread, TaskInput, WorkerId, WorkerKind,
+    Acquaintance, Arithmetic, BlockIndex, BlockProof, BlockSet, BlockTask, BrowserStatus, Chunk,
+    ChunkHash, CopyHead, CutShape, DoneBlock, Ended, Ending, Epoch, Exchange, HeldBlock, HeldLease,
+    JobId, JobOptions, JobRecord, JobStatus, JobSummary, Leadership, MatrixSource, NodeId,
+    NodeStatus, PageMessage, PageStatus, PeerMessage, Refusal, Seed, Shape, Spread, Tally,
+    TaskInput, WorkerId, WorkerKind,
 };
 
 pub(crate) fn record_id() -> JobId {
@@ -111,6 +113,60 @@ fn summary() -> JobSummary {
     }
 }
 
+fn head() -> CopyHead {
+    CopyHead {
+        record: JobRecord {
+            id: record_id(),
+            shape: summary().shape,
+            options: summary().options,
+            cut: CutShape {
+                rows_per_block: 13,
+                cols_per_block: 400,
+            },
+            a: MatrixSource::Random(Seed(7)),
+            b: MatrixSource::Chunks(vec![hash()]),
+            origin: node(),
+            submitted_at_unix_ms: 1_700_000_000_000,
+            idempotency_key: None,
+        },
+        leadership: Leadership {
+            epoch: epoch(),
+            version: 2,
+            backups: vec![node()],
+        },
+        tallies: vec![(epoch(), tally())],
+        ended: Some(Ended {
+            ending: Ending::Complete,
+            at_unix_ms: 1_700_000_000_500,
+            elapsed_ms: 499.5,
+        }),
+        age_ms: 12,
+    }
+}
+
+fn done() -> DoneBlock {
+    DoneBlock {
+        block: BlockIndex(70_000),
+        hash: hash(),
+        worker: worker(),
+        kind: WorkerKind::Browser,
+        name: "phone".to_owned(),
+        device: "Safari, iOS".to_owned(),
+        compute_ms: 1.5,
+        operations: 1_040_000,
+        epoch: epoch(),
+        counted: 1,
+    }
+}
+
+fn tally() -> Tally {
+    Tally {
+        computed: 3,
+        rejected: 2,
+        reassigned: 1,
+    }
+}
+
 fn node_status() -> NodeStatus {
     NodeStatus {
         version: 2,
@@ -207,6 +263,92 @@ pub(crate) fn peer_samples() -> Vec<(&'static str, PeerMessage)> {
                 counted: true,
             },
         ),
+        (
+            "Held",
+            PeerMessage::Held {
+                job,
+                epoch: epoch(),
+                leases: vec![HeldLease {
+                    exchange: exchange(),
+                    blocks: vec![block],
+                }],
+            },
+        ),
+        (
+            "CopyHead",
+            PeerMessage::CopyHead {
+                job,
+                number: 3,
+                head: Box::new(head()),
+            },
+        ),
+        (
+            "CopyBlock",
+            PeerMessage::CopyBlock {
+                job,
+                epoch: epoch(),
+                done: done(),
+                tally: tally(),
+                bytes: 8 * 13 * 200,
+            },
+        ),
+        (
+            "CopyState",
+            PeerMessage::CopyState {
+                job,
+                epoch: epoch(),
+                head: 3,
+                has_inputs: true,
+                has_end: false,
+                blocks: (0..3).chain([5]).map(BlockIndex).collect(),
+                is_all: true,
+            },
+        ),
+        (
+            "CopyRequest",
+            PeerMessage::CopyRequest {
+                job,
+                epoch: epoch(),
+                have: BlockSet::default(),
+            },
+        ),
+        (
+            "Election",
+            PeerMessage::Election {
+                job,
+                epoch: epoch(),
+            },
+        ),
+        (
+            "Refused/lives",
+            PeerMessage::Refused {
+                job,
+                refusal: Refusal::CoordinatorLives(epoch()),
+            },
+        ),
+        (
+            "Refused/higher",
+            PeerMessage::Refused {
+                job,
+                refusal: Refusal::HigherStands,
+            },
+        ),
+        (
+            "Resign",
+            PeerMessage::Resign {
+                job,
+                epoch: epoch(),
+            },
+        ),
+        ("Expired", PeerMessage::Expired { job }),
+        ("Missing", PeerMessage::Missing { node: node() }),
+        (
+            "Seen",
+            PeerMessage::Seen {
+                node: node(),
+                alive: false,
+            },
+        ),
         ("Cancel", PeerMessage::Cancel { job }),
         ("ChunkRequest", PeerMessage::ChunkRequest { hash: hash() }),
         ("Chunk", PeerMessage::Chunk { hash: hash() }),
@@ -221,7 +363,7 @@ pub(crate) fn page_samples() -> Vec<(&'static str, PageMessage)> {
         (
             "Hello",
             PageMessage::Hello {
-                protocol: 1,
+                protocol: 2,
                 worker: worker(),
                 status: page_status(),
             },
@@ -262,6 +404,12 @@ pub(crate) fn page_samples() -> Vec<(&'static str, PageMessage)> {
             },
         ),
         ("Drop/job", PageMessage::Drop { job, block: None }),
+        (
+            "Holding",
+            PageMessage::Holding {
+                blocks: vec![HeldBlock { job, block }],
+            },
+        ),
         ("ChunkRequest", PageMessage::ChunkRequest { hash: hash() }),
         ("Chunk", PageMessage::Chunk { hash: hash() }),
         ("ChunkMissing", PageMessage::ChunkMissing { hash: hash() }),

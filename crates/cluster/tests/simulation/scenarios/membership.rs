@@ -145,7 +145,7 @@ fn a_node_that_leaves_takes_no_more_work_and_does_not_spin() {
 
 #[test]
 fn devices_are_counted_over_the_whole_mesh() {
-    let mut mesh = crate::completing::three_nodes(6);
+    let mut mesh = crate::scenarios::completing::three_nodes(6);
     for number in 1..=3 {
         assert_eq!(mesh.node(node(number)).device_count(), 6);
     }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use cluster::{Event, Input, JobProgress, Moment, Node, NodeConfig, Now, Replica};
+use cluster::{Event, Input, JobProgress, Moment, Node, NodeConfig, Now, Replica, Restored};
 use wire::{
     BlockIndex, BlockProof, BrowserStatus, ChunkHash, JobId, JobRecord, JobStatus, NodeId,
     NodeStatus, PeerMessage, WorkerId, WorkerKind,
@@ -16,7 +16,9 @@ use wire::{
 
 use super::device::{Device, DeviceKey, result_hash};
 use super::random::Random;
-use super::store::{Store, accepted, blocks_of, done_blocks};
+use super::store::Store;
+use super::{is_seeded, millis};
+use crate::invariants::Memory;
 
 const UNIX_MS_AT_START: u64 = 1_800_000_000_000;
 
@@ -43,6 +45,7 @@ pub(crate) struct Host {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "most of them are arrivals")]
 pub(super) enum Happening {
     Tick(NodeId),
     Arrive {
@@ -63,9 +66,21 @@ pub(super) enum Happening {
         block: BlockIndex,
     },
     Leave(DeviceKey),
+    /// The first looks for the second, whose machine refuses.
+    Refused(NodeId, NodeId),
+    /// A node has asked these for the inputs of a job.
+    InputsFetched(NodeId, JobId, Vec<NodeId>),
     Link(NodeId, NodeId),
     Cut(NodeId, NodeId),
     Restart(NodeId),
+}
+
+/// An open line between two nodes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line {
+    /// Its own: what was sent on another line does not arrive on this one.
+    pub(super) number: u64,
+    pub(super) opened: u64,
 }
 
 #[derive(Debug)]
@@ -78,14 +93,24 @@ pub(crate) struct Mesh {
     pub(crate) devices: BTreeMap<DeviceKey, Device>,
     /// Nothing from or to these arrives, though their links seem open.
     pub(crate) muted: BTreeSet<NodeId>,
+    /// The first does not hear the second, as by a cable that is half broken.
+    pub(crate) deaf: BTreeSet<(NodeId, NodeId)>,
+    pub(crate) memory: Memory,
     pub(crate) events: Vec<(NodeId, Event)>,
+    /// Faults by kind, and what the nodes did about them.
+    pub(crate) counts: BTreeMap<&'static str, u64>,
+    /// When each event was, in microseconds.
+    pub(crate) event_times: Vec<u64>,
+    /// Processes that are stopped: what comes for them waits.
+    pub(super) frozen: BTreeSet<NodeId>,
+    pub(super) waiting: Vec<Happening>,
     pub(crate) sent: Vec<(NodeId, NodeId, PeerMessage)>,
     behind_ms: BTreeMap<NodeId, u64>,
     pub(super) config: NodeConfig,
     pub(super) queue: BTreeMap<(u64, u64), Happening>,
     pub(super) sequence: u64,
-    /// Open lines: each has a number of its own.
-    pub(super) lines: BTreeMap<(NodeId, NodeId), u64>,
+    /// Those that are open.
+    pub(super) lines: BTreeMap<(NodeId, NodeId), Line>,
     /// Pairs that link again by themselves when their line breaks.
     pub(super) wired: BTreeSet<(NodeId, NodeId)>,
     pub(super) last_arrival: BTreeMap<(NodeId, NodeId), u64>,
@@ -107,7 +132,13 @@ impl Mesh {
             stores: BTreeMap::new(),
             devices: BTreeMap::new(),
             muted: BTreeSet::new(),
+            deaf: BTreeSet::new(),
+            memory: Memory::default(),
             events: Vec::new(),
+            counts: BTreeMap::new(),
+            event_times: Vec::new(),
+            frozen: BTreeSet::new(),
+            waiting: Vec::new(),
             behind_ms: BTreeMap::new(),
             sent: Vec::new(),
             config,
@@ -198,8 +229,15 @@ impl Mesh {
         let job = record.id;
         record.origin = at;
         record.submitted_at_unix_ms = self.unix_ms();
+        // They are stored before the job is.
+        let store = self.stores.get_mut(&at).expect("every node has a store");
+        store.inputs.insert(job);
         self.feed(at, Input::Submit(Box::new(record)));
         job
+    }
+
+    pub(crate) fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
     }
 
     /// From now on messages like these are lost.
@@ -221,6 +259,7 @@ impl Mesh {
         }
         host.is_up = false;
         host.tick_at = None;
+        self.wake(id);
         let store = self.stores.get_mut(&id).expect("every node has a store");
         store.forget_kept();
         for ((home, _), device) in &mut self.devices {
@@ -231,8 +270,10 @@ impl Mesh {
         let others: Vec<NodeId> = self.hosts.keys().copied().collect();
         for other in others {
             if other != id {
-                let (one, other) = pair(id, other);
-                self.happen(self.clock, Happening::Cut(one, other));
+                let (one, two) = pair(id, other);
+                self.happen(self.clock, Happening::Cut(one, two));
+                // The machine lives on and refuses connections.
+                self.happen(self.clock + 1_000, Happening::Refused(other, id));
             }
         }
     }
@@ -251,15 +292,60 @@ impl Mesh {
             self.feed(id, Input::Worker { worker, profile });
         }
         self.tell_status(id);
-        let replicas: Vec<_> = self.stores[&id].jobs.values().cloned().collect();
-        for replica in replicas {
-            self.feed(id, Input::Restore(Box::new(replica)));
+        let store = &self.stores[&id];
+        let now = self.now(id).unix_ms;
+        let restored = store.jobs.iter().map(|(job, replica)| {
+            let ended_at = store.ended_at.get(job).copied().unwrap_or(now);
+            Restored {
+                replica: replica.clone(),
+                ended_ago: millis(now.saturating_sub(ended_at)),
+                has_inputs: is_seeded(&replica.record) || store.inputs.contains(job),
+            }
+        });
+        let buried: Vec<JobId> = store.expired.iter().copied().collect();
+        let restored = restored.collect::<Vec<_>>();
+        for job in buried {
+            self.feed(id, Input::Buried { job });
+        }
+        for restored in restored {
+            self.feed(id, Input::Restore(Box::new(restored)));
         }
         for (one, other) in self.wired.clone() {
             if one == id || other == id {
                 self.happen(self.clock + 1, Happening::Link(one, other));
             }
         }
+    }
+
+    /// The process is stopped, as by SIGSTOP; its sockets stay open.
+    pub(crate) fn freeze(&mut self, id: NodeId) {
+        self.frozen.insert(id);
+    }
+
+    /// It runs on, and finds all that came meanwhile.
+    pub(crate) fn thaw(&mut self, id: NodeId) {
+        self.wake(id);
+        let host = self.hosts.get_mut(&id).expect("it was added");
+        if host.is_up {
+            host.tick_at = Some(self.clock);
+            self.happen(self.clock, Happening::Tick(id));
+        }
+    }
+
+    /// What waited for it happens now, or waits on for another.
+    fn wake(&mut self, id: NodeId) {
+        if self.frozen.remove(&id) {
+            for happening in std::mem::take(&mut self.waiting) {
+                self.happen(self.clock, happening);
+            }
+        }
+    }
+
+    /// Events of interest only.
+    pub(crate) fn events_without(&mut self, unwanted: impl Fn(&(NodeId, Event)) -> bool) {
+        let times = std::mem::take(&mut self.event_times);
+        let all = std::mem::take(&mut self.events).into_iter().zip(times);
+        (self.events, self.event_times) = all.filter(|(event, _)| !unwanted(event)).unzip();
     }
 
     // ----- looking -------------------------------------------------------
@@ -280,24 +366,48 @@ impl Mesh {
         &self.hosts[&id].node
     }
 
-    pub(crate) fn stored(&self, job: JobId) -> &Replica {
-        let mut stored = self
-            .stores
-            .values()
-            .filter_map(|store| store.jobs.get(&job));
-        stored.next().expect("the job is stored")
+    /// What all stores together know of a job.
+    pub(crate) fn stored(&self, job: JobId) -> Replica {
+        let stores = self.stores.values();
+        let mut copies = stores.filter_map(|store| store.jobs.get(&job));
+        let mut united = copies.next().expect("the job is stored").clone();
+        copies.for_each(|copy| united.merge(copy));
+        united
+    }
+
+    /// What each node knows of a job, for a test that failed.
+    pub(crate) fn views_of(&self, job: JobId) -> String {
+        let view = |(id, host): (&NodeId, &Host)| {
+            let told = host.node.job(job);
+            let told = told.map(|it| (it.status, it.epoch, it.version, &it.holders));
+            let held = host.node.replica(job);
+            let held = held.map(|it| (it.status(), it.epoch(), it.done.len()));
+            format!("\n{} was told {told:?} and holds {held:?}", id.short())
+        };
+        self.hosts.iter().map(view).collect()
+    }
+
+    /// Who leads a job now.
+    pub(crate) fn leaders(&self, job: JobId) -> Vec<NodeId> {
+        let up = self.hosts.iter().filter(|(_, host)| host.is_up);
+        let leading = up.filter(|(_, host)| host.node.coordinator(job).is_some());
+        leading.map(|(id, _)| *id).collect()
     }
 
     pub(crate) fn stored_status(&self, job: JobId) -> JobStatus {
-        self.stored(job).status()
+        let stores = self.stores.values();
+        let copies = stores.filter_map(|store| store.jobs.get(&job));
+        let endings = copies.filter_map(|copy| copy.ended.as_ref());
+        JobStatus::from(endings.map(|ended| &ended.ending).min())
     }
 
-    /// The job as its coordinator shows it.
+    /// The job as its coordinator shows it, or after its end any holder.
     pub(crate) fn progress_of(&self, job: JobId) -> Option<JobProgress> {
-        self.hosts.iter().find_map(|(id, host)| {
-            let progress = host.node.progress(job, self.now(*id).moment)?;
-            host.is_up.then_some(progress)
-        })
+        let up = || self.hosts.iter().filter(|(_, host)| host.is_up);
+        let mut leading = up().filter(|(_, host)| host.node.coordinator(job).is_some());
+        let mut holding = up().filter(|(_, host)| host.node.answers_for(job));
+        let (id, host) = leading.next().or_else(|| holding.next())?;
+        host.node.progress(job, self.now(*id).moment)
     }
 
     /// Blocks of the job that count for each device.
@@ -307,19 +417,6 @@ impl Mesh {
             *shares.entry(done.worker).or_default() += 1;
         }
         shares
-    }
-
-    /// Each block once: accepted, done and total are one number.
-    pub(crate) fn check_counted_once(&self, job: JobId) {
-        let replica = self.stored(job);
-        let numbers = (accepted(replica), done_blocks(replica));
-        assert_eq!(numbers, (blocks_of(replica), blocks_of(replica)));
-        assert!(replica.total_tally().computed >= accepted(replica));
-    }
-
-    /// Nobody holds the bytes of a result that nobody needs.
-    pub(crate) fn check_nothing_kept(&self) {
-        self.stores.values().for_each(Store::check_nothing_kept);
     }
 
     /// The device returns a block, whatever it was given.
@@ -342,9 +439,9 @@ impl Mesh {
         self.feed(home, result);
     }
 
-    /// The calendar of this node is behind from now on.
+    /// The calendar of this node is so much further behind from now on.
     pub(crate) fn set_clock_back(&mut self, id: NodeId, unix_ms: u64) {
-        self.behind_ms.insert(id, unix_ms);
+        *self.behind_ms.entry(id).or_default() += unix_ms;
     }
 
     // ----- inner ---------------------------------------------------------

@@ -1,8 +1,9 @@
 //! Blocks that devices hold: late, lost, returned, refused.
 
 use cluster::{Event, Input};
-use wire::{BlockIndex, BlockProof, Epoch, JobStatus, PeerMessage};
+use wire::{BlockIndex, BlockProof, Epoch, PeerMessage};
 
+use crate::invariants::{blocks_count_once, nothing_is_left_over};
 use crate::support::device::{Device, Habit, result_hash};
 use crate::support::mesh::Mesh;
 use crate::support::{job, millis, native, node, page, record, seconds};
@@ -104,7 +105,7 @@ fn a_late_result_of_a_pending_block_counts() {
     mesh.run_until_complete(job, seconds(10));
     mesh.run_for(seconds(1));
     assert_eq!(mesh.devices[&(node(2), page(9))].counted.len(), 1);
-    mesh.check_nothing_kept();
+    nothing_is_left_over::check(&mesh);
 }
 
 #[test]
@@ -114,7 +115,7 @@ fn a_late_second_result_is_counted_as_computed_only() {
     mesh.run_for(millis(100));
     let job = mesh.submit(node(1), record(1, 32));
     mesh.run_until_complete(job, seconds(10));
-    let before = mesh.progress_of(job).unwrap().tally;
+    let before = mesh.progress_of(job).unwrap();
     let (late, _) = (BlockIndex(0), mesh.devices[&(node(2), page(9))].given[0]);
     let exchange = Device::page(1, 2.0).profile.exchange(page(9), 0);
     let proof = BlockProof {
@@ -136,10 +137,10 @@ fn a_late_second_result_is_counted_as_computed_only() {
             message,
         },
     );
-    let after = mesh.progress_of(job).unwrap().tally;
-    assert_eq!(after.computed, before.computed + 1);
+    let after = mesh.progress_of(job).unwrap();
+    assert_eq!(after.tally.computed, before.tally.computed + 1);
     assert_eq!(after.accepted, before.accepted);
-    mesh.check_counted_once(job);
+    blocks_count_once::check_complete(&mesh, job);
 }
 
 #[test]
@@ -154,7 +155,7 @@ fn the_blocks_of_a_device_that_leaves_go_elsewhere_at_once() {
         mesh.detach(node(home), page(9));
         let took = mesh.run_until_complete(job, seconds(10));
         assert!(took < millis(300), "{took:?}");
-        mesh.check_nothing_kept();
+        nothing_is_left_over::check(&mesh);
     }
 }
 
@@ -169,7 +170,7 @@ fn a_device_that_leaves_in_the_middle_is_no_harm() {
     let job = mesh.submit(node(1), record(1, 128));
     mesh.run_until_complete(job, seconds(5));
     mesh.run_for(seconds(1));
-    mesh.check_nothing_kept();
+    nothing_is_left_over::check(&mesh);
 }
 
 #[test]
@@ -221,12 +222,12 @@ fn wrong_bytes_are_refused_and_computed_again() {
     mesh.run_for(millis(100));
     let job = mesh.submit(node(1), record(1, 64));
     mesh.run_until_complete(job, seconds(10));
-    let tally = mesh.progress_of(job).unwrap().tally;
-    assert_eq!((tally.rejected, tally.accepted), (2, 64));
+    let progress = mesh.progress_of(job).unwrap();
+    assert_eq!((progress.tally.rejected, progress.accepted), (2, 64));
     let refusals = mesh.events.iter();
     let refusals = refusals.filter(|(_, event)| matches!(event, Event::ResultRefused { .. }));
     assert_eq!(refusals.count(), 2);
-    mesh.check_nothing_kept();
+    nothing_is_left_over::check(&mesh);
 }
 
 #[test]
@@ -299,8 +300,8 @@ fn results_that_claim_the_impossible_are_refused() {
         let from = node(2);
         mesh.feed(node(1), Input::Peer { from, message });
     }
-    let tally = mesh.progress_of(job).unwrap().tally;
-    assert_eq!((tally.rejected, tally.accepted), (7, 0));
+    let progress = mesh.progress_of(job).unwrap();
+    assert_eq!((progress.tally.rejected, progress.accepted), (7, 0));
     assert_eq!(mesh.stored(job).done.len(), 0);
 }
 
@@ -394,7 +395,7 @@ fn a_result_that_was_lost_with_its_line_is_offered_again() {
         distinct.len(),
         "a block was computed twice"
     );
-    mesh.check_nothing_kept();
+    nothing_is_left_over::check(&mesh);
 }
 
 #[test]
@@ -450,7 +451,8 @@ fn a_page_that_moves_to_another_node_brings_its_results() {
     for (job, block) in given {
         mesh.answer((node(1), page(9)), job, block);
     }
-    assert_eq!(mesh.stored_status(id), JobStatus::Complete);
+    // Their copies reach the other node first.
+    mesh.run_until_complete(id, millis(100));
     assert_eq!(id, job(1));
 }
 

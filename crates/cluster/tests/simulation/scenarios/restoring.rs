@@ -3,7 +3,8 @@
 use cluster::{Event, Input};
 use wire::{Ending, JobStatus};
 
-use crate::completing::three_nodes;
+use crate::invariants::nothing_is_left_over;
+use crate::scenarios::completing::three_nodes;
 use crate::support::device::Device;
 use crate::support::mesh::Mesh;
 use crate::support::store::done_blocks;
@@ -15,7 +16,7 @@ fn a_half_done_job_is_restored_and_only_its_pending_blocks_are_computed() {
     let job = mesh.submit(node(1), record(1, 600));
     mesh.run_for(millis(300));
     mesh.crash(node(1));
-    let done = done_blocks(mesh.stored(job));
+    let done = done_blocks(&mesh.stored(job));
     assert!(done > 20 && done < 580, "{done}");
     mesh.run_for(millis(700));
     let finished: Vec<_> = mesh.stored(job).done.keys().copied().collect();
@@ -30,7 +31,7 @@ fn a_half_done_job_is_restored_and_only_its_pending_blocks_are_computed() {
         }
     }
     mesh.run_for(seconds(1));
-    mesh.check_nothing_kept();
+    nothing_is_left_over::check(&mesh);
 }
 
 #[test]
@@ -61,6 +62,7 @@ fn an_ended_job_stays_ended_when_restored() {
     let cancelled = mesh.submit(node(1), record(2, 600));
     mesh.run_for(millis(50));
     mesh.feed(node(1), Input::Cancel { job: cancelled });
+    mesh.run_for(millis(50));
     mesh.crash(node(1));
     mesh.run_for(seconds(2));
     mesh.restart(node(1));
@@ -119,11 +121,19 @@ fn a_restored_record_that_is_no_job_is_left_alone() {
     mesh.add_node(node(1));
     let mut bad = record(1, 8);
     bad.cut.rows_per_block = 0;
-    let epoch = wire::Epoch {
-        number: 1,
-        coordinator: node(1),
+    let leadership = wire::Leadership {
+        epoch: wire::Epoch {
+            number: 1,
+            coordinator: node(1),
+        },
+        version: 0,
+        backups: Vec::new(),
     };
-    let replica = cluster::Replica::new(bad, epoch);
-    mesh.feed(node(1), Input::Restore(Box::new(replica)));
+    let restored = cluster::Restored {
+        replica: cluster::Replica::new(bad, leadership),
+        ended_ago: millis(0),
+        has_inputs: true,
+    };
+    mesh.feed(node(1), Input::Restore(Box::new(restored)));
     assert_eq!(mesh.node(node(1)).job(job(1)), None);
 }

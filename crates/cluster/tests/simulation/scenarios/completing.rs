@@ -1,5 +1,6 @@
 //! Jobs come to their end, and every block counts once.
 
+use crate::invariants::nothing_is_left_over;
 use crate::support::device::{Device, Habit};
 use crate::support::mesh::Mesh;
 use crate::support::{fastest, job, millis, native, node, page, record, seconds, two_by_two};
@@ -25,7 +26,7 @@ fn a_job_over_three_nodes_and_pages_completes_with_each_block_counted_once() {
     let job = mesh.submit(node(1), record(1, 64));
     mesh.run_until_complete(job, seconds(10));
     mesh.run_for(seconds(2));
-    mesh.check_nothing_kept();
+    nothing_is_left_over::check(&mesh);
     for number in 1..=3 {
         let known = mesh.node(node(number)).job(job).unwrap();
         assert_eq!(known.status, wire::JobStatus::Complete);
@@ -101,10 +102,10 @@ fn a_device_that_answers_twice_is_counted_once() {
     let job = mesh.submit(node(1), record(1, 64));
     mesh.run_until_complete(job, seconds(10));
     mesh.run_for(seconds(1));
-    let tally = mesh.progress_of(job).unwrap().tally;
-    assert_eq!(tally.accepted, 64);
-    assert!(tally.computed > 64, "{tally:?}");
-    mesh.check_nothing_kept();
+    let progress = mesh.progress_of(job).unwrap();
+    assert_eq!(progress.accepted, 64);
+    assert!(progress.tally.computed > 64, "{:?}", progress.tally);
+    nothing_is_left_over::check(&mesh);
 }
 
 #[test]
@@ -205,7 +206,7 @@ fn a_cancel_ends_the_job_everywhere_also_from_another_node() {
         let done = mesh.stored(job).done.len();
         mesh.run_for(seconds(5));
         assert_eq!(mesh.stored(job).done.len(), done);
-        mesh.check_nothing_kept();
+        nothing_is_left_over::check(&mesh);
     }
 }
 

@@ -3,6 +3,7 @@
 use cluster::{Input, NodeConfig};
 use wire::JobStatus;
 
+use crate::invariants::nothing_is_left_over;
 use crate::support::device::Device;
 use crate::support::mesh::Mesh;
 use crate::support::{job, millis, native, node, record, seconds};
@@ -92,7 +93,7 @@ fn a_result_kept_for_a_job_that_ended_is_released() {
         mesh.node(node(2)).job(job).unwrap().status,
         JobStatus::Cancelled
     );
-    mesh.check_nothing_kept();
+    nothing_is_left_over::check(&mesh);
 }
 
 #[test]

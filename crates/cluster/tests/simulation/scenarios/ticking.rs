@@ -3,7 +3,7 @@
 //! Every test of this suite checks after each input that the next deadline is
 //! ahead, and wakes nodes at deadlines only; here the ticks are counted.
 
-use crate::completing::three_nodes;
+use crate::scenarios::completing::three_nodes;
 use crate::support::device::{Device, Habit};
 use crate::support::mesh::Mesh;
 use crate::support::{fastest, millis, native, node, page, record, seconds};

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use cluster::Input;
-use wire::{ChunkHash, NodeId, PeerMessage};
+use wire::{BlockIndex, ChunkHash, JobId, NodeId, PeerMessage, WorkerId};
 
-use super::mesh::{Happening, Mesh, micros, pair};
+use super::mesh::{Happening, Line, Mesh, micros, pair};
+use crate::invariants::stored_before_told;
 
 /// How soon a broken line is tried again.
 const RELINK: Duration = Duration::from_millis(300);
@@ -13,50 +14,29 @@ const RELINK: Duration = Duration::from_millis(300);
 impl Mesh {
     pub(super) fn send(&mut self, from: NodeId, to: NodeId, message: PeerMessage) {
         assert_ne!(from, to, "a message to oneself never leaves the node");
-        let store = &self.stores[&from];
-        let mut bytes = None;
-        match &message {
-            PeerMessage::Job(summary) if summary.epoch.coordinator == from => {
-                store.check_summary(summary);
-            }
-            PeerMessage::Counted {
-                job,
-                block,
-                worker,
-                counted: true,
-            } => {
-                assert_eq!(
-                    store.credit(*job, *block),
-                    Some(*worker),
-                    "told before stored"
-                );
-            }
-            PeerMessage::Result {
-                job,
-                block,
-                exchange,
-                proof,
-            } => {
-                let key = (*job, *block, exchange.worker);
-                bytes = proof.hash.filter(|hash| store.keeps(key, *hash));
-                assert!(bytes.is_some(), "a result without its bytes");
-            }
-            _ => {}
-        }
-        let Some(line) = self.lines.get(&pair(from, to)).copied() else {
+        let bytes = stored_before_told::check_message(self, from, &message);
+        let Some(line) = self.lines.get(&pair(from, to)).map(|line| line.number) else {
             return;
         };
         if !matches!(message, PeerMessage::Heartbeat { .. }) {
             self.sent.push((from, to, message.clone()));
         }
-        if self.lost.iter().any(|is_lost| is_lost(&message)) || self.random.chance(self.faults.loss)
-        {
+        if self.lost.iter().any(|is_lost| is_lost(&message)) {
             return;
         }
-        let copies = 1 + u64::from(self.random.chance(self.faults.duplication));
+        if self.random.chance(self.faults.loss) {
+            self.count("message lost");
+            return;
+        }
+        let mut copies = 1;
+        if self.random.chance(self.faults.duplication) {
+            self.count("message twice");
+            copies = 2;
+        }
         for _ in 0..copies {
             let mut at = self.clock + self.random.within(500..4_000);
             if self.random.chance(self.faults.reordering) {
+                self.count("message overtaken");
                 at += self.random.within(0..200_000);
             } else {
                 let last = self.last_arrival.entry((from, to)).or_default();
@@ -84,26 +64,30 @@ impl Mesh {
         message: PeerMessage,
         bytes: Option<ChunkHash>,
     ) {
-        let open = self.lines.get(&pair(from, to)) == Some(&line);
-        if !open || !self.hosts[&to].is_up || self.muted.contains(&from) || self.muted.contains(&to)
-        {
+        let open = self.lines.get(&pair(from, to));
+        let open = open.is_some_and(|open| open.number == line);
+        if !open || !self.hosts[&to].is_up || self.is_cut_off(from, to) {
             return;
         }
-        if let (
-            PeerMessage::Result {
-                job,
-                block,
-                exchange,
-                ..
-            },
-            Some(bytes),
-        ) = (&message, bytes)
-        {
-            let key = (*job, *block, exchange.worker);
+        if let (Some(key), Some(bytes)) = (result_key(&message), bytes) {
             let store = self.stores.get_mut(&to).expect("every node has a store");
             store.keep(key, bytes);
         }
         self.feed(to, Input::Peer { from, message });
+    }
+
+    /// Whether what the first sends does not come to the second, though their
+    /// line seems open.
+    fn is_cut_off(&self, from: NodeId, to: NodeId) -> bool {
+        self.muted.contains(&from) || self.muted.contains(&to) || self.deaf.contains(&(to, from))
+    }
+
+    /// Since when two nodes can talk to each other, if they can.
+    pub(crate) fn talking_since(&self, one: NodeId, other: NodeId) -> Option<u64> {
+        let line = self.lines.get(&pair(one, other))?;
+        let is_cut_off = self.is_cut_off(one, other) || self.is_cut_off(other, one);
+        let is_stopped = self.frozen.contains(&one) || self.frozen.contains(&other);
+        (!is_cut_off && !is_stopped).then_some(line.opened)
     }
 
     pub(super) fn on_link(&mut self, one: NodeId, other: NodeId) {
@@ -111,11 +95,15 @@ impl Mesh {
             return;
         }
         let (up_one, up_other) = (self.hosts[&one].is_up, self.hosts[&other].is_up);
-        if !up_one || !up_other || self.muted.contains(&one) || self.muted.contains(&other) {
+        let reach = !self.is_cut_off(one, other) && !self.is_cut_off(other, one);
+        if !up_one || !up_other || !reach {
             self.happen(self.clock + micros(RELINK), Happening::Link(one, other));
             return;
         }
-        let line = self.fresh_number();
+        let line = Line {
+            number: self.fresh_number(),
+            opened: self.clock,
+        };
         self.lines.insert((one, other), line);
         self.feed(one, Input::LinkUp { peer: other });
         self.feed(other, Input::LinkUp { peer: one });
@@ -128,5 +116,19 @@ impl Mesh {
         self.feed(one, Input::LinkDown { peer: other });
         self.feed(other, Input::LinkDown { peer: one });
         self.happen(self.clock + micros(RELINK), Happening::Link(one, other));
+    }
+}
+
+/// Whose result a message brings the bytes of.
+fn result_key(message: &PeerMessage) -> Option<(JobId, BlockIndex, WorkerId)> {
+    match message {
+        PeerMessage::Result {
+            job,
+            block,
+            exchange,
+            ..
+        } => Some((*job, *block, exchange.worker)),
+        PeerMessage::CopyBlock { job, done, .. } => Some((*job, done.block, done.worker)),
+        _ => None,
     }
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use cluster::{Event, Input, Moment, Output, WorkerCommand};
+use cluster::{Change, Event, Input, Moment, Output, WorkerCommand};
 use wire::{BlockIndex, JobId, JobStatus, NodeId};
 
 use super::device::{DeviceKey, Habit};
+use super::is_seeded;
 use super::mesh::{Happening, Mesh, micros, pair};
+use crate::invariants::{blocks_count_once, done_work_is_not_begun_again, stored_before_told};
 
 impl Mesh {
     pub(crate) fn run_for(&mut self, duration: Duration) {
@@ -28,11 +30,26 @@ impl Mesh {
         let end = begin + micros(limit);
         self.run_while(end, |mesh| mesh.stored_status(job) == JobStatus::Running);
         match self.stored_status(job) {
-            JobStatus::Running => panic!("not ended after {limit:?}: {:?}", self.state_of(job)),
-            JobStatus::Complete => self.check_counted_once(job),
+            JobStatus::Running => {
+                self.print_last_messages();
+                panic!(
+                    "not ended after {limit:?}: {}\n{:?}",
+                    self.views_of(job),
+                    self.state_of(job)
+                )
+            }
+            JobStatus::Complete => blocks_count_once::check_complete(self, job),
             JobStatus::Cancelled | JobStatus::Failed => {}
         }
         Duration::from_micros(self.clock - begin)
+    }
+
+    /// What nodes said at the end, for whoever replays one seed.
+    fn print_last_messages(&self) {
+        for (from, to, message) in self.sent.iter().rev().take(60).rev() {
+            let message: String = format!("{message:?}").chars().take(240).collect();
+            eprintln!("{} to {}: {message}", from.short(), to.short());
+        }
     }
 
     fn state_of(&self, job: JobId) -> impl std::fmt::Debug {
@@ -58,6 +75,15 @@ impl Mesh {
     }
 
     fn on(&mut self, happening: Happening) {
+        if self
+            .sleeper_of(&happening)
+            .is_some_and(|id| self.frozen.contains(&id))
+        {
+            if !matches!(happening, Happening::Tick(_)) {
+                self.waiting.push(happening);
+            }
+            return;
+        }
         match happening {
             Happening::Tick(id) => {
                 let host = self.hosts.get_mut(&id).expect("it was added");
@@ -85,9 +111,31 @@ impl Mesh {
             Happening::Leave((home, worker)) => {
                 self.detach(home, worker);
             }
+            Happening::Refused(at, peer) => {
+                if !self.hosts[&peer].is_up {
+                    self.feed(at, Input::Refused { peer });
+                }
+            }
+            Happening::InputsFetched(at, job, holders) => self.on_fetched(at, job, &holders),
             Happening::Link(one, other) => self.on_link(one, other),
             Happening::Cut(one, other) => self.on_cut(one, other),
             Happening::Restart(id) => self.restart(id),
+        }
+    }
+
+    /// The process that something happens to.
+    fn sleeper_of(&self, happening: &Happening) -> Option<NodeId> {
+        match happening {
+            Happening::Tick(id) | Happening::InputsFetched(id, ..) | Happening::Refused(id, _) => {
+                Some(*id)
+            }
+            Happening::Arrive { to, .. } => Some(*to),
+            Happening::Finish { at, .. } | Happening::GiveBack { at, .. } => Some(at.0),
+            Happening::Link(one, other) | Happening::Cut(one, other) => [one, other]
+                .into_iter()
+                .copied()
+                .find(|id| self.frozen.contains(id)),
+            Happening::Leave(_) | Happening::Restart(_) => None,
         }
     }
 
@@ -107,6 +155,7 @@ impl Mesh {
         );
         for output in outputs {
             if self.faults.crash > 0 && self.random.chance(self.faults.crash) {
+                self.count("crash between two outputs");
                 self.crash(id);
                 let pause = self.random.within(10_000..2_000_000);
                 self.happen(self.clock + pause, Happening::Restart(id));
@@ -125,9 +174,16 @@ impl Mesh {
     }
 
     fn carry_out(&mut self, id: NodeId, output: Output) {
+        let now = self.now(id);
         let store = self.stores.get_mut(&id).expect("every node has a store");
         match output {
-            Output::Persist(change) => store.apply(change),
+            Output::Persist(change) => {
+                if let Change::Done { job, done, .. } = &change {
+                    let (job, block) = (*job, done.block);
+                    self.memory.done_work.on_stored(id, job, block, self.clock);
+                }
+                store.apply(change, now.unix_ms);
+            }
             Output::Send { to, message } => self.send(id, to, message),
             Output::ToWorker { worker, command } => self.command((id, worker), command),
             Output::ReleaseResult {
@@ -140,19 +196,50 @@ impl Mesh {
                 let (one, other) = pair(id, peer);
                 self.happen(self.clock, Happening::Cut(one, other));
             }
+            Output::FetchInputs { record, holders } => {
+                assert!(!is_seeded(&record), "seeds need no fetching");
+                let at = self.clock + self.random.within(5_000..400_000);
+                self.happen(at, Happening::InputsFetched(id, record.id, holders));
+            }
             Output::Dial { peer, .. } => {
                 assert_ne!(peer, id, "a node dials itself");
                 self.link(id, peer);
             }
             Output::Event(event) => {
-                if let Event::BlockDone {
-                    job, block, worker, ..
-                } = &event
-                {
-                    assert_eq!(store.credit(*job, *block), Some(*worker));
+                stored_before_told::check_event(store, &event);
+                if let Event::ElectionWon { job, .. } = &event {
+                    let has_inputs = store.inputs.contains(job);
+                    assert!(
+                        has_inputs || is_seeded(&store.jobs[job].record),
+                        "{id} leads {job} without its inputs"
+                    );
                 }
+                self.count(transition(&event));
+                self.memory.acknowledged.on_event(&event);
+                self.memory.victories.on_event(id, &event);
                 self.events.push((id, event));
+                self.event_times.push(self.clock);
             }
+        }
+    }
+
+    fn on_fetched(&mut self, at: NodeId, job: JobId, holders: &[NodeId]) {
+        if !self.hosts[&at].is_up {
+            return;
+        }
+        let mut holders = holders.iter().filter(|holder| **holder != at);
+        let is_found = holders.any(|holder| {
+            let has = self.stores[holder].inputs.contains(&job);
+            has && self.hosts[holder].is_up && self.talking_since(at, *holder).is_some()
+        });
+        if is_found {
+            let store = self.stores.get_mut(&at).expect("every node has a store");
+            store.inputs.insert(job);
+            self.count("inputs copied");
+            self.feed(at, Input::InputsStored { job });
+        } else {
+            self.count("inputs not to be had");
+            self.feed(at, Input::InputsMissing { job });
         }
     }
 
@@ -192,17 +279,9 @@ impl Mesh {
     }
 
     fn command(&mut self, at: DeviceKey, command: WorkerCommand) {
-        if let WorkerCommand::Counted {
-            job,
-            block,
-            counted: true,
-        } = command
-        {
-            let credit = self
-                .stores
-                .values()
-                .find_map(|store| store.credit(job, block));
-            assert_eq!(credit, Some(at.1), "told before stored");
+        stored_before_told::check_command(self, &command);
+        if let WorkerCommand::Task { task, coordinator } = &command {
+            done_work_is_not_begun_again::check_task(self, *coordinator, task.job, task.block);
         }
         let now = self.clock;
         let Some(device) = self.devices.get_mut(&at) else {
@@ -242,5 +321,23 @@ impl Mesh {
                 }
             }
         }
+    }
+}
+
+/// What a node did, as the counts of a run name it.
+fn transition(event: &Event) -> &'static str {
+    match event {
+        Event::BlockDone { .. } => "block done",
+        Event::JobEnded { .. } => "job ended",
+        Event::JobChanged { .. } => "job changed",
+        Event::ResultRefused { .. } => "result refused",
+        Event::BlockReassigned { .. } => "block reassigned",
+        Event::JobSafe { .. } => "job acknowledged",
+        Event::ElectionStarted { .. } => "election started",
+        Event::ElectionWon { .. } => "election won",
+        Event::SteppedDown { .. } => "stepped down",
+        Event::PeerLost { silent: true, .. } => "peer lost, silent",
+        Event::PeerLost { silent: false, .. } => "peer lost, refusing",
+        Event::MeshChanged => "mesh changed",
     }
 }

@@ -3,74 +3,67 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::{Change, Replica};
-use wire::{BlockIndex, ChunkHash, Ending, JobId, JobStatus, JobSummary, WorkerId};
+use wire::{BlockIndex, ChunkHash, JobId, WorkerId};
 
 use super::device::result_hash;
+use crate::invariants::blocks_count_once;
 
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     pub(crate) jobs: BTreeMap<JobId, Replica>,
     pub(crate) expired: BTreeSet<JobId>,
+    /// When each job ended, by this node's own calendar.
+    pub(crate) ended_at: BTreeMap<JobId, u64>,
+    /// Jobs of which the inputs are here, too.
+    pub(crate) inputs: BTreeSet<JobId>,
     /// Bytes of results that still count for somebody; in memory only.
     kept: BTreeMap<(JobId, BlockIndex, WorkerId, ChunkHash), u32>,
 }
 
 impl Store {
-    pub(crate) fn apply(&mut self, change: Change) {
+    pub(crate) fn apply(&mut self, change: Change, now_unix_ms: u64) {
         match change {
-            Change::Accepted { record, epoch } => {
+            Change::Accepted { record, leadership } => {
                 let job = record.id;
-                let known = self.jobs.insert(job, Replica::new(*record, epoch));
+                let known = self.jobs.insert(job, Replica::new(*record, leadership));
                 assert_eq!(known, None, "job {job} was accepted twice");
             }
-            Change::Done {
-                job,
-                done,
-                epoch,
-                tally,
-            } => {
+            Change::Done { job, done, tally } => {
                 let key = (job, done.block, done.worker);
                 assert!(self.keeps(key, done.hash), "{key:?} has no bytes to store");
                 assert_eq!(done.hash, result_hash(job, done.block));
                 let replica = self.jobs.get_mut(&job).expect("accepted before done");
-                assert!(
-                    !replica.done.contains_key(&done.block),
-                    "block {} counted twice",
-                    done.block
-                );
-                assert!(replica.ended.is_none(), "counted after the end");
-                replica.record_done(done);
+                let known = replica.done.get(&done.block).cloned();
+                let epoch = done.epoch;
+                replica.record_done(done.clone());
+                assert_ne!(replica.done.get(&done.block), known.as_ref(), "no news");
                 replica.raise_tally(epoch, tally);
-                assert_eq!(accepted(replica), done_blocks(replica));
+                blocks_count_once::check_copy(replica);
             }
-            Change::Ended {
+            Change::Head {
                 job,
+                leadership,
+                tallies,
                 ended,
-                epoch,
-                tally,
             } => {
-                let replica = self.jobs.get_mut(&job).expect("accepted before ended");
-                assert_eq!(replica.ended, None, "ended twice");
-                if ended.ending == Ending::Complete {
-                    assert_eq!(done_blocks(replica), blocks_of(replica));
+                let replica = self.jobs.get_mut(&job).expect("accepted before changed");
+                assert!(leadership.epoch >= replica.epoch(), "an epoch goes back");
+                replica.record_leadership(leadership);
+                for (epoch, tally) in tallies {
+                    replica.raise_tally(epoch, tally);
                 }
-                replica.record_end(ended);
-                replica.raise_tally(epoch, tally);
+                if let Some((ended, ago)) = ended {
+                    replica.record_end(ended);
+                    let ago = u64::try_from(ago.as_millis()).expect("short");
+                    self.ended_at.insert(job, now_unix_ms.saturating_sub(ago));
+                }
             }
             Change::Expired { job } => {
-                let known = self.jobs.remove(&job);
-                assert!(known.is_some_and(|replica| replica.ended.is_some()));
-                self.expired.insert(job);
+                // Or only heard of.
+                self.jobs.remove(&job);
+                self.inputs.remove(&job);
+                assert!(self.expired.insert(job), "job {job} expired twice");
             }
-        }
-    }
-
-    /// A coordinator may tell only what is stored.
-    pub(crate) fn check_summary(&self, summary: &JobSummary) {
-        let replica = self.jobs.get(&summary.id).expect("told before accepted");
-        assert!(u64::from(summary.blocks_done) <= done_blocks(replica));
-        if summary.status != JobStatus::Running {
-            assert_eq!(replica.status(), summary.status, "told before stored");
         }
     }
 
@@ -109,7 +102,7 @@ impl Store {
 }
 
 pub(crate) fn accepted(replica: &Replica) -> u64 {
-    replica.total_tally().accepted
+    replica.accepted()
 }
 
 pub(crate) fn done_blocks(replica: &Replica) -> u64 {

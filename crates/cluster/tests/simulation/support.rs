@@ -10,9 +10,10 @@ pub(crate) mod store;
 use std::time::Duration;
 
 use cluster::WorkerProfile;
+use kernel::cut::{Cut, ProductShape};
 use wire::{
-    Arithmetic, CutShape, JobId, JobOptions, JobRecord, MatrixSource, NodeId, Seed, Shape, Spread,
-    WorkerId, WorkerKind,
+    Arithmetic, ChunkHash, CutShape, JobId, JobOptions, JobRecord, MatrixSource, NodeId, Seed,
+    Shape, Spread, WorkerId, WorkerKind,
 };
 
 pub(crate) fn node(number: u8) -> NodeId {
@@ -66,6 +67,30 @@ pub(crate) fn record(number: u8, blocks: u32) -> JobRecord {
         submitted_at_unix_ms: 0,
         idempotency_key: None,
     }
+}
+
+/// The same of two files, which must be copied for a node to lead.
+pub(crate) fn of_files(mut record: JobRecord) -> JobRecord {
+    let Shape { rows, inner, cols } = record.shape;
+    let CutShape {
+        rows_per_block,
+        cols_per_block,
+    } = record.cut;
+    let product = ProductShape { rows, inner, cols };
+    let cut = Cut::from_parts(product, rows_per_block, cols_per_block).expect("a cut");
+    let chunks = |count: usize| {
+        let hash = |index: usize| ChunkHash::of(&index.to_le_bytes());
+        MatrixSource::Chunks((0..count).map(hash).collect())
+    };
+    record.a = chunks(cut.all_left_chunks().len());
+    record.b = chunks(cut.all_right_chunks().len());
+    record
+}
+
+/// Whether nothing of a job's inputs has to be copied.
+pub(crate) fn is_seeded(record: &JobRecord) -> bool {
+    let is_seed = |source: &MatrixSource| matches!(source, MatrixSource::Random(_));
+    is_seed(&record.a) && is_seed(&record.b)
 }
 
 /// The same for the devices that shorten the job only.

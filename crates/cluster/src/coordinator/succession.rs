@@ -1,0 +1,378 @@
+//! Taking over from another coordinator, copying to backups, and uniting with
+//! what other copies know.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use kernel::cut::Cut;
+use wire::{
+    BlockIndex, BlockSet, CopyHead, DoneBlock, Ending, HeldLease, NodeId, PeerMessage, Tally,
+    WorkerKind,
+};
+
+use super::copies::Shipment;
+use super::{Coordinator, clip, has_all};
+use crate::effect::{Change, Event, Output};
+use crate::limits::{ADOPTION_WAIT, COPIES_WAIT, COPY_REQUEST_PAUSE, NAME_CHARS_MAX, THREADS_MAX};
+use crate::replica::Replica;
+use crate::time::{Moment, Now};
+
+/// A new coordinator waits for the devices to say what they compute.
+#[derive(Debug)]
+pub(super) struct Adoption {
+    /// Nodes that have not answered.
+    awaited: BTreeSet<NodeId>,
+    pub(super) until: Moment,
+}
+
+impl Coordinator {
+    /// Leads on from where the copies were united. `backups` have all of it.
+    pub(crate) fn take_over(
+        &mut self,
+        now: Now,
+        backups: &[NodeId],
+        reached: BTreeSet<NodeId>,
+        outputs: &mut Vec<Output>,
+    ) {
+        self.copy_to(now, backups, outputs);
+        if self.is_running() {
+            let until = now.moment + ADOPTION_WAIT;
+            self.adoption = Some(Adoption {
+                awaited: reached,
+                until,
+            });
+        }
+        // Its end may not have been told: the one before died in between.
+        self.is_end_told = false;
+        self.await_copies(now, backups, outputs);
+    }
+
+    /// Makes these nodes backups.
+    pub(super) fn copy_to(&mut self, now: Now, nodes: &[NodeId], outputs: &mut Vec<Output>) {
+        for node in nodes {
+            self.copies.add(*node, self.replica.done.keys().copied());
+        }
+        self.copies.on_head_changed();
+        self.ship(now.moment, outputs);
+    }
+
+    /// Nothing counts before these backups have joined, for a while.
+    pub(super) fn await_copies(&mut self, now: Now, backups: &[NodeId], outputs: &mut Vec<Output>) {
+        self.copies_awaited = Some((backups.to_vec(), now.moment + COPIES_WAIT));
+        self.end_waits(now, outputs);
+    }
+
+    /// Ends the waits that are over. True when devices can be given work now.
+    pub(super) fn end_waits(&mut self, now: Now, outputs: &mut Vec<Output>) -> bool {
+        let mut wake = false;
+        if self.copies.let_go(now.moment) {
+            self.commit(now, outputs);
+        }
+        self.ship(now.moment, outputs);
+        let is_over = |until: Moment| until <= now.moment;
+        if let Some((nodes, until)) = &self.copies_awaited
+            && (is_over(*until) || self.copies.all_joined(nodes))
+        {
+            self.copies_awaited = None;
+            if self.is_opening {
+                self.is_opening = false;
+                wake = true;
+                let job = self.job();
+                outputs.push(Output::Event(Event::JobSafe { job }));
+            }
+            self.commit(now, outputs);
+        }
+        let adoption = self.adoption.as_ref();
+        if adoption.is_some_and(|it| is_over(it.until) || it.awaited.is_empty()) {
+            self.adoption = None;
+            wake = true;
+        }
+        wake
+    }
+
+    /// A node tells what its devices compute.
+    pub(crate) fn on_held(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        leases: Vec<HeldLease>,
+        outputs: &mut Vec<Output>,
+    ) {
+        for held in leases {
+            let exchange = clip(held.exchange);
+            self.meet(now.moment, from, &exchange);
+            let participant = self.participants.get(&exchange.worker);
+            if participant.is_none_or(|known| known.paused_until.is_some()) {
+                continue;
+            }
+            // No device has more under way than this.
+            let most = 2 * exchange.threads.clamp(1, THREADS_MAX) as usize;
+            for block in held.blocks.into_iter().take(most) {
+                if self.pending.contains(&block) {
+                    // It was under way all the time: nothing is given again.
+                    self.lost.remove(&block);
+                    self.lease(now.moment, exchange.worker, block, outputs);
+                }
+                // A page that moved: its new node does not know the block.
+                if exchange.kind == WorkerKind::Browser && self.has_lease(block, exchange.worker) {
+                    self.repeat_lease(block, exchange.worker, outputs);
+                }
+            }
+        }
+        self.adopt_without(now, from, outputs);
+    }
+
+    /// This node is not waited for any more.
+    pub(super) fn adopt_without(&mut self, now: Now, node: NodeId, outputs: &mut Vec<Output>) {
+        if let Some(adoption) = &mut self.adoption {
+            adoption.awaited.remove(&node);
+            if self.end_waits(now, outputs) && self.is_running() {
+                self.wake_hungry(outputs);
+            }
+        }
+    }
+
+    /// Nodes that could hold copies: as many become backups as there is room
+    /// for. Which ones differs from job to job, so that copies spread.
+    pub(crate) fn fill_backups(
+        &mut self,
+        now: Now,
+        reached: impl Iterator<Item = NodeId>,
+        outputs: &mut Vec<Output>,
+    ) {
+        let room = self.copies.room();
+        if room == 0 || !self.is_running() {
+            return;
+        }
+        let own = self.epoch().coordinator;
+        let free = reached.filter(|node| *node != own && !self.copies.contains(*node));
+        let mut free: Vec<NodeId> = free.collect();
+        if free.is_empty() {
+            return;
+        }
+        let job = self.job();
+        free.sort_by_key(|node| distance(*node, job));
+        free.truncate(room);
+        for node in &free {
+            self.copies.add(*node, self.replica.done.keys().copied());
+        }
+        self.replica.leadership.backups.extend(free);
+        self.lead_on(now, outputs);
+    }
+
+    /// A node is gone: it holds no copy any more.
+    pub(super) fn drop_copy(&mut self, now: Now, node: NodeId, outputs: &mut Vec<Output>) {
+        if !self.copies.contains(node) {
+            return;
+        }
+        self.copies.remove(node);
+        if self.is_running() {
+            let backups = &mut self.replica.leadership.backups;
+            backups.retain(|backup| *backup != node);
+            self.lead_on(now, outputs);
+        }
+        self.commit(now, outputs);
+    }
+
+    /// The backups are others now.
+    fn lead_on(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        self.replica.leadership.version += 1;
+        outputs.push(Output::Persist(Change::Head {
+            job: self.job(),
+            leadership: self.replica.leadership.clone(),
+            tallies: Vec::new(),
+            ended: None,
+        }));
+        self.copies.on_head_changed();
+        self.summary_due = Some(now.moment);
+        self.ship(now.moment, outputs);
+    }
+
+    /// Sends the backups what they lack.
+    pub(super) fn ship(&mut self, now: Moment, outputs: &mut Vec<Output>) {
+        for shipment in self.copies.due(now) {
+            match shipment {
+                Shipment::Head { to, number } => {
+                    let head = Box::new(self.replica.head(self.age(now)));
+                    let job = self.job();
+                    let message = PeerMessage::CopyHead { job, number, head };
+                    outputs.push(Output::Send { to, message });
+                }
+                Shipment::Block { to, block } => {
+                    outputs.extend(block_message(&self.replica, &self.cut, to, block));
+                }
+            }
+        }
+    }
+
+    /// The link to a node is new: what was under way is sent again.
+    pub(crate) fn on_link_up(&mut self, now: Moment, node: NodeId, outputs: &mut Vec<Output>) {
+        self.copies.on_link_up(node);
+        self.ship(now, outputs);
+    }
+
+    /// A holder tells what it has.
+    pub(crate) fn on_copy_state(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        state: &HolderState,
+        outputs: &mut Vec<Output>,
+    ) {
+        let total = self.cut.block_count();
+        let is_ours = state.epoch == self.epoch();
+        let head = if is_ours { state.head } else { 0 };
+        self.copies.on_state(
+            now.moment,
+            from,
+            head,
+            state.has_inputs,
+            &state.blocks,
+            total,
+        );
+        let mut unknown = state.blocks.iter(total);
+        let lacks = unknown.any(|block| !self.replica.done.contains_key(&block));
+        let here = self.replica.done.len();
+        if state.is_all && lacks && may_ask(&mut self.asked, from, here, now.moment) {
+            let message = PeerMessage::CopyRequest {
+                job: self.job(),
+                epoch: self.epoch(),
+                have: self.replica.done_set(),
+            };
+            outputs.push(Output::Send { to: from, message });
+        }
+        if self.end_waits(now, outputs) && self.is_running() {
+            self.wake_hungry(outputs);
+        }
+        self.commit(now, outputs);
+    }
+
+    /// Another copy of the job, of an epoch that is not newer.
+    pub(crate) fn on_copy_head(&mut self, now: Now, head: &CopyHead, outputs: &mut Vec<Output>) {
+        let was_running = self.is_running();
+        let mut theirs = head.clone();
+        theirs.leadership = self.replica.leadership.clone();
+        let is_complete = theirs
+            .ended
+            .as_ref()
+            .is_some_and(|ended| ended.ending == Ending::Complete);
+        if is_complete && !has_all(&self.replica, &self.cut) {
+            // Its blocks are asked for; with the last of them it ends here, too.
+            theirs.ended = None;
+        }
+        if !self.replica.merge_head(&theirs) {
+            return;
+        }
+        if was_running && !self.is_running() {
+            self.wind_up(now, Duration::from_millis(head.age_ms), outputs);
+        } else {
+            self.lead_on(now, outputs);
+        }
+    }
+
+    /// A block that another coordinator counted.
+    pub(crate) fn on_copy_block(
+        &mut self,
+        now: Now,
+        done: DoneBlock,
+        tally: Tally,
+        bytes: u64,
+        outputs: &mut Vec<Output>,
+    ) {
+        if !is_block_of(&self.cut, &done, bytes) {
+            return;
+        }
+        let (block, epoch) = (done.block, done.epoch);
+        let before = self.replica.done.get(&block).cloned();
+        self.replica.raise_tally(epoch, tally);
+        self.replica.record_done(done);
+        let after = self.replica.done.get(&block).cloned();
+        let Some(after) = after.filter(|after| before.as_ref() != Some(after)) else {
+            return;
+        };
+        self.moved_at = now.moment;
+        if before.is_none() {
+            self.take_in(now, after, None, outputs);
+            return;
+        }
+        // It counts already; only whose it is changed.
+        self.copies.on_replaced(block);
+        let tally = self.replica.tallies.get(&epoch).copied();
+        outputs.push(Output::Persist(Change::Done {
+            job: self.job(),
+            done: after,
+            tally: tally.unwrap_or_default(),
+        }));
+        self.ship(now.moment, outputs);
+    }
+}
+
+/// Whether a holder is asked for what it has: not at once for the same again,
+/// which its disk may not give.
+pub(crate) fn may_ask(
+    asked: &mut Option<(NodeId, usize, Moment)>,
+    whom: NodeId,
+    here: usize,
+    now: Moment,
+) -> bool {
+    let is_again = asked.is_some_and(|(last, had, at)| {
+        last == whom && had == here && now.since(at) < COPY_REQUEST_PAUSE
+    });
+    if !is_again {
+        *asked = Some((whom, here, now));
+    }
+    !is_again
+}
+
+/// A block of a copy, for another holder.
+pub(crate) fn block_message(
+    replica: &Replica,
+    cut: &Cut,
+    to: NodeId,
+    block: BlockIndex,
+) -> Option<Output> {
+    let done = replica.done.get(&block)?.clone();
+    let tally = replica.tallies.get(&done.epoch).copied();
+    let message = PeerMessage::CopyBlock {
+        job: replica.record.id,
+        epoch: replica.epoch(),
+        done,
+        tally: tally.unwrap_or_default(),
+        bytes: bytes_of(cut, block)?,
+    };
+    Some(Output::Send { to, message })
+}
+
+fn bytes_of(cut: &Cut, block: BlockIndex) -> Option<u64> {
+    let found = cut.block(block.0)?;
+    let rows = u64::from(found.rows.end - found.rows.start);
+    Some(8 * rows * u64::from(found.cols.end - found.cols.start))
+}
+
+/// Whether a block that came from elsewhere is one of the cut, in size and
+/// words.
+pub(crate) fn is_block_of(cut: &Cut, done: &DoneBlock, bytes: u64) -> bool {
+    let is_short = |text: &str| text.len() <= 4 * NAME_CHARS_MAX;
+    let is_time = done.compute_ms.is_finite() && done.compute_ms >= 0.0;
+    bytes_of(cut, done.block) == Some(bytes)
+        && is_time
+        && is_short(&done.name)
+        && is_short(&done.device)
+}
+
+/// What a holder says of its copy.
+#[derive(Debug)]
+pub(crate) struct HolderState {
+    pub(crate) epoch: wire::Epoch,
+    pub(crate) head: u64,
+    pub(crate) has_inputs: bool,
+    pub(crate) has_end: bool,
+    pub(crate) blocks: BlockSet,
+    pub(crate) is_all: bool,
+}
+
+/// Different for each job, the same at each node.
+pub(crate) fn distance(node: NodeId, job: wire::JobId) -> [u8; 16] {
+    let (node, job) = (node.as_bytes(), job.as_bytes());
+    std::array::from_fn(|index| node[index] ^ job[index])
+}

@@ -1,0 +1,424 @@
+//! Copies of jobs that others lead, and backups for those that are led here.
+
+use std::collections::BTreeSet;
+
+use wire::{
+    BlockSet, CopyHead, DoneBlock, Epoch, JobId, JobRecord, MatrixSource, NodeId, PeerMessage,
+    Refusal, Tally,
+};
+
+use super::Node;
+use crate::coordinator::{Coordinator, HolderState, distance, may_ask};
+use crate::effect::{Change, Event, Output};
+use crate::follower::{Follower, send_copy};
+use crate::limits::{
+    BACKUPS_MAX, COPIES_MAX, END_QUESTION_INTERVAL, IDEMPOTENCY_KEY_BYTES_MAX, TALLIES_MAX,
+};
+use crate::tasks::cut_of;
+use crate::time::{Moment, Now};
+
+impl Node {
+    /// Nodes that could hold a copy of this job; the same ones seen from
+    /// everywhere, and others for another job.
+    pub(super) fn nearest(&self, job: JobId, count: usize) -> Vec<NodeId> {
+        let mut nodes: Vec<NodeId> = self.membership.reached().collect();
+        nodes.sort_by_key(|node| distance(*node, job));
+        nodes.truncate(count);
+        nodes
+    }
+
+    /// Nodes came or went: jobs with too few backups get others.
+    pub(super) fn fill_backups(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        let reached: Vec<NodeId> = self.membership.reached().collect();
+        for coordinator in self.coordinators.values_mut() {
+            coordinator.fill_backups(now, reached.iter().copied(), outputs);
+        }
+    }
+
+    /// A peer is back: what is here of its jobs is told, what it missed of the
+    /// jobs led here is sent.
+    pub(super) fn bring_copies_together(
+        &mut self,
+        now: Now,
+        peer: NodeId,
+        outputs: &mut Vec<Output>,
+    ) {
+        for coordinator in self.coordinators.values_mut() {
+            coordinator.on_link_up(now.moment, peer, outputs);
+        }
+        for follower in self.followers.values() {
+            let (job, epoch) = (follower.job(), follower.epoch());
+            if epoch.coordinator == self.id && !follower.has_ended() {
+                // It led before it started anew; the others, who see it alive,
+                // would wait for it. Who they are it may not know exactly.
+                let message = PeerMessage::Resign { job, epoch };
+                outputs.push(Output::Send { to: peer, message });
+            }
+            let told = self.directory.get(job);
+            let is_holder = follower.replica().holders().any(|holder| holder == peer)
+                || told.is_some_and(|told| told.holders.contains(&peer));
+            if !is_holder || follower.has_ended() {
+                continue;
+            }
+            let message = follower.state(None);
+            outputs.push(Output::Send { to: peer, message });
+        }
+    }
+
+    /// The newest epoch of a job that is known here.
+    pub(super) fn newest_epoch(&self, job: JobId) -> Option<Epoch> {
+        let told = self.directory.get(job).map(|summary| summary.epoch);
+        let held = self.replica(job).map(crate::Replica::epoch);
+        told.max(held)
+    }
+
+    /// A job is led in this epoch, or was when it ended: whoever holds a copy
+    /// says what it has.
+    pub(super) fn on_led(&mut self, job: JobId, epoch: Epoch, outputs: &mut Vec<Output>) {
+        let has_ended = self.is_over(job);
+        let Some(follower) = self.followers.get_mut(&job) else {
+            return;
+        };
+        if epoch > follower.epoch() || has_ended {
+            follower.election = None;
+        }
+        let told = self.directory.get(job).map(|told| told.status);
+        let is_same = told == Some(follower.replica().status()) && follower.has_ended();
+        let lacks_end = has_ended && !is_same;
+        if epoch > follower.epoch() || lacks_end {
+            // The one who led may be this node itself, before it started anew.
+            let told = self.directory.get(job).filter(|_| lacks_end);
+            let holders = told.into_iter().flat_map(|told| told.holders.clone());
+            let mut to: BTreeSet<NodeId> = holders.chain([epoch.coordinator]).collect();
+            to.remove(&self.id);
+            for to in to {
+                // Who has another end asks outright: nobody could tell from its
+                // state what it lacks.
+                let message = if follower.has_ended() {
+                    request_of(follower)
+                } else {
+                    follower.state(None)
+                };
+                outputs.push(Output::Send { to, message });
+            }
+        }
+    }
+
+    pub(super) fn on_copy_head(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        number: u64,
+        head: &CopyHead,
+        outputs: &mut Vec<Output>,
+    ) {
+        let (job, epoch) = (head.record.id, head.leadership.epoch);
+        let known = self.replica(job).map(|replica| &replica.record);
+        let is_other = known.is_some_and(|known| !is_same_job(known, &head.record));
+        if self.expired.contains_key(&job) || is_other || !is_within_limits(head) {
+            return;
+        }
+        if let Some(own) = self.coordinators.get_mut(&job) {
+            if epoch <= own.epoch() {
+                own.on_copy_head(now, head, outputs);
+                if epoch < own.epoch() && number > 0 {
+                    // Whoever numbers heads leads, and is not the newest.
+                    let message = own.state();
+                    outputs.push(Output::Send { to: from, message });
+                }
+                return;
+            }
+            self.step_down(now, job, epoch, outputs);
+        }
+        if !self.followers.contains_key(&job) && !self.begin_copy(now, from, head, outputs) {
+            return;
+        }
+        let Some(mut follower) = self.forget_copy(job) else {
+            return;
+        };
+        follower.on_head(now.moment, number, head, outputs);
+        if epoch == follower.epoch() && number > 0 {
+            follower.election = None;
+        }
+        follower.fetch_inputs(now.moment, outputs);
+        if number > 0 {
+            let message = follower.state(None);
+            outputs.push(Output::Send { to: from, message });
+        }
+        self.keep(follower, outputs);
+        outputs.push(Output::Event(Event::JobChanged { job }));
+    }
+
+    /// The first that comes of a job, from its coordinator.
+    fn begin_copy(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        head: &CopyHead,
+        outputs: &mut Vec<Output>,
+    ) -> bool {
+        let is_its = head.leadership.epoch.coordinator == from;
+        if !is_its || self.led_elsewhere.len() >= COPIES_MAX || self.is_resigning {
+            return false;
+        }
+        let Ok(follower) = Follower::from_head(head, now.moment) else {
+            return false;
+        };
+        outputs.push(Output::Persist(Change::Accepted {
+            record: Box::new(head.record.clone()),
+            leadership: head.leadership.clone(),
+        }));
+        self.keep(follower, outputs);
+        true
+    }
+
+    pub(super) fn on_copy_block(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        (job, epoch): (JobId, Epoch),
+        (done, tally, bytes): (DoneBlock, Tally, u64),
+        outputs: &mut Vec<Output>,
+    ) {
+        let (block, worker, hash) = (done.block, done.worker, done.hash);
+        if let Some(own) = self.coordinators.get_mut(&job) {
+            own.on_copy_block(now, done, tally, bytes, outputs);
+        } else if let Some(follower) = self.followers.get_mut(&job)
+            && follower.on_block(done, tally, bytes, outputs)
+        {
+            let message = follower.state(Some(block));
+            if let Some(election) = &mut follower.election {
+                election.on_progress(now.moment);
+            }
+            let is_ended = follower.has_ended();
+            // Of an older epoch the answer says so, and its coordinator steps
+            // down; the block is a block all the same.
+            if epoch.coordinator == from {
+                outputs.push(Output::Send { to: from, message });
+            }
+            if is_ended && self.led_elsewhere.contains(&job) {
+                self.end_copy(now, job, outputs);
+            }
+        }
+        outputs.push(Output::ReleaseResult {
+            job,
+            block,
+            worker,
+            hash,
+        });
+    }
+
+    /// The job has ended, and its end or blocks of it are not here: what was
+    /// sent may have been lost. The other holders are told what is here, again
+    /// and again.
+    pub(super) fn ask_for_end(
+        &mut self,
+        now: Moment,
+        job: JobId,
+        others: &BTreeSet<NodeId>,
+        outputs: &mut Vec<Output>,
+    ) {
+        let is_over = self.is_over(job);
+        let Some(follower) = self.followers.get_mut(&job) else {
+            return;
+        };
+        let lacks_end = is_over || follower.replica().ended.is_some();
+        if !lacks_end || follower.next_question.is_some_and(|at| at > now) {
+            return;
+        }
+        let is_first = follower.next_question.replace(now + END_QUESTION_INTERVAL);
+        // The first time the answer is on its way already.
+        for to in others.iter().filter(|_| is_first.is_some()) {
+            let message = follower.state(None);
+            outputs.push(Output::Send { to: *to, message });
+        }
+    }
+
+    /// The last block of a job whose end was known has come.
+    fn end_copy(&mut self, now: Now, job: JobId, outputs: &mut Vec<Output>) {
+        if let Some(mut follower) = self.forget_copy(job) {
+            follower.election = None;
+            self.keep(follower, outputs);
+            if !self.is_over(job) {
+                self.announce_end(now, job, outputs);
+            }
+            outputs.push(Output::Event(Event::JobChanged { job }));
+        }
+    }
+
+    pub(super) fn on_copy_state(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        job: JobId,
+        state: &HolderState,
+        outputs: &mut Vec<Output>,
+    ) {
+        if let Some(own) = self.coordinators.get_mut(&job) {
+            if state.epoch > own.epoch() {
+                self.step_down(now, job, state.epoch, outputs);
+            } else {
+                own.on_copy_state(now, from, state, outputs);
+            }
+            return;
+        }
+        self.on_holder_state(now, from, job, state, outputs);
+        let Some(follower) = self.followers.get(&job) else {
+            return;
+        };
+        if !state.is_all || !follower.has_ended() && !self.is_over(job) {
+            return;
+        }
+        // Of a job that has ended whoever has more gives it.
+        let total = follower.cut().block_count();
+        let has = |block| follower.replica().done.contains_key(&block);
+        let lacks_end = state.has_end && !follower.has_ended();
+        if lacks_end || state.blocks.iter(total).any(|block| !has(block)) {
+            let message = request_of(follower);
+            let here = follower.replica().done.len();
+            let follower = self.followers.get_mut(&job);
+            if follower.is_some_and(|it| may_ask(&mut it.asked, from, here, now.moment)) {
+                outputs.push(Output::Send { to: from, message });
+            }
+        } else if follower.has_ended() && self.lacks_something(job, state) {
+            follower.answer_request(now.moment, from, &state.blocks, outputs);
+        }
+    }
+
+    fn lacks_something(&self, job: JobId, state: &HolderState) -> bool {
+        let Some(replica) = self.replica(job) else {
+            return false;
+        };
+        let mut done = replica.done.keys();
+        state.epoch < replica.epoch()
+            || replica.ended.is_some() && !state.has_end
+            || done.any(|block| !state.blocks.contains(*block))
+    }
+
+    /// Somebody wants what is here: a candidate, or a holder that was away.
+    pub(super) fn on_copy_request(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        (job, epoch): (JobId, Epoch),
+        have: &BlockSet,
+        outputs: &mut Vec<Output>,
+    ) {
+        let stands = epoch.coordinator == from
+            && self.newest_epoch(job).is_some_and(|newest| epoch > newest);
+        if stands && let Some(refusal) = self.refusal(now, from, job, outputs) {
+            let message = PeerMessage::Refused { job, refusal };
+            outputs.push(Output::Send { to: from, message });
+            if let Refusal::CoordinatorLives(_) = refusal
+                && let Some(summary) = self.directory.get(job)
+            {
+                let message = PeerMessage::Job(summary.clone());
+                outputs.push(Output::Send { to: from, message });
+            }
+            return;
+        }
+        if let Some(own) = self.coordinators.get(&job) {
+            own.answer_request(now.moment, from, have, outputs);
+        } else if let Some(follower) = self.followers.get_mut(&job) {
+            if stands && let Some(election) = &mut follower.election {
+                election.give_way(now.moment);
+            }
+            follower.answer_request(now.moment, from, have, outputs);
+        }
+    }
+
+    pub(super) fn on_inputs(
+        &mut self,
+        now: Now,
+        job: JobId,
+        are_stored: bool,
+        outputs: &mut Vec<Output>,
+    ) {
+        let Some(follower) = self.followers.get_mut(&job) else {
+            return;
+        };
+        follower.on_inputs(now.moment, are_stored);
+        if are_stored {
+            let to = follower.epoch().coordinator;
+            let message = follower.state(None);
+            outputs.push(Output::Send { to, message });
+        }
+    }
+
+    /// Another leads this job in a newer epoch.
+    pub(super) fn step_down(&mut self, now: Now, job: JobId, to: Epoch, outputs: &mut Vec<Output>) {
+        let Some(own) = self.coordinators.remove(&job) else {
+            return;
+        };
+        let (from, age) = (own.epoch(), own.age(now.moment));
+        outputs.push(Output::Event(Event::SteppedDown { job, from, to }));
+        if let Ok(mut follower) = Follower::new(own.into_replica(), now.moment, age) {
+            follower.patient_until = now.moment + self.config.heartbeat_timeout;
+            let message = follower.state(None);
+            let to = to.coordinator;
+            self.keep(follower, outputs);
+            outputs.push(Output::Send { to, message });
+        }
+    }
+}
+
+impl Coordinator {
+    /// What this node has of the job that it leads.
+    fn state(&self) -> PeerMessage {
+        PeerMessage::CopyState {
+            job: self.replica().record.id,
+            epoch: self.epoch(),
+            head: 0,
+            has_inputs: true,
+            has_end: !self.is_running(),
+            blocks: self.replica().done_set(),
+            is_all: true,
+        }
+    }
+
+    fn answer_request(&self, now: Moment, to: NodeId, have: &BlockSet, outputs: &mut Vec<Output>) {
+        let (replica, age) = (self.replica(), self.age(now));
+        send_copy(replica, self.cut(), age, (to, have), outputs);
+        let message = self.state();
+        outputs.push(Output::Send { to, message });
+    }
+}
+
+/// Whether two records are of one product: what differs is when and where it
+/// was submitted.
+fn is_same_job(one: &JobRecord, other: &JobRecord) -> bool {
+    let product = |it: &JobRecord| (it.shape, it.options, it.cut);
+    product(one) == product(other) && one.a == other.a && one.b == other.b
+}
+
+/// What a head may cost the node that stores it and passes it on.
+fn is_within_limits(head: &CopyHead) -> bool {
+    let CopyHead {
+        record,
+        leadership,
+        tallies,
+        ..
+    } = head;
+    let key = record.idempotency_key.as_ref();
+    let is_cut = cut_of(record).is_ok_and(|cut| {
+        let chunks = |source: &MatrixSource| match source {
+            MatrixSource::Random(_) => None,
+            MatrixSource::Chunks(hashes) => Some(hashes.len()),
+        };
+        let has = |found: Option<usize>, wanted: usize| found.is_none_or(|found| found == wanted);
+        has(chunks(&record.a), cut.all_left_chunks().len())
+            && has(chunks(&record.b), cut.all_right_chunks().len())
+    });
+    is_cut
+        && leadership.backups.len() <= BACKUPS_MAX
+        && tallies.len() <= TALLIES_MAX
+        && key.is_none_or(|key| key.len() <= IDEMPOTENCY_KEY_BYTES_MAX)
+}
+
+fn request_of(follower: &Follower) -> PeerMessage {
+    PeerMessage::CopyRequest {
+        job: follower.job(),
+        epoch: follower.epoch(),
+        have: follower.replica().done_set(),
+    }
+}

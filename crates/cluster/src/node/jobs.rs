@@ -1,0 +1,365 @@
+//! The life of a job, from submission to expiry.
+
+use std::time::Duration;
+
+use wire::{
+    BlockIndex, Epoch, JobId, JobRecord, JobStatus, JobSummary, Leadership, NodeId, PeerMessage,
+    WorkerId,
+};
+
+use super::Node;
+use crate::coordinator::Coordinator;
+use crate::effect::{Change, Event, Output, Restored};
+use crate::follower::Follower;
+use crate::limits::{BACKUPS_MAX, ENDED_COPIES_MAX, TOMBSTONES_MAX};
+use crate::replica::Replica;
+use crate::time::{Moment, Now};
+
+impl Node {
+    pub(super) fn on_submit(&mut self, now: Now, record: JobRecord, outputs: &mut Vec<Output>) {
+        let job = record.id;
+        if self.replica(job).is_some() || self.expired.contains_key(&job) {
+            // The same key came to two nodes at once, and the other's copy was
+            // faster than this one's submission.
+            return;
+        }
+        let backups = self.nearest(job, self.config.backups.min(BACKUPS_MAX));
+        let leadership = Leadership {
+            epoch: Epoch {
+                number: 1,
+                coordinator: self.id,
+            },
+            version: 0,
+            backups: backups.clone(),
+        };
+        let replica = Replica::new(record.clone(), leadership.clone());
+        let coordinator = Coordinator::new(replica, &self.config, now, Duration::ZERO);
+        // The driver cuts by `Cut::plan`, whose cuts are always valid.
+        let mut coordinator = coordinator.expect("a planned cut is a cut");
+        outputs.push(Output::Persist(Change::Accepted {
+            record: Box::new(record),
+            leadership,
+        }));
+        coordinator.reserve(&self.candidates(), now.moment);
+        coordinator.open(now, &backups, outputs);
+        self.lead(now.moment, coordinator, outputs);
+    }
+
+    /// A job from this node's store.
+    pub(super) fn on_restore(&mut self, now: Now, restored: Restored, outputs: &mut Vec<Output>) {
+        let Restored {
+            replica,
+            ended_ago,
+            has_inputs,
+        } = restored;
+        // The steady clock knows nothing from before the start.
+        let submitted = replica.record.submitted_at_unix_ms;
+        let age = match &replica.ended {
+            Some(_) => ended_ago,
+            None => Duration::from_millis(now.unix_ms.saturating_sub(submitted)),
+        };
+        let is_alone = replica.holders().eq([self.id]);
+        if replica.ended.is_none() && is_alone && has_inputs {
+            // Nobody else can have led it meanwhile.
+            if let Ok(mut coordinator) = Coordinator::new(replica, &self.config, now, age) {
+                coordinator.end_if_done(now, outputs);
+                self.lead(now.moment, coordinator, outputs);
+                self.fill_backups(now, outputs);
+            }
+        } else if let Ok(mut follower) = Follower::new(replica, now.moment, age) {
+            // The others are heard first: one of them may lead by now.
+            follower.patient_until = now.moment + self.config.heartbeat_timeout;
+            follower.on_inputs(now.moment, has_inputs);
+            let summary = follower.summary();
+            let (job, has_ended) = (follower.job(), follower.has_ended());
+            self.keep(follower, outputs);
+            self.on_summary(now.moment, summary, outputs);
+            if has_ended {
+                self.announce_end(now, job, outputs);
+            }
+        }
+    }
+
+    /// Tells the end of a job in the place of its coordinator, which may have
+    /// died before it could: an end is stored on the backups first.
+    pub(super) fn announce_end(&mut self, now: Now, job: JobId, outputs: &mut Vec<Output>) {
+        let Some(follower) = self.followers.get(&job) else {
+            return;
+        };
+        let mut summary = follower.summary();
+        let told = self.directory.get(job).map_or(0, |told| told.version);
+        summary.epoch = self.newest_epoch(job).unwrap_or(summary.epoch);
+        summary.version = told.max(now.unix_ms).saturating_add(1);
+        self.tell_summary(now.moment, summary, outputs);
+    }
+
+    /// The same for all jobs of a coordinator that is gone.
+    pub(super) fn announce_ends_of(
+        &mut self,
+        now: Now,
+        coordinator: NodeId,
+        outputs: &mut Vec<Output>,
+    ) {
+        let ended = self.expiries.iter().map(|(_, job)| *job);
+        let untold = ended.filter(|job| {
+            let led_by = self.newest_epoch(*job).map(|epoch| epoch.coordinator);
+            led_by == Some(coordinator) && !self.is_over(*job)
+        });
+        for job in untold.collect::<Vec<_>>() {
+            self.announce_end(now, job, outputs);
+        }
+    }
+
+    pub(super) fn lead(
+        &mut self,
+        now: Moment,
+        mut coordinator: Coordinator,
+        outputs: &mut Vec<Output>,
+    ) {
+        let summary = coordinator.next_summary();
+        self.coordinators.insert(summary.id, coordinator);
+        self.tell_summary(now, summary, outputs);
+    }
+
+    /// Keeps a copy that this node does not lead.
+    pub(super) fn keep(&mut self, follower: Follower, outputs: &mut Vec<Output>) {
+        let job = follower.job();
+        self.forget_copy(job);
+        match follower.expires_at(self.config.result_ttl) {
+            None => {
+                self.led_elsewhere.insert(job);
+            }
+            Some(at) => {
+                if self.expiries.len() >= ENDED_COPIES_MAX
+                    && let Some((_, oldest)) = self.expiries.first().copied()
+                {
+                    self.expire(at, oldest, outputs);
+                }
+                self.expiries.insert((at, job));
+            }
+        }
+        self.followers.insert(job, follower);
+    }
+
+    /// Takes the copy out of every list.
+    pub(super) fn forget_copy(&mut self, job: JobId) -> Option<Follower> {
+        let follower = self.followers.remove(&job)?;
+        self.led_elsewhere.remove(&job);
+        self.expiries.retain(|(_, listed)| *listed != job);
+        Some(follower)
+    }
+
+    /// What is due of a job that this node leads.
+    pub(super) fn tick_coordinator(&mut self, now: Now, job: JobId, outputs: &mut Vec<Output>) {
+        let patience = self.config.result_ttl;
+        let Some(coordinator) = self.coordinators.get_mut(&job) else {
+            return;
+        };
+        let stalls_at = coordinator.stalls_at(patience);
+        if stalls_at.is_some_and(|stalls_at| stalls_at <= now.moment) {
+            let reason = format!(
+                "no result came for {} s; submit it again when devices are there",
+                patience.as_secs()
+            );
+            coordinator.fail(now, reason, outputs);
+        }
+        coordinator.on_tick(now, outputs);
+        if let Some(summary) = coordinator.take_due_summary(now.moment) {
+            self.tell_summary(now.moment, summary, outputs);
+        }
+        let coordinator = self.coordinators.get(&job);
+        if coordinator.is_some_and(Coordinator::is_settled)
+            && let Some(coordinator) = self.coordinators.remove(&job)
+        {
+            let age = coordinator.age(now.moment);
+            let replica = coordinator.into_replica();
+            if let Ok(follower) = Follower::new(replica, now.moment, age) {
+                self.keep(follower, outputs);
+            }
+        }
+    }
+
+    /// What is to be told at once is told now, not at the next tick.
+    pub(super) fn tell_due_summaries(&mut self, now: Moment, outputs: &mut Vec<Output>) {
+        let coordinators = self.coordinators.values_mut();
+        let due: Vec<JobSummary> = coordinators
+            .filter_map(|coordinator| coordinator.take_due_summary(now))
+            .collect();
+        for summary in due {
+            self.tell_summary(now, summary, outputs);
+        }
+    }
+
+    pub(super) fn tell_summary(
+        &mut self,
+        now: Moment,
+        summary: JobSummary,
+        outputs: &mut Vec<Output>,
+    ) {
+        self.tell_all(&PeerMessage::Job(summary.clone()), outputs);
+        self.on_summary(now, summary, outputs);
+    }
+
+    /// Somebody tells where a job stands.
+    pub(super) fn on_told(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        summary: JobSummary,
+        outputs: &mut Vec<Output>,
+    ) {
+        if from == self.id {
+            // This node's own word that the job has ended. It comes this way
+            // so that answers to results, which were said before, are first.
+            self.host.on_job_ended(summary.id, outputs);
+            return;
+        }
+        let own = self.coordinators.get_mut(&summary.id);
+        let Some(own) = own else {
+            return self.on_summary(now.moment, summary, outputs);
+        };
+        if summary.epoch > own.epoch() {
+            self.step_down(now, summary.id, summary.epoch, outputs);
+            self.on_summary(now.moment, summary, outputs);
+        } else if summary.epoch == own.epoch() && own.outbid(summary.version) {
+            // What this node says itself stands above what others heard.
+            let summary = own.next_summary();
+            self.tell_summary(now.moment, summary, outputs);
+        } else if summary.status != JobStatus::Running && own.is_running() {
+            // It ended on the other side of a cut: that copy is united with
+            // this one, which then has ended too.
+            let message = PeerMessage::CopyRequest {
+                job: summary.id,
+                epoch: own.epoch(),
+                have: own.replica().done_set(),
+            };
+            let holders = summary.holders.into_iter().chain([from]);
+            for to in holders.filter(|to| *to != self.id) {
+                let message = message.clone();
+                outputs.push(Output::Send { to, message });
+            }
+        }
+    }
+
+    pub(super) fn on_summary(
+        &mut self,
+        now: Moment,
+        summary: JobSummary,
+        outputs: &mut Vec<Output>,
+    ) {
+        let (job, epoch, status) = (summary.id, summary.epoch, summary.status);
+        if self.expired.contains_key(&job) {
+            return;
+        }
+        let before = self.directory.get(job).map(|known| known.epoch);
+        if !self.directory.learn(summary.clone(), now) {
+            return;
+        }
+        if status == JobStatus::Running {
+            if before.is_some_and(|before| before < epoch) || before.is_none() && epoch.number > 1 {
+                self.host.on_new_coordinator(job, epoch, outputs);
+            }
+        } else {
+            let message = PeerMessage::Job(summary);
+            let to = self.id;
+            outputs.push(Output::Send { to, message });
+        }
+        self.on_led(job, epoch, outputs);
+        outputs.push(Output::Event(Event::JobChanged { job }));
+    }
+
+    pub(super) fn on_cancel(&mut self, now: Now, job: JobId, outputs: &mut Vec<Output>) {
+        if let Some(coordinator) = self.coordinators.get_mut(&job) {
+            coordinator.on_cancel(now, outputs);
+            self.tell_due_summaries(now.moment, outputs);
+            return;
+        }
+        let Some(to) = self.newest_epoch(job).map(|epoch| epoch.coordinator) else {
+            return;
+        };
+        if self.membership.is_reached(to) {
+            let message = PeerMessage::Cancel { job };
+            outputs.push(Output::Send { to, message });
+        } else if !self.is_over(job)
+            && let Some(mut follower) = self.forget_copy(job)
+        {
+            // Nobody leads it. An end may be recorded in any copy: whoever leads
+            // next unites them, and a job that is complete meanwhile stays so.
+            follower.cancel(now, outputs);
+            self.keep(follower, outputs);
+            self.announce_end(now, job, outputs);
+        }
+    }
+
+    /// Whether a job has ended, as far as is known here.
+    pub(super) fn is_over(&self, job: JobId) -> bool {
+        let told = self.directory.get(job);
+        self.expired.contains_key(&job)
+            || told.is_some_and(|summary| summary.status != JobStatus::Running)
+    }
+
+    /// Whether a device has the credit for a block, by the copy that is here.
+    pub(super) fn has_credit(&self, job: JobId, block: BlockIndex, worker: WorkerId) -> bool {
+        let done = self.followers.get(&job);
+        let done = done.and_then(|copy| copy.replica().done.get(&block));
+        self.is_over(job) && done.is_some_and(|done| done.worker == worker)
+    }
+
+    /// Jobs whose time is over, here and as far as this node has heard.
+    pub(super) fn tick_expiries(&mut self, now: Moment, outputs: &mut Vec<Output>) {
+        while let Some((at, job)) = self.expiries.first().copied() {
+            if at > now {
+                break;
+            }
+            self.expire(now, job, outputs);
+        }
+        let time_to_live = self.config.result_ttl;
+        for job in self.directory.ended_for(time_to_live, now) {
+            // A copy is kept for its own time, which may end later.
+            let is_kept = self.expiries.iter().any(|(_, kept)| *kept == job);
+            if is_kept {
+                self.directory.keep_longer(job, now);
+            } else {
+                self.expire(now, job, outputs);
+            }
+        }
+    }
+
+    /// The others have forgotten a job that is still here: this node slept, or
+    /// was off, for longer than its time to live.
+    pub(super) fn on_expired(&mut self, now: Now, job: JobId, outputs: &mut Vec<Output>) {
+        let Some(replica) = self.replica(job) else {
+            return;
+        };
+        // A job that is younger than that by this node's own calendar is not
+        // given up on anybody's word.
+        let submitted = Duration::from_millis(replica.record.submitted_at_unix_ms);
+        let age = Duration::from_millis(now.unix_ms).saturating_sub(submitted);
+        if age < self.config.result_ttl {
+            return;
+        }
+        if let Some(own) = self.coordinators.remove(&job)
+            && let Ok(follower) = Follower::new(own.into_replica(), now.moment, age)
+        {
+            self.keep(follower, outputs);
+        }
+        self.expire(now.moment, job, outputs);
+        self.host.on_job_ended(job, outputs);
+    }
+
+    /// A job's time is over: only its id is remembered.
+    pub(super) fn expire(&mut self, now: Moment, job: JobId, outputs: &mut Vec<Output>) {
+        // Also where there was no copy: after a restart the answer is the same.
+        outputs.push(Output::Persist(Change::Expired { job }));
+        self.forget_copy(job);
+        self.directory.remove(job);
+        if self.expired.len() >= TOMBSTONES_MAX {
+            let oldest = self.expired.iter().min_by_key(|(_, since)| **since);
+            if let Some(oldest) = oldest.map(|(job, _)| *job) {
+                self.expired.remove(&oldest);
+            }
+        }
+        self.expired.insert(job, now);
+        outputs.push(Output::Event(Event::JobChanged { job }));
+    }
+}

@@ -1,0 +1,166 @@
+//! Links, and what nodes tell of themselves.
+
+use wire::{Acquaintance, JobSummary, NodeId, NodeStatus, PeerMessage, WorkerId};
+
+use super::Node;
+use crate::coordinator::Candidate;
+use crate::effect::{Event, Output, WorkerProfile};
+use crate::limits::PEERS_MAX;
+use crate::membership::Liveness;
+use crate::time::Now;
+
+impl Node {
+    pub(super) fn on_link_up(&mut self, now: Now, peer: NodeId, outputs: &mut Vec<Output>) {
+        if !self.membership.on_link_up(peer, now.moment, outputs) {
+            return;
+        }
+        if let Some(status) = &self.own_status {
+            let message = PeerMessage::Status(status.clone());
+            outputs.push(Output::Send { to: peer, message });
+        }
+        let others = self
+            .membership
+            .peers()
+            .filter(|(id, known)| *id != peer && known.linked);
+        let others = others.filter_map(|(node, known)| {
+            let addresses = known.status.as_ref()?.addresses.clone();
+            Some(Acquaintance { node, addresses })
+        });
+        let message = PeerMessage::Acquaintances(others.collect());
+        outputs.push(Output::Send { to: peer, message });
+        // What the coordinator itself says stands above what others heard.
+        let summaries: Vec<JobSummary> = self.directory.iter().cloned().collect();
+        for summary in summaries {
+            outputs.push(Output::Send {
+                to: peer,
+                message: PeerMessage::Job(summary),
+            });
+        }
+        self.host.offer_kept(peer, &self.directory, outputs);
+        self.host.tell_held(peer, &self.directory, outputs);
+        for job in self.directory.running() {
+            self.host.on_work_available(job.id);
+        }
+        self.bring_copies_together(now, peer, outputs);
+        self.fill_backups(now, outputs);
+        outputs.push(Output::Event(Event::MeshChanged));
+    }
+
+    /// A peer tells of itself. The others come to know where it is: two that
+    /// linked at the same moment would not hear of each other otherwise.
+    pub(super) fn on_status(
+        &mut self,
+        from: NodeId,
+        status: NodeStatus,
+        outputs: &mut Vec<Output>,
+    ) {
+        let is_elsewhere = self.membership.addresses_of(from) != Some(&status.addresses[..]);
+        if !self.membership.on_status(from, status) {
+            return;
+        }
+        outputs.push(Output::Event(Event::MeshChanged));
+        let addresses = self.membership.addresses_of(from);
+        let Some(addresses) = addresses.filter(|_| is_elsewhere) else {
+            return;
+        };
+        let acquaintance = Acquaintance {
+            node: from,
+            addresses: addresses.to_vec(),
+        };
+        let message = PeerMessage::Acquaintances(vec![acquaintance]);
+        for to in self.membership.linked() {
+            if to != from {
+                let message = message.clone();
+                outputs.push(Output::Send { to, message });
+            }
+        }
+    }
+
+    pub(super) fn on_acquaintances(&self, nodes: Vec<Acquaintance>, outputs: &mut Vec<Output>) {
+        let linked = self.membership.linked();
+        for Acquaintance { node, addresses } in nodes.into_iter().take(PEERS_MAX) {
+            if node != self.id && !linked.contains(&node) {
+                outputs.push(Output::Dial {
+                    peer: node,
+                    addresses,
+                });
+            }
+        }
+    }
+
+    pub(super) fn on_peer_gone(&mut self, now: Now, peer: NodeId, outputs: &mut Vec<Output>) {
+        for coordinator in self.coordinators.values_mut() {
+            coordinator.on_node_gone(now, peer, outputs);
+        }
+        for follower in self.followers.values_mut() {
+            if let Some(election) = &mut follower.election {
+                election.on_gone(peer);
+            }
+        }
+        self.host.on_peer_gone(peer, &self.directory);
+        self.announce_ends_of(now, peer, outputs);
+        self.fill_backups(now, outputs);
+        outputs.push(Output::Event(Event::MeshChanged));
+    }
+
+    pub(super) fn on_own_status(&mut self, status: NodeStatus, outputs: &mut Vec<Output>) {
+        self.tell_all(&PeerMessage::Status(status.clone()), outputs);
+        self.own_status = Some(status);
+        outputs.push(Output::Event(Event::MeshChanged));
+    }
+
+    pub(super) fn tell_all(&self, message: &PeerMessage, outputs: &mut Vec<Output>) {
+        for to in self.membership.linked() {
+            outputs.push(Output::Send {
+                to,
+                message: message.clone(),
+            });
+        }
+    }
+
+    /// Every device of the mesh that takes work: the slow ones first, so that
+    /// when there are fewer blocks than devices it is the fast ones, which are
+    /// sure to get some anyway, that go without a reservation.
+    pub(super) fn candidates(&self) -> Vec<Candidate> {
+        let own = self
+            .host
+            .profiles()
+            .filter(|(_, profile)| takes_work(profile));
+        let mut all: Vec<Candidate> = own
+            .map(|(worker, profile)| Candidate {
+                worker,
+                threads: profile.threads,
+                mflops: profile.mflops,
+            })
+            .collect();
+        for (id, peer) in self.membership.peers() {
+            let Some(status) = &peer.status else { continue };
+            if peer.liveness != Liveness::Alive {
+                continue;
+            }
+            if status.threads > 0 {
+                let (threads, mflops) = (status.threads, status.mflops);
+                all.push(Candidate {
+                    worker: WorkerId::from(id),
+                    threads,
+                    mflops,
+                });
+            }
+            let pages = status
+                .browsers
+                .iter()
+                .filter(|page| page.contributing && page.visible);
+            all.extend(pages.map(|page| Candidate {
+                worker: page.worker,
+                threads: page.threads,
+                mflops: page.mflops,
+            }));
+        }
+        all.sort_by(|one, other| one.mflops.total_cmp(&other.mflops));
+        all
+    }
+}
+
+fn takes_work(profile: &WorkerProfile) -> bool {
+    profile.contributing && profile.visible && profile.threads > 0
+}

@@ -1,0 +1,90 @@
+//! Durable before announced: whatever a node tells another node, a device or a
+//! person is on its disk at that moment.
+
+use cluster::{Event, WorkerCommand};
+use wire::{ChunkHash, JobStatus, JobSummary, NodeId, PeerMessage};
+
+use crate::support::mesh::Mesh;
+use crate::support::store::{Store, done_blocks};
+
+/// The result that goes with the message, if it brings one.
+pub(crate) fn check_message(mesh: &Mesh, from: NodeId, message: &PeerMessage) -> Option<ChunkHash> {
+    let store = &mesh.stores[&from];
+    match message {
+        PeerMessage::Job(summary) if says_itself(mesh, from, summary) => {
+            check_summary(store, summary);
+            None
+        }
+        PeerMessage::Counted {
+            job,
+            block,
+            worker,
+            counted: true,
+        } => {
+            let credit = store.credit(*job, *block);
+            assert_eq!(credit, Some(*worker), "told before stored");
+            None
+        }
+        PeerMessage::Result {
+            job,
+            block,
+            exchange,
+            proof,
+        } => {
+            let key = (*job, *block, exchange.worker);
+            let bytes = proof.hash.filter(|hash| store.keeps(key, *hash));
+            assert!(bytes.is_some(), "a result without its bytes");
+            bytes
+        }
+        PeerMessage::CopyBlock { job, done, .. } => {
+            let credit = store.credit(*job, done.block);
+            assert_eq!(credit, Some(done.worker), "sent before stored");
+            Some(done.hash)
+        }
+        _ => None,
+    }
+}
+
+/// A device hears that its result counts: somebody's disk has it. The credit may
+/// have gone to another since, where two sides of a cut network were united.
+pub(crate) fn check_command(mesh: &Mesh, command: &WorkerCommand) {
+    if let WorkerCommand::Counted {
+        job,
+        block,
+        counted: true,
+    } = command
+    {
+        let mut stores = mesh.stores.values();
+        let is_stored = stores.any(|store| store.credit(*job, *block).is_some());
+        assert!(is_stored, "told before stored");
+    }
+}
+
+pub(crate) fn check_event(store: &Store, event: &Event) {
+    if let Event::BlockDone {
+        job, block, worker, ..
+    } = event
+    {
+        assert_eq!(store.credit(*job, *block), Some(*worker));
+    }
+}
+
+/// Whether a node tells of a job that it leads, and not what it heard.
+fn says_itself(mesh: &Mesh, from: NodeId, summary: &JobSummary) -> bool {
+    let led = mesh.node(from).coordinator(summary.id);
+    led.is_some_and(|led| {
+        led.replica().epoch() == summary.epoch && led.replica().status() == summary.status
+    })
+}
+
+fn check_summary(store: &Store, summary: &JobSummary) {
+    let replica = store.jobs.get(&summary.id).expect("told before accepted");
+    assert!(
+        replica.epoch() >= summary.epoch,
+        "an epoch told before stored"
+    );
+    assert!(u64::from(summary.blocks_done) <= done_blocks(replica));
+    if summary.status != JobStatus::Running {
+        assert_eq!(replica.status(), summary.status, "told before stored");
+    }
+}

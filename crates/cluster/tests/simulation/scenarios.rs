@@ -1,0 +1,11 @@
+//! What must happen in one situation: one file a matter, one fact a test. A bug
+//! that chance found becomes one of these.
+
+mod completing;
+mod ending;
+mod leasing;
+mod membership;
+mod restoring;
+mod spreading;
+mod succession;
+mod ticking;

@@ -1,0 +1,165 @@
+//! How everybody else reaches the driver.
+
+use std::sync::Arc;
+
+use cluster::{Input, Node, Now};
+use tokio::sync::{mpsc, oneshot, watch};
+use wire::{JobRecord, Problem};
+
+/// Inputs that may wait. Senders wait beyond it, which slows a link that sends
+/// faster than this node can follow.
+const INPUTS_WAITING_MAX: usize = 4096;
+
+pub(super) type Look = Box<dyn FnOnce(&Node, Now) + Send>;
+
+pub(super) enum Request {
+    Input(Input),
+    /// Answered when everything that the input caused is carried out; without
+    /// effect when nobody waits for the answer any longer.
+    InputAnswered(Input, oneshot::Sender<()>),
+    Look(Look),
+    /// What came before is carried out, nothing after it.
+    Stop,
+}
+
+/// How everybody else reaches the driver. Cloning it is cheap.
+#[derive(Debug, Clone)]
+pub struct DriverHandle {
+    requests: mpsc::Sender<Request>,
+    changes: watch::Receiver<u64>,
+    /// Why the store cannot be written, while it cannot.
+    trouble: watch::Receiver<Option<Problem>>,
+    /// The driver is not to wait for the store any longer.
+    gives_up: Arc<watch::Sender<bool>>,
+}
+
+/// The driver's end of the channel, made before the driver: links need the one
+/// end, the driver needs the links.
+#[derive(Debug)]
+pub struct Requests {
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) changes: watch::Sender<u64>,
+    pub(super) trouble: watch::Sender<Option<Problem>>,
+    pub(super) gives_up: watch::Receiver<bool>,
+}
+
+/// Both ends of a new channel to a driver.
+pub fn requests() -> (DriverHandle, Requests) {
+    let (sender, requests) = mpsc::channel(INPUTS_WAITING_MAX);
+    let (change_sender, changes) = watch::channel(0);
+    let (trouble_sender, trouble) = watch::channel(None);
+    let (give_up, gives_up) = watch::channel(false);
+    let handle = DriverHandle {
+        requests: sender,
+        changes,
+        trouble,
+        gives_up: Arc::new(give_up),
+    };
+    let requests = Requests {
+        requests,
+        changes: change_sender,
+        trouble: trouble_sender,
+        gives_up,
+    };
+    (handle, requests)
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Input(_) => "Input",
+            Self::InputAnswered(..) => "InputAnswered",
+            Self::Look(_) => "Look",
+            Self::Stop => "Stop",
+        })
+    }
+}
+
+impl DriverHandle {
+    /// Tells the node what happened. While the node shuts down it is dropped.
+    pub async fn tell(&self, input: Input) {
+        let _ = self.requests.send(Request::Input(input)).await;
+    }
+
+    /// Tells the node and waits until all that follows is carried out.
+    pub async fn tell_and_wait(&self, input: Input) -> Result<(), Problem> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Request::InputAnswered(input, answer), answered)
+            .await
+    }
+
+    /// Starts a job whose inputs are stored already; ends when the job is stored
+    /// here and on its backups.
+    pub async fn submit(&self, record: JobRecord) -> Result<(), Problem> {
+        let job = record.id;
+        let mut changes = self.changes();
+        let told = self.tell_and_wait(Input::Submit(Box::new(record))).await;
+        if let Err(problem) = told {
+            // It may be on its way to the disk, and may yet come there.
+            let _ = self
+                .requests
+                .try_send(Request::Input(Input::Cancel { job }));
+            return Err(problem);
+        }
+        loop {
+            changes.mark_unchanged();
+            let is_safe = self.look(move |node, _| {
+                let led = node.coordinator(job);
+                led.is_none_or(cluster::Coordinator::is_safe)
+            });
+            if is_safe.await? {
+                return Ok(());
+            }
+            changes.changed().await.map_err(|_| shutting_down())?;
+        }
+    }
+
+    /// Says goodbye to the others and ends: nothing is sent or stored after it.
+    pub async fn leave(&self) {
+        let _ = self.tell_and_wait(Input::Leave).await;
+        self.gives_up.send_replace(true);
+        let _ = self.requests.send(Request::Stop).await;
+        // The driver drops its end.
+        self.requests.closed().await;
+    }
+
+    /// Looks at the node as it is between two inputs.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Node, Now) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (answer, answered) = oneshot::channel();
+        let look: Look = Box::new(move |node, now| {
+            // Nobody waits any longer: the request was abandoned.
+            let _ = answer.send(look(node, now));
+        });
+        self.ask(Request::Look(look), answered).await
+    }
+
+    /// Counts up whenever a job or the mesh changed.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+
+    /// Nobody waits for a driver that waits for its disk.
+    async fn ask<T>(&self, request: Request, answered: oneshot::Receiver<T>) -> Result<T, Problem> {
+        let mut trouble = self.trouble.clone();
+        let in_trouble = async {
+            let problem = trouble.wait_for(Option::is_some).await;
+            problem.ok().and_then(|problem| problem.clone())
+        };
+        let ask = async {
+            self.requests.send(request).await.ok()?;
+            answered.await.ok()
+        };
+        tokio::select! {
+            biased;
+            answer = ask => answer.ok_or_else(shutting_down),
+            problem = in_trouble => Err(problem.unwrap_or_else(shutting_down)),
+        }
+    }
+}
+
+fn shutting_down() -> Problem {
+    Problem::new(503, "this node is shutting down: ask another one")
+}
