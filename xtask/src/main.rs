@@ -2,7 +2,8 @@
 //!
 //! | module | does |
 //! | --- | --- |
-//! | [`serve`], [`build`], [`mod@test`], [`mod@bench`] | one command each |
+//! | [`serve`], [`build`], [`mod@test`], [`sim`], [`chaos`], [`failover`], [`mod@bench`] | one command each |
+//! | [`mesh`] | real nodes in network namespaces, for those that disturb or time them |
 //! | [`tools`] | Rust targets and components, cargo-leptos, wasm-bindgen, wasm-opt |
 //! | [`system`] | programs that come from the operating system |
 //! | [`session`] | where the workspace is, how a program is started, where the time went |
@@ -16,8 +17,12 @@
 
 mod bench;
 mod build;
+mod chaos;
+mod failover;
+mod mesh;
 mod serve;
 mod session;
+mod sim;
 mod system;
 mod test;
 mod tools;
@@ -54,6 +59,32 @@ enum Command {
         #[arg(long)]
         list: bool,
     },
+    /// Run the protocol's core under every fault, from seeds, and find the bugs planted on purpose
+    Sim {
+        /// How many seeds
+        #[arg(long, default_value_t = 1000)]
+        seeds: u64,
+    },
+    /// Disturb real nodes in network namespaces while they compute, and compare every result
+    Chaos {
+        /// How long
+        #[arg(long, default_value_t = 2.0)]
+        minutes: f64,
+        /// How many nodes
+        #[arg(long, default_value_t = 5)]
+        nodes: usize,
+        /// What to draw everything from; the clock gives one where none is named
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// Measure, on four real nodes, what it costs when a coordinator is lost
+    Failover {
+        /// What happens to it
+        scene: failover::Scene,
+        /// How often
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+    },
     /// Compare with other ways to compute the same, on this machine
     Bench {
         /// What to compare
@@ -79,6 +110,23 @@ fn main() -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Test { suites, .. } => test::test(&mut session, &suites),
+        Command::Sim { seeds } => sim::sim(&mut session, seeds).map(|_| {
+            session.print_times();
+            ExitCode::SUCCESS
+        }),
+        Command::Chaos {
+            minutes,
+            nodes,
+            seed,
+        } => {
+            let wanted = chaos::Wanted {
+                minutes,
+                nodes,
+                seed,
+            };
+            chaos::chaos(&mut session, wanted)
+        }
+        Command::Failover { scene, runs } => failover::failover(&mut session, scene, runs),
         Command::Bench { comparison, sides } => bench::bench(&mut session, comparison, &sides),
     }
 }

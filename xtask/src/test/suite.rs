@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use super::tally::{Runner, Tally, run_tests};
 use crate::build;
 use crate::session::{Session, run};
+use crate::sim;
 use crate::system::{self, Program};
 use crate::tools::{self, NEON_TARGET, WASM_TARGET};
 
@@ -25,9 +26,13 @@ pub(crate) enum Suite {
     Docs,
     Build,
     Mesh,
+    Sim,
     #[value(name = "end2end")]
     EndToEnd,
 }
+
+/// Seeds of the suite `sim`: half a minute.
+const SEEDS: u64 = 5_000;
 
 /// How a suite ended, short of an error.
 #[derive(Debug)]
@@ -63,6 +68,7 @@ impl Suite {
             Self::Docs => "the documentation builds without a warning",
             Self::Build => "the release binary with its pages inside",
             Self::Mesh => "real nodes in network namespaces: discovery, failure, rejoining",
+            Self::Sim => "the protocol under faults from seeds, and the bugs planted to be found",
             Self::EndToEnd => "real nodes and real browsers, desktop and mobile",
         }
     }
@@ -79,6 +85,7 @@ impl Suite {
             Self::Docs => check_documentation(session),
             Self::Build => build::build(session).map(|_| Verdict::Ran(Tally::CHECK_PASSED)),
             Self::Mesh => test_mesh(session),
+            Self::Sim => test_protocol(session),
             Self::EndToEnd => test_end_to_end(session),
         }
     }
@@ -226,6 +233,15 @@ fn test_mesh(session: &mut Session) -> Result<Verdict> {
     ]);
     command.env("MATMESH_BINARY", binary);
     Ok(Verdict::Ran(run_tests(Runner::Cargo, &mut command)?))
+}
+
+/// As `cargo xtask sim`, with as many seeds as a check before a merge may take.
+fn test_protocol(session: &mut Session) -> Result<Verdict> {
+    let found = sim::sim(session, SEEDS)?;
+    Ok(Verdict::Ran(Tally {
+        passed: 1 + u32::try_from(found).unwrap_or(u32::MAX),
+        ..Tally::default()
+    }))
 }
 
 fn test_end_to_end(session: &mut Session) -> Result<Verdict> {
