@@ -1,6 +1,7 @@
 //! `matmesh multiply A B -o C`
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use futures_util::StreamExt;
@@ -15,6 +16,9 @@ use super::node_client::{broke_off, send};
 use super::progress;
 use super::target_file::TargetFile;
 use super::{Failure, NodeArgs, NodeClient};
+
+/// After Ctrl-C a submission that was sent has this long to be answered.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// Options of `matmesh multiply`.
 #[derive(Debug, Clone, Args)]
@@ -81,25 +85,35 @@ pub(super) async fn run(args: MultiplyArgs) -> Result<(), Failure> {
     }
     let mut interrupted = Interruption::watch()?;
     let node = NodeClient::find(&args.node).await?;
+    let submitting = submit(&node, &args, &a, &b);
+    tokio::pin!(submitting);
     let job = tokio::select! {
-        submitted = submit(&node, &args, &a, &b) => submitted?,
-        () = interrupted.happened() => return Err(interruption("before the job began")),
+        submitted = &mut submitting => submitted?,
+        () = interrupted.happened() => {
+            // The node may have the job already, and be about to say so.
+            let last_word = tokio::time::timeout(LAST_WORD, submitting).await;
+            return Err(match last_word {
+                Ok(Ok(job)) => cancelled(&node, job.id).await,
+                _ => interruption("before the job began"),
+            });
+        }
     };
     let multiplied = tokio::select! {
         fetched = finish(&node, &job, &target) => fetched,
-        () = interrupted.happened() => {
-            let outcome = match cancel(&node, job.id).await {
-                Ok(()) => "the job is cancelled".to_owned(),
-                Err(failure) => format!(
-                    "the job could not be cancelled ({failure}); it goes on when that node is \
-                     back, cancel it then with: matmesh cancel {}",
-                    job.id
-                ),
-            };
-            Err(interruption(&outcome))
-        }
+        () = interrupted.happened() => Err(cancelled(&node, job.id).await),
     };
     multiplied
+}
+
+/// Cancels a job that nobody waits for any longer, and says what came of it.
+async fn cancelled(node: &NodeClient, job: JobId) -> Failure {
+    match cancel(node, job).await {
+        Ok(()) => interruption("the job is cancelled"),
+        Err(failure) => interruption(&format!(
+            "the job could not be cancelled ({failure}); it goes on when that node is back, \
+             cancel it then with: matmesh cancel {job}"
+        )),
+    }
 }
 
 async fn submit(
