@@ -48,7 +48,7 @@ use crate::time::{Moment, Now};
 
 pub use progress::JobProgress;
 pub(crate) use progress::{block_views_of, progress_of};
-pub(crate) use succession::{HolderState, block_message, distance, is_block_of, may_ask};
+pub(crate) use succession::{Exchanges, HolderState, block_message, distance, is_block_of};
 
 /// How long a device that gave a block back is left alone: what it lacks
 /// (memory, a chunk whose holder is away) does not come in an instant.
@@ -116,8 +116,8 @@ pub struct Coordinator {
     /// Devices that offered a block again that this node has, but not yet every
     /// backup: told that it counts when it does.
     owed: BTreeSet<(BlockIndex, NodeId, WorkerId)>,
-    /// The last request for what another copy has: whom, with how much here.
-    asked: Option<(NodeId, usize, Moment)>,
+    /// Requests for what other copies have.
+    asked: Exchanges,
     /// The job was submitted here and is not yet called safe.
     is_opening: bool,
     /// Nothing is leased before the devices have said what they compute.
@@ -177,7 +177,7 @@ impl Coordinator {
             copies: Copies::new(config.backups, largest_block_bytes(&cut)),
             copies_awaited: None,
             owed: BTreeSet::new(),
-            asked: None,
+            asked: Exchanges::default(),
             is_opening: false,
             adoption: None,
             uncommitted: BTreeMap::new(),

@@ -8,7 +8,7 @@ use wire::{
     MatrixSource, NodeId, PeerMessage, Tally,
 };
 
-use crate::coordinator::{JobProgress, block_message, is_block_of, progress_of};
+use crate::coordinator::{Exchanges, JobProgress, block_message, is_block_of, progress_of};
 use crate::effect::{Change, Output};
 use crate::election::Election;
 use crate::limits::{COPIES_UNDER_WAY_MAX, INPUTS_RETRY};
@@ -40,8 +40,10 @@ pub(crate) struct Follower {
     pub(crate) election: Option<Election>,
     /// The coordinator of this epoch left on purpose.
     pub(crate) resigned: Option<Epoch>,
-    /// The last request for what another holder has: whom, with how much here.
-    pub(crate) asked: Option<(NodeId, usize, Moment)>,
+    /// Requests for what other holders have, and answers to those that lack
+    /// something.
+    pub(crate) asked: Exchanges,
+    pub(crate) answered: Exchanges,
     /// When the other holders are asked again for an end that is not here.
     pub(crate) next_question: Option<Moment>,
     /// Since when its coordinator is missed here.
@@ -74,7 +76,8 @@ impl Follower {
             age_then: age,
             election: None,
             resigned: None,
-            asked: None,
+            asked: Exchanges::default(),
+            answered: Exchanges::default(),
             next_question: None,
             leaderless_since: None,
             patient_until: now,

@@ -1,7 +1,7 @@
 //! Taking over from another coordinator, copying to backups, and uniting with
 //! what other copies know.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kernel::cut::Cut;
@@ -232,8 +232,7 @@ impl Coordinator {
         );
         let mut unknown = state.blocks.iter(total);
         let lacks = unknown.any(|block| !self.replica.done.contains_key(&block));
-        let here = self.replica.done.len();
-        if state.is_all && lacks && may_ask(&mut self.asked, from, here, now.moment) {
+        if state.is_all && lacks && self.may_ask(now.moment, from) {
             let message = PeerMessage::CopyRequest {
                 job: self.job(),
                 epoch: self.epoch(),
@@ -245,6 +244,11 @@ impl Coordinator {
             self.wake_hungry(outputs);
         }
         self.commit(now, outputs);
+    }
+
+    /// Whether a holder is to be asked for what it has.
+    pub(crate) fn may_ask(&mut self, now: Moment, whom: NodeId) -> bool {
+        self.asked.may(whom, self.replica.done.len(), now)
     }
 
     /// Another copy of the job, of an epoch that is not newer.
@@ -307,21 +311,23 @@ impl Coordinator {
     }
 }
 
-/// Whether a holder is asked for what it has: not at once for the same again,
-/// which its disk may not give.
-pub(crate) fn may_ask(
-    asked: &mut Option<(NodeId, usize, Moment)>,
-    whom: NodeId,
-    here: usize,
-    now: Moment,
-) -> bool {
-    let is_again = asked.is_some_and(|(last, had, at)| {
-        last == whom && had == here && now.since(at) < COPY_REQUEST_PAUSE
-    });
-    if !is_again {
-        *asked = Some((whom, here, now));
+/// What was exchanged with each holder last: with how much here, and when.
+#[derive(Debug, Default)]
+pub(crate) struct Exchanges(BTreeMap<NodeId, (usize, Moment)>);
+
+impl Exchanges {
+    /// Whether it is time to speak to a holder of what it has or lacks: not at
+    /// once for the same again, which would go back and forth for ever where a
+    /// disk does not give a block, or two copies are not of one job.
+    pub(crate) fn may(&mut self, with: NodeId, here: usize, now: Moment) -> bool {
+        let last = self.0.get(&with);
+        let is_again =
+            last.is_some_and(|(had, at)| *had == here && now.since(*at) < COPY_REQUEST_PAUSE);
+        if !is_again {
+            self.0.insert(with, (here, now));
+        }
+        !is_again
     }
-    !is_again
 }
 
 /// A block of a copy, for another holder.

@@ -8,7 +8,7 @@ use wire::{
 };
 
 use super::Node;
-use crate::coordinator::{Coordinator, HolderState, distance, may_ask};
+use crate::coordinator::{Coordinator, HolderState, distance};
 use crate::effect::{Change, Event, Output};
 use crate::follower::{Follower, send_copy};
 use crate::limits::{
@@ -277,11 +277,18 @@ impl Node {
             let message = request_of(follower);
             let here = follower.replica().done.len();
             let follower = self.followers.get_mut(&job);
-            if follower.is_some_and(|it| may_ask(&mut it.asked, from, here, now.moment)) {
+            if follower.is_some_and(|it| it.asked.may(from, here, now.moment)) {
                 outputs.push(Output::Send { to: from, message });
             }
         } else if follower.has_ended() && self.lacks_something(job, state) {
-            follower.answer_request(now.moment, from, &state.blocks, outputs);
+            let Some(follower) = self.followers.get_mut(&job) else {
+                return;
+            };
+            // Something is news when it has more, or there is more here.
+            let known = follower.replica().done.len() + state.blocks.iter(total).count();
+            if follower.answered.may(from, known, now.moment) {
+                follower.answer_request(now.moment, from, &state.blocks, outputs);
+            }
         }
     }
 
@@ -304,7 +311,9 @@ impl Node {
         have: &BlockSet,
         outputs: &mut Vec<Output>,
     ) {
+        // Of a job that has ended everybody may have everything.
         let stands = epoch.coordinator == from
+            && !self.is_over(job)
             && self.newest_epoch(job).is_some_and(|newest| epoch > newest);
         if stands && let Some(refusal) = self.refusal(now, from, job, outputs) {
             let message = PeerMessage::Refused { job, refusal };

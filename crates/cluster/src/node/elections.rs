@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use wire::{Epoch, JobId, JobStatus, Leadership, NodeId, PeerMessage, Refusal};
 
 use super::Node;
-use crate::coordinator::{Coordinator, HolderState, may_ask};
+use crate::coordinator::{Coordinator, HolderState};
 use crate::effect::{Change, Event, Output};
 use crate::election::{Election, Step};
 use crate::follower::Follower;
@@ -280,7 +280,7 @@ impl Node {
         };
         if lacks {
             // More than fitted, or some were lost on the way.
-            if !may_ask(&mut follower.asked, from, here, now.moment) {
+            if !follower.asked.may(from, here, now.moment) {
                 return;
             }
             let message = PeerMessage::CopyRequest { job, epoch, have };

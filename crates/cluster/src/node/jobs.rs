@@ -1,5 +1,6 @@
 //! The life of a job, from submission to expiry.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use wire::{
@@ -233,10 +234,12 @@ impl Node {
                 epoch: own.epoch(),
                 have: own.replica().done_set(),
             };
-            let holders = summary.holders.into_iter().chain([from]);
-            for to in holders.filter(|to| *to != self.id) {
-                let message = message.clone();
-                outputs.push(Output::Send { to, message });
+            let holders: BTreeSet<NodeId> = summary.holders.into_iter().chain([from]).collect();
+            for to in holders {
+                if to != self.id && own.may_ask(now.moment, to) {
+                    let message = message.clone();
+                    outputs.push(Output::Send { to, message });
+                }
             }
         }
     }

@@ -80,6 +80,20 @@ fn acknowledged_jobs_end_with_each_block_counted_once_whatever_happens() {
     }
 }
 
+/// Bugs that were found by chance, and mended.
+#[test]
+fn seeds_that_failed_once_hold() {
+    for seed in [
+        // A copy whose last block was lost on the way never asked again.
+        5459, 42291,
+        // A job complete on one side of a cut, led on the other: they asked each
+        // other for ever, each time twice as often.
+        90173,
+    ] {
+        run(seed);
+    }
+}
+
 fn seeds() -> Range<u64> {
     let Ok(text) = std::env::var("MATMESH_SEEDS") else {
         return SEEDS;

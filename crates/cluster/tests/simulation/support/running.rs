@@ -10,6 +10,9 @@ use super::is_seeded;
 use super::mesh::{Happening, Mesh, micros, pair};
 use crate::invariants::{blocks_count_once, done_work_is_not_begun_again, stored_before_told};
 
+/// What a few nodes have under way at once: more is a storm that feeds itself.
+const HAPPENINGS_MAX: usize = 100_000;
+
 impl Mesh {
     pub(crate) fn run_for(&mut self, duration: Duration) {
         let end = self.clock + micros(duration);
@@ -69,6 +72,7 @@ impl Mesh {
                 return;
             }
             let ((at, _), happening) = self.queue.pop_first().expect("just seen");
+            assert!(self.queue.len() < HAPPENINGS_MAX, "messages breed messages");
             self.clock = self.clock.max(at);
             self.on(happening);
         }
