@@ -143,6 +143,8 @@ pub struct Coordinator {
     ended_at: Option<(Moment, Duration)>,
     /// Its end is stored on all backups and was told.
     is_end_told: bool,
+    /// It was complete elsewhere, and not all of it could be had.
+    is_reopened: bool,
 }
 
 impl Coordinator {
@@ -159,10 +161,12 @@ impl Coordinator {
     ) -> Result<Self, CutError> {
         let cut = cut_of(&replica.record)?;
         let mut replica = replica;
+        let mut is_reopened = false;
         if replica.status() == JobStatus::Complete && !has_all(&replica, &cut) {
             // It was complete elsewhere, and nobody is left to give what lacks
             // here: that is computed again.
             replica.ended = None;
+            is_reopened = true;
         }
         let all = (0..cut.block_count()).map(BlockIndex);
         let pending = all
@@ -194,6 +198,7 @@ impl Coordinator {
             summary_due: None,
             ended_at: has_ended.then_some((now.moment, age)),
             is_end_told: has_ended,
+            is_reopened,
             cut,
             replica,
         })
@@ -210,6 +215,7 @@ impl Coordinator {
     /// meanwhile, and is waiting to be read.
     pub(crate) fn on_slept(&mut self, slept: Duration) {
         self.copies.on_slept(slept);
+        self.moved_at = self.moved_at + slept;
         if let Some((_, until)) = &mut self.copies_awaited {
             *until = *until + slept;
         }
@@ -242,6 +248,11 @@ impl Coordinator {
     #[must_use]
     pub fn is_safe(&self) -> bool {
         !self.is_opening
+    }
+
+    /// The mesh was told that it is complete; it is led on all the same.
+    pub(crate) fn reopen(&mut self) {
+        self.is_reopened = true;
     }
 
     /// Whether a backup has joined.
@@ -511,6 +522,7 @@ impl Coordinator {
             blocks_done: self.committed(),
             submitted_at_unix_ms: record.submitted_at_unix_ms,
             idempotency_key: record.idempotency_key.clone(),
+            reopened: self.is_reopened,
         }
     }
 }

@@ -112,13 +112,15 @@ impl Directory {
     }
 }
 
-/// Of two summaries the larger stands. An end is final, whoever tells it; of
-/// two ends the one that stands where copies unite.
+/// Of two summaries the larger stands. An end is final, whoever tells it, unless
+/// the job was led on from what was left of it; of two ends the one that stands
+/// where copies unite.
 fn standing(summary: &JobSummary) -> (Reverse<u8>, Epoch, u64) {
     let rank = match summary.status {
         JobStatus::Complete => 0,
         JobStatus::Cancelled => 1,
         JobStatus::Failed => 2,
+        JobStatus::Running if summary.reopened => 0,
         JobStatus::Running => 3,
     };
     (Reverse(rank), summary.epoch, summary.version)

@@ -126,6 +126,14 @@ impl Election {
         self.until = now + self.answer_wait;
     }
 
+    /// This node did not run for so long: answers may wait to be read.
+    pub(crate) fn on_slept(&mut self, slept: Duration) {
+        self.until = self.until + slept;
+        if let Stage::Collecting { since, .. } = &mut self.stage {
+            *since = *since + slept;
+        }
+    }
+
     /// Blocks are coming: their sender is waited for, within reason.
     pub(crate) fn on_progress(&mut self, now: Moment) {
         if let Stage::Collecting { since, .. } = &self.stage {

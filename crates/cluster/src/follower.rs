@@ -85,6 +85,15 @@ impl Follower {
         })
     }
 
+    /// This node did not run for so long: nobody made it wait meanwhile.
+    pub(crate) fn on_slept(&mut self, slept: Duration) {
+        self.patient_until = self.patient_until + slept;
+        self.leaderless_since = self.leaderless_since.map(|since| since + slept);
+        if let Some(election) = &mut self.election {
+            election.on_slept(slept);
+        }
+    }
+
     pub(crate) fn replica(&self) -> &Replica {
         &self.replica
     }
@@ -158,6 +167,7 @@ impl Follower {
             blocks_done: u32::try_from(self.replica.done.len()).unwrap_or(u32::MAX),
             submitted_at_unix_ms: record.submitted_at_unix_ms,
             idempotency_key: record.idempotency_key.clone(),
+            reopened: false,
         }
     }
 
@@ -328,10 +338,7 @@ pub(crate) fn send_copy(
     (to, have): (NodeId, &BlockSet),
     outputs: &mut Vec<Output>,
 ) {
-    let lacking = replica.done.keys().filter(|block| !have.contains(**block));
-    for block in lacking.take(COPIES_UNDER_WAY_MAX) {
-        outputs.extend(block_message(replica, cut, to, *block));
-    }
+    // First, because it says of which job the blocks are.
     let message = PeerMessage::CopyHead {
         job: replica.record.id,
         // Numbers are the coordinator's, for its backups.
@@ -339,6 +346,10 @@ pub(crate) fn send_copy(
         head: Box::new(replica.head(age)),
     };
     outputs.push(Output::Send { to, message });
+    let lacking = replica.done.keys().filter(|block| !have.contains(**block));
+    for block in lacking.take(COPIES_UNDER_WAY_MAX) {
+        outputs.extend(block_message(replica, cut, to, *block));
+    }
 }
 
 fn is_made_of_seeds(record: &wire::JobRecord) -> bool {

@@ -166,6 +166,13 @@ pub const NAME_CHARS_MAX: usize = 128;
 /// Addresses of one node: each of its interfaces has two or three.
 pub const ADDRESSES_MAX: usize = 16;
 
+/// The longest side of a matrix that a copy is taken of: far beyond what any
+/// mesh multiplies, and the chunks of it are still counted in no time.
+pub const SIDE_MAX: u32 = 1 << 20;
+
+/// Copies of other jobs under the same id that are remembered as such.
+pub const FOREIGN_MAX: usize = 1024;
+
 /// How far beyond the newest known epoch of a job one is believed.
 pub const EPOCHS_AHEAD_MAX: u64 = 1 << 20;
 

@@ -78,6 +78,8 @@ pub struct Node {
     expiries: BTreeSet<(Moment, JobId)>,
     /// Jobs whose time to live is over, and since when.
     expired: BTreeMap<JobId, Moment>,
+    /// Nodes that have another job under the same id: nothing of theirs is taken.
+    foreign: BTreeSet<(JobId, NodeId)>,
     /// The node is about to leave: it hands its jobs over and takes none.
     is_resigning: bool,
     last_handled: Moment,
@@ -104,6 +106,7 @@ impl Node {
             led_elsewhere: BTreeSet::new(),
             expiries: BTreeSet::new(),
             expired: BTreeMap::new(),
+            foreign: BTreeSet::new(),
             is_resigning: false,
             last_handled: now.moment,
         }
@@ -354,6 +357,9 @@ impl Node {
             self.membership.on_slept(gap);
             for coordinator in self.coordinators.values_mut() {
                 coordinator.on_slept(gap);
+            }
+            for follower in self.followers.values_mut() {
+                follower.on_slept(gap);
             }
         }
     }

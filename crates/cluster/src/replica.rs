@@ -9,6 +9,8 @@ use wire::{
     NodeId, Tally, WorkerKind,
 };
 
+use crate::limits::TALLIES_MAX;
+
 /// One copy of a job's state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Replica {
@@ -131,6 +133,10 @@ impl Replica {
 
     /// Raises the tally of an epoch.
     pub fn raise_tally(&mut self, epoch: Epoch, tally: Tally) {
+        if self.tallies.len() >= TALLIES_MAX && !self.tallies.contains_key(&epoch) {
+            // Nobody wins so many elections: somebody made them up.
+            return;
+        }
         let known = self.tallies.entry(epoch).or_default();
         known.computed = known.computed.max(tally.computed);
         known.rejected = known.rejected.max(tally.rejected);

@@ -136,6 +136,7 @@ fn summary() -> impl Strategy<Value = JobSummary> {
             blocks_done: u32::MAX,
             submitted_at_unix_ms,
             idempotency_key: Some("k".repeat(3000)),
+            reopened: false,
         },
     )
 }
@@ -573,6 +574,7 @@ fn a_flood_of_jobs_stays_within_the_directory() {
             blocks_done: 0,
             submitted_at_unix_ms: number.into(),
             idempotency_key: None,
+            reopened: false,
         };
         let message = PeerMessage::Job(summary);
         driver.feed(Input::Peer { from, message });

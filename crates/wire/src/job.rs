@@ -211,4 +211,6 @@ pub struct JobSummary {
     pub submitted_at_unix_ms: u64,
     /// The submitter's `Idempotency-Key`.
     pub idempotency_key: Option<String>,
+    /// It was complete, and runs again: whoever had the last blocks is gone.
+    pub reopened: bool,
 }

@@ -174,6 +174,7 @@ fn summary() -> impl Strategy<Value = JobSummary> {
                 blocks_done,
                 submitted_at_unix_ms: submitted,
                 idempotency_key,
+                reopened: false,
             }
         },
     )

@@ -99,6 +99,10 @@ pub(crate) async fn result_here(services: &Services, job: JobId) -> Result<Matri
         .await?
         .ok_or_else(|| expired(job))?;
     match status {
+        JobStatus::Complete if done < cut.block_count() as usize => Err(Problem::new(
+            503,
+            format!("job {job} is complete, and not all of it is here yet: try again"),
+        )),
         JobStatus::Complete => Ok(MatrixRows::result(job, &cut)),
         JobStatus::Running => {
             let detail = format!(

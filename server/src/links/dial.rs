@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -114,8 +115,8 @@ struct Dialler {
     services: Services,
     identity: Identity,
     known: Arc<Mutex<BTreeMap<NodeId, Vec<String>>>>,
-    /// Nodes that are dialled, each with what ends the pause before the next try.
-    under_way: Arc<Mutex<BTreeMap<NodeId, Arc<Notify>>>>,
+    /// Nodes that are dialled, each by one task.
+    under_way: Arc<Mutex<BTreeMap<NodeId, Arc<Dialling>>>>,
     typed: Arc<Semaphore>,
 }
 
@@ -162,6 +163,14 @@ enum Patience {
     Endless,
 }
 
+/// A node that is being dialled.
+#[derive(Debug)]
+struct Dialling {
+    is_endless: AtomicBool,
+    /// Ends the pause before the next try.
+    news: Notify,
+}
+
 impl Dialler {
     fn remember(&self, peer: NodeId, addresses: Vec<String>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -181,20 +190,34 @@ impl Dialler {
             .under_way
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(news) = under_way.get(&peer) {
-            news.notify_one();
+        if let Some(dialling) = under_way.get(&peer) {
+            dialling
+                .is_endless
+                .fetch_or(patience == Patience::Endless, Ordering::Relaxed);
+            dialling.news.notify_one();
             return;
         }
-        let news = Arc::new(Notify::new());
-        under_way.insert(peer, Arc::clone(&news));
+        let dialling = Arc::new(Dialling {
+            is_endless: AtomicBool::new(patience == Patience::Endless),
+            news: Notify::new(),
+        });
+        under_way.insert(peer, Arc::clone(&dialling));
+        drop(under_way);
         let dialler = self.clone();
         tokio::spawn(async move {
-            dialler.dial_known(peer, patience, &news).await;
-            dialler
-                .under_way
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&peer);
+            loop {
+                dialler.dial_known(peer, &dialling).await;
+                let mut under_way = dialler
+                    .under_way
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                // It may have been lost again since the last look.
+                let is_asked = dialling.is_endless.swap(false, Ordering::Relaxed);
+                if !is_asked || dialler.services.links.is_open(peer) {
+                    under_way.remove(&peer);
+                    return;
+                }
+            }
         });
     }
 
@@ -213,7 +236,7 @@ impl Dialler {
         }
     }
 
-    async fn dial_known(&self, peer: NodeId, patience: Patience, news: &Notify) {
+    async fn dial_known(&self, peer: NodeId, dialling: &Dialling) {
         self.learn_addresses(peer).await;
         let mut pause = PAUSE_FIRST;
         let mut tries = 0;
@@ -240,10 +263,14 @@ impl Dialler {
                 // Its machine is there and nothing listens: the process ended.
                 self.services.driver.tell(Input::Refused { peer }).await;
             }
-            if patience == Patience::Once || !self.is_missed(peer).await {
+            if !dialling.is_endless.load(Ordering::Relaxed) {
                 return;
             }
-            if timeout(pause, news.notified()).await.is_ok() {
+            if !self.is_missed(peer).await {
+                dialling.is_endless.store(false, Ordering::Relaxed);
+                return;
+            }
+            if timeout(pause, dialling.news.notified()).await.is_ok() {
                 // It was heard of, or came and is lost once more.
                 (tries, pause) = (0, PAUSE_FIRST);
             } else if tries < LOST_TRIES {

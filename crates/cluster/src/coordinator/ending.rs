@@ -14,6 +14,11 @@ impl Coordinator {
         self.is_running().then(|| self.moved_at + patience)
     }
 
+    /// Whether nothing has become of it for so long.
+    pub(crate) fn has_stalled(&self, now: Moment, patience: Duration) -> bool {
+        now.since(self.moved_at) + self.age_at_start >= patience
+    }
+
     /// Where the job stands, as far as that may be told: its end is first
     /// stored on the backups.
     pub(crate) fn told_status(&self) -> JobStatus {

@@ -66,6 +66,14 @@ impl Coordinator {
     pub(super) fn end_waits(&mut self, now: Now, outputs: &mut Vec<Output>) -> bool {
         let mut wake = false;
         if self.copies.let_go(now.moment) {
+            // What they have not acknowledged must be on this disk first: a change
+            // of a job without backups is synced, and all before it.
+            outputs.push(Output::Persist(Change::Head {
+                job: self.job(),
+                leadership: self.replica.leadership.clone(),
+                tallies: Vec::new(),
+                ended: None,
+            }));
             self.commit(now, outputs);
         }
         self.ship(now.moment, outputs);
@@ -208,6 +216,7 @@ impl Coordinator {
     /// The link to a node is new: what was under way is sent again.
     pub(crate) fn on_link_up(&mut self, now: Moment, node: NodeId, outputs: &mut Vec<Output>) {
         self.copies.on_link_up(node);
+        self.asked.forget(node);
         self.ship(now, outputs);
     }
 
@@ -316,6 +325,11 @@ impl Coordinator {
 pub(crate) struct Exchanges(BTreeMap<NodeId, (usize, Moment)>);
 
 impl Exchanges {
+    /// The line was broken: what was said may not have come.
+    pub(crate) fn forget(&mut self, with: NodeId) {
+        self.0.remove(&with);
+    }
+
     /// Whether it is time to speak to a holder of what it has or lacks: not at
     /// once for the same again, which would go back and forth for ever where a
     /// disk does not give a block, or two copies are not of one job.

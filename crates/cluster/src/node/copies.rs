@@ -12,7 +12,8 @@ use crate::coordinator::{Coordinator, HolderState, distance};
 use crate::effect::{Change, Event, Output};
 use crate::follower::{Follower, send_copy};
 use crate::limits::{
-    BACKUPS_MAX, COPIES_MAX, END_QUESTION_INTERVAL, IDEMPOTENCY_KEY_BYTES_MAX, TALLIES_MAX,
+    BACKUPS_MAX, COPIES_MAX, END_QUESTION_INTERVAL, FOREIGN_MAX, IDEMPOTENCY_KEY_BYTES_MAX,
+    SIDE_MAX, TALLIES_MAX,
 };
 use crate::tasks::cut_of;
 use crate::time::{Moment, Now};
@@ -45,6 +46,10 @@ impl Node {
     ) {
         for coordinator in self.coordinators.values_mut() {
             coordinator.on_link_up(now.moment, peer, outputs);
+        }
+        for follower in self.followers.values_mut() {
+            follower.asked.forget(peer);
+            follower.answered.forget(peer);
         }
         for follower in self.followers.values() {
             let (job, epoch) = (follower.job(), follower.epoch());
@@ -115,9 +120,17 @@ impl Node {
         let (job, epoch) = (head.record.id, head.leadership.epoch);
         let known = self.replica(job).map(|replica| &replica.record);
         let is_other = known.is_some_and(|known| !is_same_job(known, &head.record));
-        if self.expired.contains_key(&job) || is_other || !is_within_limits(head) {
+        if self.expired.contains_key(&job) || !is_within_limits(head) {
             return;
         }
+        if is_other {
+            if self.foreign.len() >= FOREIGN_MAX {
+                self.foreign.pop_first();
+            }
+            self.foreign.insert((job, from));
+            return;
+        }
+        self.foreign.remove(&(job, from));
         if let Some(own) = self.coordinators.get_mut(&job) {
             if epoch <= own.epoch() {
                 own.on_copy_head(now, head, outputs);
@@ -409,16 +422,18 @@ fn is_within_limits(head: &CopyHead) -> bool {
         ..
     } = head;
     let key = record.idempotency_key.as_ref();
-    let is_cut = cut_of(record).is_ok_and(|cut| {
-        let chunks = |source: &MatrixSource| match source {
-            MatrixSource::Random(_) => None,
-            MatrixSource::Chunks(hashes) => Some(hashes.len()),
-        };
-        let has = |found: Option<usize>, wanted: usize| found.is_none_or(|found| found == wanted);
-        has(chunks(&record.a), cut.all_left_chunks().len())
-            && has(chunks(&record.b), cut.all_right_chunks().len())
-    });
-    is_cut
+    let wire::Shape { rows, inner, cols } = record.shape;
+    let sides = [rows, inner, cols].into_iter();
+    // Of files every chunk is named, so the frame itself bounds how many there are.
+    let has = |source: &MatrixSource, wanted: &dyn Fn() -> usize| match source {
+        MatrixSource::Random(_) => true,
+        MatrixSource::Chunks(hashes) => hashes.len() == wanted(),
+    };
+    sides.max().is_some_and(|side| side <= SIDE_MAX)
+        && cut_of(record).is_ok_and(|cut| {
+            has(&record.a, &|| cut.all_left_chunks().len())
+                && has(&record.b, &|| cut.all_right_chunks().len())
+        })
         && leadership.backups.len() <= BACKUPS_MAX
         && tallies.len() <= TALLIES_MAX
         && key.is_none_or(|key| key.len() <= IDEMPOTENCY_KEY_BYTES_MAX)

@@ -317,9 +317,13 @@ impl Node {
                 ended: None,
             }));
         }
+        let was_over = self.is_over(job);
         let Ok(mut coordinator) = Coordinator::new(replica, &self.config, now, age) else {
             return;
         };
+        if was_over {
+            coordinator.reopen();
+        }
         let (pending, done) = coordinator.pending_and_done();
         outputs.push(Output::Event(Event::ElectionWon {
             job,

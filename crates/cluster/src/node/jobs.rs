@@ -330,17 +330,32 @@ impl Node {
 
     /// The others have forgotten a job that is still here: this node slept, or
     /// was off, for longer than its time to live.
-    pub(super) fn on_expired(&mut self, now: Now, job: JobId, outputs: &mut Vec<Output>) {
-        let Some(replica) = self.replica(job) else {
+    pub(super) fn on_expired(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        job: JobId,
+        outputs: &mut Vec<Output>,
+    ) {
+        let Some(newest) = self.newest_epoch(job) else {
             return;
         };
-        // A job that is younger than that by this node's own calendar is not
-        // given up on anybody's word.
-        let submitted = Duration::from_millis(replica.record.submitted_at_unix_ms);
-        let age = Duration::from_millis(now.unix_ms).saturating_sub(submitted);
-        if age < self.config.result_ttl {
+        // Of a job that another leads, the other has the say.
+        let leader = newest.coordinator;
+        if leader != from && self.membership.is_reached(leader) {
             return;
         }
+        let time_to_live = self.config.result_ttl;
+        // A copy is not given up on anybody's word before its time, and no job
+        // that moves here.
+        let led = self.coordinators.get(&job);
+        let moves = led.is_some_and(|own| !own.has_stalled(now.moment, time_to_live));
+        let copy = self.followers.get(&job);
+        let is_young = copy.is_some_and(|copy| copy.age(now.moment) < time_to_live);
+        if moves || is_young {
+            return;
+        }
+        let age = led.map_or(Duration::ZERO, |own| own.age(now.moment));
         if let Some(own) = self.coordinators.remove(&job)
             && let Ok(follower) = Follower::new(own.into_replica(), now.moment, age)
         {

@@ -16,7 +16,18 @@ impl Node {
         message: PeerMessage,
         outputs: &mut Vec<Output>,
     ) {
-        if epoch_in(&message).is_some_and(|(job, epoch)| !self.is_believable(job, epoch)) {
+        let epoch = epoch_in(&message);
+        let is_made_up = epoch.is_some_and(|(job, epoch)| !self.is_believable(job, epoch));
+        let is_foreign = self.is_foreign(from, &message);
+        if is_made_up || is_foreign {
+            if let PeerMessage::CopyBlock { job, done, .. } = message {
+                outputs.push(Output::ReleaseResult {
+                    job,
+                    block: done.block,
+                    worker: done.worker,
+                    hash: done.hash,
+                });
+            }
             return;
         }
         if let Some(job) = subject_of(&message).filter(|job| self.expired.contains_key(job)) {
@@ -184,7 +195,7 @@ impl Node {
                 self.on_refused(now, from, job, refusal);
             }
             PeerMessage::Resign { job, epoch } => self.on_resigned(from, job, epoch),
-            PeerMessage::Expired { job } => self.on_expired(now, job, outputs),
+            PeerMessage::Expired { job } => self.on_expired(now, from, job, outputs),
             PeerMessage::Missing { node } => {
                 let alive = self.membership.is_reached(node);
                 let message = PeerMessage::Seen { node, alive };
@@ -204,6 +215,17 @@ impl Node {
     fn is_believable(&self, job: JobId, epoch: Epoch) -> bool {
         let known = self.newest_epoch(job).map_or(0, |epoch| epoch.number);
         epoch.number <= known.saturating_add(EPOCHS_AHEAD_MAX)
+    }
+
+    /// Whether it speaks of another job that has the same id.
+    fn is_foreign(&self, from: NodeId, message: &PeerMessage) -> bool {
+        let job = match message {
+            PeerMessage::CopyBlock { job, .. }
+            | PeerMessage::CopyState { job, .. }
+            | PeerMessage::CopyRequest { job, .. } => *job,
+            _ => return false,
+        };
+        self.foreign.contains(&(job, from))
     }
 
     /// This node is taken for the coordinator of a job that it does not know:
@@ -233,8 +255,10 @@ fn epoch_in(message: &PeerMessage) -> Option<(JobId, Epoch)> {
     match message {
         PeerMessage::Job(summary) => Some((summary.id, summary.epoch)),
         PeerMessage::CopyHead { job, head, .. } => Some((*job, head.leadership.epoch)),
+        PeerMessage::CopyBlock {
+            job, epoch, done, ..
+        } => Some((*job, done.epoch.max(*epoch))),
         PeerMessage::Lease { job, epoch, .. }
-        | PeerMessage::CopyBlock { job, epoch, .. }
         | PeerMessage::CopyState { job, epoch, .. }
         | PeerMessage::CopyRequest { job, epoch, .. }
         | PeerMessage::Election { job, epoch }

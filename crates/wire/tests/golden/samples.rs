@@ -110,6 +110,7 @@ fn summary() -> JobSummary {
         blocks_done: 3,
         submitted_at_unix_ms: 1_700_000_000_000,
         idempotency_key: Some("key".to_owned()),
+        reopened: false,
     }
 }
 

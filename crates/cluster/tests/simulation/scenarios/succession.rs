@@ -243,6 +243,10 @@ fn an_end_whose_blocks_died_with_its_coordinator_is_computed_again() {
     // From here on the backups get heads, and no blocks.
     mesh.lose(|message| matches!(message, PeerMessage::CopyBlock { .. }));
     mesh.run_until_ended(job, seconds(60));
+    // All have been told that it is complete.
+    mesh.run_for(millis(50));
+    let told = |mesh: &Mesh| mesh.node(node(2)).job(job).map(|job| job.status);
+    assert_eq!(told(&mesh), Some(JobStatus::Complete));
     mesh.crash(node(1));
     mesh.lose_nothing();
     mesh.run_for(seconds(20));
