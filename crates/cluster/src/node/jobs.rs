@@ -226,7 +226,10 @@ impl Node {
             // What this node says itself stands above what others heard.
             let summary = own.next_summary();
             self.tell_summary(now.moment, summary, outputs);
-        } else if summary.status != JobStatus::Running && own.is_running() {
+        } else if !own.is_running() {
+            // Of two ends, here and on the other side of a cut, one stands.
+            self.on_summary(now.moment, summary, outputs);
+        } else if summary.status != JobStatus::Running {
             // It ended on the other side of a cut: that copy is united with
             // this one, which then has ended too.
             let message = PeerMessage::CopyRequest {

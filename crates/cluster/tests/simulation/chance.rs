@@ -88,7 +88,8 @@ fn seeds_that_failed_once_hold() {
         5459, 42291,
         // A job complete on one side of a cut, led on the other: they asked each
         // other for ever, each time twice as often.
-        90173,
+        90173, // Cancelled on one side of a cut, complete on the other.
+        24335,
     ] {
         run(seed);
     }
