@@ -98,6 +98,7 @@ impl Faults {
         let rest = Instant::now() + self.random.millis(1_000, 5_000);
         while Instant::now() < rest {
             self.mend_what_is_due()?;
+            // The pace of the faults; what is due is looked for this often.
             thread::sleep(Duration::from_millis(50));
         }
         Ok(())

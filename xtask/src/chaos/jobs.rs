@@ -120,6 +120,7 @@ impl Stream {
                 let key = format!("client {client} job {number}");
                 mine.extend(self.submit(ends, &key, &mut random));
             } else {
+                // The pace of a person who waits for three jobs.
                 thread::sleep(Duration::from_millis(100));
             }
             let api = self.impatient(&mut random);

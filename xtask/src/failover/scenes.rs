@@ -31,7 +31,7 @@ impl Fault {
 /// Blocks that count under one coordinator before the next is killed.
 const BLOCKS_BETWEEN: u64 = 10;
 
-/// How long a pause and a cut last.
+/// How long a pause and a cut last: it is slept, for that time is the fault.
 const LASTS: Duration = Duration::from_secs(10);
 
 pub(super) fn kill(mesh: &mut Mesh, leader: usize) -> Result<Vec<Fault>> {
