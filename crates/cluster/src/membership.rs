@@ -50,8 +50,19 @@ struct Inquiry {
     is_refused: bool,
     /// Nodes that were asked and have not answered.
     awaited: BTreeSet<NodeId>,
+    /// Nodes that still had a link to it when they answered. Who was asked before
+    /// it noticed that its own broke, too, says so with a question of its own.
+    vouched: BTreeSet<NodeId>,
     /// Without an answer until then, the other nodes' word is not waited for.
     until: Moment,
+}
+
+impl Inquiry {
+    /// Whether it is dead by its machine's word and that of the others.
+    fn is_settled_by(&self, now: Moment) -> bool {
+        let have_answered = self.awaited.is_empty() || self.until <= now;
+        self.is_refused && self.vouched.is_empty() && have_answered
+    }
 }
 
 impl Peer {
@@ -149,6 +160,7 @@ impl Membership {
         known.inquiry = Some(Inquiry {
             is_refused: false,
             awaited: others,
+            vouched: BTreeSet::new(),
             until: now + SECOND_OPINION_WAIT,
         });
     }
@@ -162,13 +174,20 @@ impl Membership {
 
     /// What another node says of a missing one.
     pub(crate) fn on_seen(&mut self, from: NodeId, missing: NodeId, alive: bool) {
-        if alive {
-            // Somebody reaches it: only its own silence counts from here on.
-            if let Some(known) = self.peers.get_mut(&missing) {
-                known.inquiry = None;
-            }
-        } else if let Some(inquiry) = self.inquiry(missing) {
+        if let Some(inquiry) = self.inquiry(missing) {
             inquiry.awaited.remove(&from);
+            if alive {
+                // Somebody reaches it: while that is so only silence counts.
+                inquiry.vouched.insert(from);
+            }
+        }
+    }
+
+    /// Another node misses it, too.
+    pub(crate) fn on_missed(&mut self, from: NodeId, missing: NodeId) {
+        if let Some(inquiry) = self.inquiry(missing) {
+            inquiry.awaited.remove(&from);
+            inquiry.vouched.remove(&from);
         }
     }
 
@@ -279,9 +298,10 @@ impl Membership {
                 continue;
             }
             let is_silent = now.since(peer.last_heard) >= self.heartbeat_timeout;
-            let is_refused = peer.inquiry.as_ref().is_some_and(|inquiry| {
-                inquiry.is_refused && (inquiry.awaited.is_empty() || inquiry.until <= now)
-            });
+            let is_refused = peer
+                .inquiry
+                .as_ref()
+                .is_some_and(|inquiry| inquiry.is_settled_by(now));
             if is_silent || is_refused {
                 peer.liveness = Liveness::Unreachable;
                 peer.inquiry = None;
@@ -303,7 +323,9 @@ impl Membership {
         let verdicts = doubtful.map(|peer| {
             let silence = peer.last_heard + self.heartbeat_timeout;
             match &peer.inquiry {
-                Some(inquiry) if inquiry.is_refused => inquiry.until.min(silence),
+                Some(inquiry) if inquiry.is_refused && inquiry.vouched.is_empty() => {
+                    inquiry.until.min(silence)
+                }
                 _ => silence,
             }
         });

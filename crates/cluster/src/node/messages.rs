@@ -197,6 +197,7 @@ impl Node {
             PeerMessage::Resign { job, epoch } => self.on_resigned(from, job, epoch),
             PeerMessage::Expired { job } => self.on_expired(now, from, job, outputs),
             PeerMessage::Missing { node } => {
+                self.membership.on_missed(from, node);
                 let alive = self.membership.is_reached(node);
                 let message = PeerMessage::Seen { node, alive };
                 outputs.push(Output::Send { to: from, message });
