@@ -116,12 +116,10 @@ impl Directory {
 /// the job was led on from what was left of it; of two ends the one that stands
 /// where copies unite.
 fn standing(summary: &JobSummary) -> (Reverse<u8>, Epoch, u64) {
-    let rank = match summary.status {
-        JobStatus::Complete => 0,
-        JobStatus::Cancelled => 1,
-        JobStatus::Failed => 2,
-        JobStatus::Running if summary.reopened => 0,
-        JobStatus::Running => 3,
+    let status = if summary.reopened && summary.status == JobStatus::Running {
+        JobStatus::Complete
+    } else {
+        summary.status
     };
-    (Reverse(rank), summary.epoch, summary.version)
+    (Reverse(status.precedence()), summary.epoch, summary.version)
 }

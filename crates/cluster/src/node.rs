@@ -76,6 +76,8 @@ pub struct Node {
     led_elsewhere: BTreeSet<JobId>,
     /// Those that have, by when they are forgotten.
     expiries: BTreeSet<(Moment, JobId)>,
+    /// Those whose end here is not the one that stands.
+    disputed: BTreeSet<JobId>,
     /// Jobs whose time to live is over, and since when.
     expired: BTreeMap<JobId, Moment>,
     /// Nodes that have another job under the same id: nothing of theirs is taken.
@@ -105,6 +107,7 @@ impl Node {
             followers: BTreeMap::new(),
             led_elsewhere: BTreeSet::new(),
             expiries: BTreeSet::new(),
+            disputed: BTreeSet::new(),
             expired: BTreeMap::new(),
             foreign: BTreeSet::new(),
             is_resigning: false,
@@ -341,6 +344,7 @@ impl Node {
             self.tick_coordinator(now, job, outputs);
         }
         self.tick_elections(now, outputs);
+        self.ask_for_other_ends(now.moment, outputs);
         self.tick_expiries(now.moment, outputs);
         self.tell_due_summaries(now.moment, outputs);
         self.pull(now.moment, outputs);

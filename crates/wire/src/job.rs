@@ -164,6 +164,20 @@ pub enum JobStatus {
     Cancelled,
 }
 
+impl JobStatus {
+    /// Of two that are told of one job the one with the smaller number stands: of
+    /// two ends, which two sides of a cut network came to, a result before none.
+    #[must_use]
+    pub fn precedence(self) -> u8 {
+        match self {
+            Self::Complete => 0,
+            Self::Cancelled => 1,
+            Self::Failed => 2,
+            Self::Running => 3,
+        }
+    }
+}
+
 impl fmt::Display for JobStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

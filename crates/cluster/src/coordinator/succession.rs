@@ -17,12 +17,22 @@ use crate::limits::{ADOPTION_WAIT, COPIES_WAIT, COPY_REQUEST_PAUSE, NAME_CHARS_M
 use crate::replica::Replica;
 use crate::time::{Moment, Now};
 
-/// A new coordinator waits for the devices to say what they compute.
+/// A new coordinator waits for the devices to say what they compute, and for
+/// blocks of holders that were on nobody's list.
 #[derive(Debug)]
 pub(super) struct Adoption {
     /// Nodes that have not answered.
     awaited: BTreeSet<NodeId>,
+    /// Nodes that were asked for blocks which they have and this one lacks.
+    uniting: BTreeSet<NodeId>,
     pub(super) until: Moment,
+}
+
+impl Adoption {
+    fn is_over(&self, now: Moment) -> bool {
+        let have_answered = self.awaited.is_empty() && self.uniting.is_empty();
+        have_answered || self.until <= now
+    }
 }
 
 impl Coordinator {
@@ -39,6 +49,7 @@ impl Coordinator {
             let until = now.moment + ADOPTION_WAIT;
             self.adoption = Some(Adoption {
                 awaited: reached,
+                uniting: BTreeSet::new(),
                 until,
             });
         }
@@ -91,7 +102,7 @@ impl Coordinator {
             self.commit(now, outputs);
         }
         let adoption = self.adoption.as_ref();
-        if adoption.is_some_and(|it| is_over(it.until) || it.awaited.is_empty()) {
+        if adoption.is_some_and(|it| it.is_over(now.moment)) {
             self.adoption = None;
             wake = true;
         }
@@ -127,16 +138,25 @@ impl Coordinator {
                 }
             }
         }
-        self.adopt_without(now, from, outputs);
+        if let Some(adoption) = &mut self.adoption {
+            adoption.awaited.remove(&from);
+        }
+        self.wake_after_waits(now, outputs);
+    }
+
+    /// Ends the waits that are over; devices that wait then get work.
+    fn wake_after_waits(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        if self.end_waits(now, outputs) && self.is_running() {
+            self.wake_hungry(outputs);
+        }
     }
 
     /// This node is not waited for any more.
     pub(super) fn adopt_without(&mut self, now: Now, node: NodeId, outputs: &mut Vec<Output>) {
         if let Some(adoption) = &mut self.adoption {
             adoption.awaited.remove(&node);
-            if self.end_waits(now, outputs) && self.is_running() {
-                self.wake_hungry(outputs);
-            }
+            adoption.uniting.remove(&node);
+            self.wake_after_waits(now, outputs);
         }
     }
 
@@ -241,6 +261,14 @@ impl Coordinator {
         );
         let mut unknown = state.blocks.iter(total);
         let lacks = unknown.any(|block| !self.replica.done.contains_key(&block));
+        if let Some(adoption) = self.adoption.as_mut().filter(|_| state.is_all) {
+            // What it has is not computed again while it is on its way here.
+            if lacks {
+                adoption.uniting.insert(from);
+            } else {
+                adoption.uniting.remove(&from);
+            }
+        }
         if state.is_all && lacks && self.may_ask(now.moment, from) {
             let message = PeerMessage::CopyRequest {
                 job: self.job(),
@@ -249,9 +277,7 @@ impl Coordinator {
             };
             outputs.push(Output::Send { to: from, message });
         }
-        if self.end_waits(now, outputs) && self.is_running() {
-            self.wake_hungry(outputs);
-        }
+        self.wake_after_waits(now, outputs);
         self.commit(now, outputs);
     }
 

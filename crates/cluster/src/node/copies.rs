@@ -87,9 +87,7 @@ impl Node {
         if epoch > follower.epoch() || has_ended {
             follower.election = None;
         }
-        let told = self.directory.get(job).map(|told| told.status);
-        let is_same = told == Some(follower.replica().status()) && follower.has_ended();
-        let lacks_end = has_ended && !is_same;
+        let lacks_end = has_ended && !follower.has_ended();
         if epoch > follower.epoch() || lacks_end {
             // The one who led may be this node itself, before it started anew.
             let told = self.directory.get(job).filter(|_| lacks_end);
@@ -244,6 +242,42 @@ impl Node {
         for to in others.iter().filter(|_| is_first.is_some()) {
             let message = follower.state(None);
             outputs.push(Output::Send { to: *to, message });
+        }
+    }
+
+    /// Notes whether a copy has ended otherwise than the mesh.
+    pub(super) fn note_dispute(&mut self, job: JobId) {
+        let told = self.directory.get(job).map(|told| told.status);
+        let held = self.followers.get(&job).filter(|copy| copy.has_ended());
+        let held = held.map(|copy| copy.replica().status());
+        let is_disputed = told.zip(held).is_some_and(|(told, held)| {
+            // What is told only because this copy was not heard of is told anew.
+            told.precedence() < held.precedence()
+        });
+        if is_disputed {
+            self.disputed.insert(job);
+        } else {
+            self.disputed.remove(&job);
+        }
+    }
+
+    /// Asks for the end that stands, again and again: whoever was asked first may
+    /// have been gone before the answer.
+    pub(super) fn ask_for_other_ends(&mut self, now: Moment, outputs: &mut Vec<Output>) {
+        for job in &self.disputed {
+            let others = self.other_holders(*job);
+            let Some(follower) = self.followers.get_mut(job) else {
+                continue;
+            };
+            if follower.next_question.is_some_and(|at| at > now) {
+                continue;
+            }
+            follower.next_question = Some(now + END_QUESTION_INTERVAL);
+            let message = request_of(follower);
+            for to in others {
+                let message = message.clone();
+                outputs.push(Output::Send { to, message });
+            }
         }
     }
 

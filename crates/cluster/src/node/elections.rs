@@ -123,7 +123,7 @@ impl Node {
     }
 
     /// The other holders that answer.
-    fn other_holders(&self, job: JobId) -> BTreeSet<NodeId> {
+    pub(super) fn other_holders(&self, job: JobId) -> BTreeSet<NodeId> {
         let held = self.followers.get(&job);
         let held = held.into_iter().flat_map(|copy| copy.replica().holders());
         let told = self.directory.get(job);
@@ -154,12 +154,7 @@ impl Node {
     }
 
     fn take_step(&mut self, now: Now, job: JobId, step: Step, outputs: &mut Vec<Output>) {
-        let newest = self.newest_epoch(job);
-        if let Some(epoch) = newest.filter(|newest| newest.coordinator == self.id) {
-            // It does not lead any more, and everybody sees it alive: also those
-            // who only have to say so when they are asked.
-            self.tell_all(&PeerMessage::Resign { job, epoch }, outputs);
-        }
+        self.disclaim(job, outputs);
         let Some(follower) = self.followers.get(&job) else {
             return;
         };
@@ -180,6 +175,15 @@ impl Node {
                 }
             }
             Step::Lead(epoch, united) => self.take_over(now, job, (epoch, united), outputs),
+        }
+    }
+
+    /// This node led the newest epoch and does not lead any more, and everybody
+    /// sees it alive: also those who only have to say so when they are asked.
+    fn disclaim(&self, job: JobId, outputs: &mut Vec<Output>) {
+        let newest = self.newest_epoch(job);
+        if let Some(epoch) = newest.filter(|newest| newest.coordinator == self.id) {
+            self.tell_all(&PeerMessage::Resign { job, epoch }, outputs);
         }
     }
 
@@ -215,6 +219,9 @@ impl Node {
         if let Some(own) = self.coordinators.get(&job) {
             return (!self.is_resigning).then(|| Refusal::CoordinatorLives(own.epoch()));
         }
+        // Who gives way takes no step of its own, and what it said before may not
+        // have come to those who are asked, too.
+        self.disclaim(job, outputs);
         let newest = self.newest_epoch(job)?;
         let follower = self.followers.get(&job)?;
         let coordinator = newest.coordinator;

@@ -140,12 +140,14 @@ impl Node {
             }
         }
         self.followers.insert(job, follower);
+        self.note_dispute(job);
     }
 
     /// Takes the copy out of every list.
     pub(super) fn forget_copy(&mut self, job: JobId) -> Option<Follower> {
         let follower = self.followers.remove(&job)?;
         self.led_elsewhere.remove(&job);
+        self.disputed.remove(&job);
         self.expiries.retain(|(_, listed)| *listed != job);
         Some(follower)
     }
@@ -211,8 +213,11 @@ impl Node {
     ) {
         if from == self.id {
             // This node's own word that the job has ended. It comes this way
-            // so that answers to results, which were said before, are first.
-            self.host.on_job_ended(summary.id, outputs);
+            // so that answers to results, which were said before, are first. Meanwhile
+            // the job may have been reopened, and its results are wanted again.
+            if self.is_over(summary.id) {
+                self.host.on_job_ended(summary.id, outputs);
+            }
             return;
         }
         let own = self.coordinators.get_mut(&summary.id);
@@ -261,6 +266,10 @@ impl Node {
         if !self.directory.learn(summary.clone(), now) {
             return;
         }
+        // First what is here, then what is under way here: a new coordinator that
+        // has heard both gives work away.
+        self.on_led(job, epoch, outputs);
+        self.note_dispute(job);
         if status == JobStatus::Running {
             if before.is_some_and(|before| before < epoch) || before.is_none() && epoch.number > 1 {
                 self.host.on_new_coordinator(job, epoch, outputs);
@@ -270,7 +279,6 @@ impl Node {
             let to = self.id;
             outputs.push(Output::Send { to, message });
         }
-        self.on_led(job, epoch, outputs);
         outputs.push(Output::Event(Event::JobChanged { job }));
     }
 

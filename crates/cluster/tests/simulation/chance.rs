@@ -83,13 +83,31 @@ fn acknowledged_jobs_end_with_each_block_counted_once_whatever_happens() {
 /// Bugs that were found by chance, and mended.
 #[test]
 fn seeds_that_failed_once_hold() {
-    for seed in [
-        // A copy whose last block was lost on the way never asked again.
-        5459, 42291,
-        // A job complete on one side of a cut, led on the other: they asked each
-        // other for ever, each time twice as often.
-        90173, // Cancelled on one side of a cut, complete on the other.
-        24335,
+    for (seed, _what) in [
+        (5459, "a copy whose last block was lost never asked again"),
+        (42291, "the same"),
+        (
+            90173,
+            "complete and running on two sides of a cut, they asked each other for ever",
+        ),
+        (
+            24335,
+            "cancelled on one side of a cut, complete on the other",
+        ),
+        (73336, "the same, and the answer was lost with its node"),
+        (84634, "the same"),
+        (
+            58739,
+            "an unlisted holder told a new coordinator too late what it had",
+        ),
+        (
+            19983,
+            "who had led gave way before it could say again that it leads no more",
+        ),
+        (
+            59823,
+            "results were dropped at an end, and counted for the job reopened since",
+        ),
     ] {
         run(seed);
     }

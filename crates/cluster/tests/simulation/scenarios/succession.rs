@@ -171,6 +171,36 @@ fn two_halves_of_a_cut_mesh_go_on_and_unite() {
 }
 
 #[test]
+fn of_two_ends_one_stands_also_where_the_first_question_is_lost() {
+    let mut mesh = nodes(4, 23);
+    let job = mesh.submit(node(1), record(1, 60));
+    mesh.run_for(millis(100));
+    let halves = [(1, 3), (1, 4), (2, 3), (2, 4)];
+    for (one, other) in halves {
+        mesh.cut(node(one), node(other));
+    }
+    mesh.run_for(millis(100));
+    mesh.feed(node(4), Input::Cancel { job });
+    mesh.run_for(seconds(10));
+    let status = |mesh: &Mesh, number| mesh.stores[&node(number)].jobs[&job].status();
+    assert_eq!(status(&mesh, 1), JobStatus::Complete);
+    assert_eq!(status(&mesh, 4), JobStatus::Cancelled);
+    mesh.lose(|message| {
+        let is_question = matches!(message, PeerMessage::CopyRequest { .. });
+        is_question || matches!(message, PeerMessage::CopyState { .. })
+    });
+    for (one, other) in halves {
+        mesh.link(node(one), node(other));
+    }
+    mesh.run_for(seconds(1));
+    mesh.lose_nothing();
+    mesh.run_for(seconds(5));
+    for number in 1..=4 {
+        assert_eq!(status(&mesh, number), JobStatus::Complete, "at {number}");
+    }
+}
+
+#[test]
 fn a_coordinator_that_leaves_hands_its_job_over() {
     let mut mesh = nodes(3, 6);
     let job = mesh.submit(node(3), record(1, 300));
