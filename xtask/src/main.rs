@@ -3,6 +3,7 @@
 //! | module | does |
 //! | --- | --- |
 //! | [`serve`], [`build`], [`mod@test`], [`sim`], [`chaos`], [`failover`], [`mod@bench`] | one command each |
+//! | [`pages`] | the pages that the server embeds |
 //! | [`mesh`] | real nodes in network namespaces, for those that disturb or time them |
 //! | [`tools`] | Rust targets and components, cargo-leptos, wasm-bindgen, wasm-opt |
 //! | [`system`] | programs that come from the operating system |
@@ -20,6 +21,7 @@ mod build;
 mod chaos;
 mod failover;
 mod mesh;
+mod pages;
 mod serve;
 mod session;
 mod sim;
@@ -51,6 +53,8 @@ enum Command {
     },
     /// Leave a release binary that holds its pages inside and runs from any folder
     Build,
+    /// Install what `cargo leptos serve` needs; `serve` does it, too, while the node runs
+    Tools,
     /// Run everything that continuous integration runs, or only the suites named
     Test {
         /// The suites to run; all of them when none is named
@@ -103,6 +107,11 @@ fn main() -> Result<ExitCode> {
             let binary = build::build(&mut session)?;
             session.print_times();
             println!("{}", binary.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Tools => {
+            tools::ensure_all(&mut session)?;
+            session.print_times();
             Ok(ExitCode::SUCCESS)
         }
         Command::Test { list: true, .. } => {

@@ -60,20 +60,6 @@ impl Session {
         command
     }
 
-    /// Like [`Session::command`], with a folder whose programs come before all others.
-    pub(crate) fn command_preferring(
-        &self,
-        folder: Option<&Path>,
-        program: &str,
-        arguments: &[&str],
-    ) -> Result<Command> {
-        let folders = folder.map(Path::to_path_buf).into_iter();
-        let path = env::join_paths(folders.chain(env::split_paths(&self.path)))?;
-        let mut command = self.command(program, arguments);
-        command.env("PATH", path);
-        Ok(command)
-    }
-
     /// Where a program is, if it is anywhere.
     pub(crate) fn find_program(&self, name: &str) -> Option<PathBuf> {
         env::split_paths(&self.path)

@@ -2,14 +2,17 @@
 //!
 //! Each `ensure_…` looks first and installs only what is missing, so a second run costs nothing.
 
+use std::env;
+use std::fs::{self, File};
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use anyhow::{Context, Result};
 
 use crate::session::{Session, run};
 use crate::system;
 
-/// The release that the pages are built with. Its successor needs a newer Rust than ours.
+/// The release that the pages are worked on with. Its successor needs a newer Rust than ours.
 const CARGO_LEPTOS: &str = "0.3.10";
 
 /// What browsers run.
@@ -42,16 +45,49 @@ pub(crate) fn ensure_component(session: &mut Session, component: &str) -> Result
     })
 }
 
+/// All that `cargo leptos serve` needs.
+pub(crate) fn ensure_all(session: &mut Session) -> Result<()> {
+    ensure_wasm_target(session)?;
+    ensure_wasm_bindgen(session)?;
+    ensure_cargo_leptos(session)
+}
+
+/// Goes on as [`ensure_all`] in a process of its own, which takes what the others leave of the
+/// processor: a node need not wait for tools that it serves without.
+pub(crate) fn ensure_all_meanwhile(session: &Session) -> Result<()> {
+    if has_cargo_leptos(session) {
+        return Ok(());
+    }
+    let path = session.target("xtask/tools.log");
+    let log = File::create(&path).with_context(|| path.display().to_string())?;
+    let program = env::current_exe()?.display().to_string();
+    session
+        .command("nice", &["-n", "19", &program, "tools"])
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .context("cannot start nice")?;
+    println!(
+        "    cargo-leptos, for those who work on the pages, is compiled while the node serves ({})",
+        path.display()
+    );
+    Ok(())
+}
+
+fn has_cargo_leptos(session: &Session) -> bool {
+    let wanted = format!("cargo-leptos {CARGO_LEPTOS}");
+    session.ask("cargo-leptos", &["--version"]) == Some(wanted)
+}
+
 /// cargo-leptos, compiled here: its own downloads are not needed for anything we use.
 pub(crate) fn ensure_cargo_leptos(session: &mut Session) -> Result<()> {
-    if session.ask("cargo-leptos", &["--version"]).as_deref()
-        == Some(&format!("cargo-leptos {CARGO_LEPTOS}"))
-    {
+    if has_cargo_leptos(session) {
         return Ok(());
     }
     let openssl = system::ensure_openssl(session)?;
-    let why = "compiling the tool that builds the pages, once; five to ten minutes on two cores \
-               (without optimisation: with it they would be twelve)";
+    let why = "compiling the tool with which one works on the pages, once; five to ten minutes on \
+               two cores (without optimisation: with it they would be twelve)";
     session.step("cargo-leptos", why, |session| {
         let package = ["cargo-leptos", "--version", CARGO_LEPTOS, "--locked"];
         install(session, &package, openssl)
@@ -62,7 +98,7 @@ pub(crate) fn ensure_cargo_leptos(session: &mut Session) -> Result<()> {
 pub(crate) fn ensure_wasm_bindgen(session: &mut Session) -> Result<()> {
     let version = session.locked_version("wasm-bindgen")?;
     let wanted = format!("wasm-bindgen {version}");
-    if session.ask("wasm-bindgen", &["--version"]).as_deref() == Some(&wanted)
+    if session.ask("wasm-bindgen", &["--version"]) == Some(wanted)
         && session.find_program("wasm-bindgen-test-runner").is_some()
     {
         return Ok(());
@@ -119,14 +155,19 @@ fn ensure_target(session: &mut Session, target: &str) -> Result<()> {
 }
 
 fn install(session: &Session, package: &[&str], variable: Option<(&str, &str)>) -> Result<()> {
-    let mut command = session.command("cargo", &["install", "--debug"]);
-    command.args(package).envs(variable);
+    // A folder of its own, in which an interrupted run goes on.
+    let folder = session.target("xtask/install");
+    let mut command = session.command("cargo", &["install", "--debug", "--target-dir"]);
+    command.arg(&folder).args(package).envs(variable);
     // Nobody debugs these: writing no line tables shortens the wait, and so does cutting each
-    // package into a few pieces instead of 256.
+    // package into a few pieces instead of 256, those that only build scripts need likewise,
+    // which then are compiled once for both.
     run(command
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("CARGO_PROFILE_DEV_CODEGEN_UNITS", "8")
-        .env("CARGO_INCREMENTAL", "0"))
+        .env("CARGO_PROFILE_DEV_BUILD_OVERRIDE_CODEGEN_UNITS", "8")
+        .env("CARGO_INCREMENTAL", "0"))?;
+    fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 
 use super::tally::{Runner, Tally, run_tests};
 use crate::build;
+use crate::pages;
 use crate::session::{Session, run};
 use crate::sim;
 use crate::system::{self, Program};
@@ -66,7 +67,9 @@ impl Suite {
             Self::KernelWasm => "the kernels in WebAssembly under Node.js, without and with SIMD",
             Self::KernelNeon => "the kernels for 64-bit Arm under an emulator",
             Self::Docs => "the documentation builds without a warning",
-            Self::Build => "the release binary with its pages inside",
+            Self::Build => {
+                "the release binary with its pages inside, the same files as by cargo-leptos"
+            }
             Self::Mesh => "real nodes in network namespaces: discovery, failure, rejoining",
             Self::Sim => "the protocol under faults from seeds, and the bugs planted to be found",
             Self::EndToEnd => "real nodes and real browsers, desktop and mobile",
@@ -83,7 +86,7 @@ impl Suite {
             Self::KernelWasm => test_kernel_in_wasm(session),
             Self::KernelNeon => test_kernel_on_arm(session),
             Self::Docs => check_documentation(session),
-            Self::Build => build::build(session).map(|_| Verdict::Ran(Tally::CHECK_PASSED)),
+            Self::Build => check_build(session),
             Self::Mesh => test_mesh(session),
             Self::Sim => test_protocol(session),
             Self::EndToEnd => test_end_to_end(session),
@@ -204,6 +207,26 @@ fn check_documentation(session: &mut Session) -> Result<Verdict> {
     run(browser
         .args(["--package", "app", "--features", "app/hydrate"])
         .env(flags.0, flags.1))?;
+    Ok(Verdict::Ran(Tally {
+        passed: 2,
+        ..Tally::default()
+    }))
+}
+
+fn check_build(session: &mut Session) -> Result<Verdict> {
+    build::build(session)?;
+    tools::ensure_cargo_leptos(session)?;
+    // Without optimisation, because names are compared: compiling is all that it takes.
+    let site = session.target("xtask/site-by-cargo-leptos");
+    let arguments = ["leptos", "build", "--frontend-only"];
+    run(session
+        .command("cargo", &arguments)
+        .env("LEPTOS_SITE_ROOT", &site))?;
+    let theirs = pages::names(&site)?;
+    let ours = pages::names(&pages::site(session))?;
+    if ours != theirs {
+        bail!("the pages are {ours:?}, by cargo-leptos {theirs:?}");
+    }
     Ok(Verdict::Ran(Tally {
         passed: 2,
         ..Tally::default()
