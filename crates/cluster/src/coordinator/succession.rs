@@ -260,7 +260,8 @@ impl Coordinator {
             total,
         );
         let mut unknown = state.blocks.iter(total);
-        let lacks = unknown.any(|block| !self.replica.done.contains_key(&block));
+        let lacks_end = state.has_end && self.is_running();
+        let lacks = lacks_end || unknown.any(|block| !self.replica.done.contains_key(&block));
         if let Some(adoption) = self.adoption.as_mut().filter(|_| state.is_all) {
             // What it has is not computed again while it is on its way here.
             if lacks {

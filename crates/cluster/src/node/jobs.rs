@@ -227,14 +227,9 @@ impl Node {
         if summary.epoch > own.epoch() {
             self.step_down(now, summary.id, summary.epoch, outputs);
             self.on_summary(now.moment, summary, outputs);
-        } else if summary.epoch == own.epoch() && own.outbid(summary.version) {
-            // What this node says itself stands above what others heard.
-            let summary = own.next_summary();
-            self.tell_summary(now.moment, summary, outputs);
-        } else if !own.is_running() {
-            // Of two ends, here and on the other side of a cut, one stands.
-            self.on_summary(now.moment, summary, outputs);
-        } else if summary.status != JobStatus::Running {
+            return;
+        }
+        if own.is_running() && summary.status != JobStatus::Running {
             // It ended on the other side of a cut: that copy is united with
             // this one, which then has ended too.
             let message = PeerMessage::CopyRequest {
@@ -242,13 +237,21 @@ impl Node {
                 epoch: own.epoch(),
                 have: own.replica().done_set(),
             };
-            let holders: BTreeSet<NodeId> = summary.holders.into_iter().chain([from]).collect();
+            let holders: BTreeSet<NodeId> = summary.holders.iter().copied().chain([from]).collect();
             for to in holders {
                 if to != self.id && own.may_ask(now.moment, to) {
                     let message = message.clone();
                     outputs.push(Output::Send { to, message });
                 }
             }
+        }
+        if summary.epoch == own.epoch() && own.outbid(summary.version) {
+            // What this node says itself stands above what others heard.
+            let summary = own.next_summary();
+            self.tell_summary(now.moment, summary, outputs);
+        } else if !own.is_running() {
+            // Of two ends, here and on the other side of a cut, one stands.
+            self.on_summary(now.moment, summary, outputs);
         }
     }
 

@@ -97,6 +97,10 @@ fn seeds_that_failed_once_hold() {
         (73336, "the same, and the answer was lost with its node"),
         (84634, "the same"),
         (
+            99282,
+            "cancelled without its coordinator, whose calendar was behind",
+        ),
+        (
             58739,
             "an unlisted holder told a new coordinator too late what it had",
         ),

@@ -201,6 +201,25 @@ fn of_two_ends_one_stands_also_where_the_first_question_is_lost() {
 }
 
 #[test]
+fn a_coordinator_learns_that_its_job_was_cancelled_whatever_its_calendar_says() {
+    let mut mesh = nodes(2, 24);
+    mesh.set_clock_back(node(1), 86_400_000);
+    let job = mesh.submit(node(1), record(1, 6000));
+    mesh.run_for(millis(300));
+    mesh.cut(node(1), node(2));
+    // Before the other leads itself.
+    mesh.run_for(millis(10));
+    mesh.feed(node(2), Input::Cancel { job });
+    mesh.run_for(seconds(1));
+    mesh.link(node(1), node(2));
+    mesh.run_for(seconds(5));
+    for number in 1..=2 {
+        let known = mesh.node(node(number)).job(job).map(|job| job.status);
+        assert_eq!(known, Some(JobStatus::Cancelled), "{}", mesh.views_of(job));
+    }
+}
+
+#[test]
 fn a_coordinator_that_leaves_hands_its_job_over() {
     let mut mesh = nodes(3, 6);
     let job = mesh.submit(node(3), record(1, 300));
