@@ -32,8 +32,7 @@ use std::time::Duration;
 
 use kernel::cut::{Cut, CutError};
 use wire::{
-    BlockIndex, Epoch, Exchange, JobId, JobStatus, JobSummary, NodeId, PeerMessage, Spread,
-    WorkerId, WorkerKind,
+    BlockIndex, Epoch, Exchange, JobId, JobStatus, JobSummary, NodeId, Spread, WorkerId, WorkerKind,
 };
 
 use self::copies::Copies;
@@ -43,16 +42,12 @@ use crate::effect::Output;
 use crate::limits::{FASTEST_WAIT, NAME_CHARS_MAX, PAGE_RETURN_WAIT, PARTICIPANTS_MAX, PATIENCE};
 use crate::placement::Speed;
 use crate::replica::Replica;
-use crate::tasks::{cut_of, task_of};
+use crate::tasks::cut_of;
 use crate::time::{Moment, Now};
 
 pub use progress::JobProgress;
 pub(crate) use progress::{block_views_of, progress_of};
 pub(crate) use succession::{Exchanges, HolderState, block_message, distance, is_block_of};
-
-/// How long a device that gave a block back is left alone: what it lacks
-/// (memory, a chunk whose holder is away) does not come in an instant.
-const GAVE_BACK_PAUSE: Duration = Duration::from_millis(500);
 
 /// A device that this job has heard of.
 #[derive(Debug)]
@@ -302,93 +297,6 @@ impl Coordinator {
                     until,
                 },
             );
-        }
-    }
-
-    /// A device has room.
-    pub(crate) fn on_pull(
-        &mut self,
-        now: Moment,
-        home: NodeId,
-        exchange: Exchange,
-        outputs: &mut Vec<Output>,
-    ) {
-        let worker = exchange.worker;
-        let slots = exchange.slots;
-        self.meet(now, home, &exchange);
-        if slots == 0 {
-            return;
-        }
-        self.release_too_slow(worker);
-        let may_lease = self.is_running() && !self.is_opening && self.adoption.is_none();
-        let blocks = if may_lease {
-            self.choose(now, worker, slots)
-        } else {
-            Vec::new()
-        };
-        let tasks: Vec<_> = blocks
-            .iter()
-            .filter_map(|block| task_of(&self.replica.record, &self.cut, *block))
-            .collect();
-        let job = self.job();
-        if tasks.is_empty() {
-            if let Some(participant) = self.participants.get_mut(&worker) {
-                participant.hungry = true;
-            }
-            outputs.push(Output::Send {
-                to: home,
-                message: PeerMessage::NoWork { job, worker },
-            });
-            return;
-        }
-        for task in &tasks {
-            self.lease(now, worker, task.block, outputs);
-        }
-        let message = PeerMessage::Lease {
-            job,
-            epoch: self.epoch(),
-            worker,
-            tasks,
-        };
-        outputs.push(Output::Send { to: home, message });
-    }
-
-    /// A device gives blocks back; none named are all that it has.
-    pub(crate) fn on_give_back(
-        &mut self,
-        now: Moment,
-        from: NodeId,
-        worker: WorkerId,
-        blocks: &[BlockIndex],
-        gone: bool,
-        outputs: &mut Vec<Output>,
-    ) {
-        let home = self.participants.get(&worker).map(|known| known.home);
-        if home.is_some_and(|home| home != from) {
-            // The page has moved, and its old node noticed late.
-            return;
-        }
-        let held: Vec<BlockIndex> = if blocks.is_empty() {
-            self.leased_by(worker)
-        } else {
-            blocks.to_vec()
-        };
-        for block in held {
-            if self.end_lease(block, worker) {
-                self.put_back(block, true);
-            }
-        }
-        if gone {
-            self.participants.remove(&worker);
-            self.awaited.remove(&worker);
-            self.reserved
-                .retain(|_, reservation| reservation.worker != worker);
-        } else if let Some(participant) = self.participants.get_mut(&worker) {
-            participant.paused_until = Some(now + GAVE_BACK_PAUSE);
-            participant.hungry = true;
-        }
-        if self.is_running() {
-            self.wake_hungry(outputs);
         }
     }
 

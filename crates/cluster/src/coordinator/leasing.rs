@@ -2,8 +2,9 @@
 //! needed any longer.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use wire::{BlockIndex, PeerMessage, WorkerId};
+use wire::{BlockIndex, Exchange, NodeId, PeerMessage, WorkerId};
 
 use super::{Coordinator, Lease};
 use crate::effect::{Event, Output};
@@ -11,7 +12,98 @@ use crate::limits::PATIENCE;
 use crate::tasks::task_of;
 use crate::time::Moment;
 
+/// How long a device that gave a block back is left alone: what it lacks
+/// (memory, a chunk whose holder is away) does not come in an instant.
+const GAVE_BACK_PAUSE: Duration = Duration::from_millis(500);
+
 impl Coordinator {
+    /// A device has room.
+    pub(crate) fn on_pull(
+        &mut self,
+        now: Moment,
+        home: NodeId,
+        exchange: Exchange,
+        outputs: &mut Vec<Output>,
+    ) {
+        let worker = exchange.worker;
+        let slots = exchange.slots;
+        self.meet(now, home, &exchange);
+        if slots == 0 {
+            return;
+        }
+        self.release_too_slow(worker);
+        let may_lease = self.is_running() && !self.is_opening && self.adoption.is_none();
+        let blocks = if may_lease {
+            self.choose(now, worker, slots)
+        } else {
+            Vec::new()
+        };
+        let tasks: Vec<_> = blocks
+            .iter()
+            .filter_map(|block| task_of(&self.replica.record, &self.cut, *block))
+            .collect();
+        let job = self.job();
+        if tasks.is_empty() {
+            if let Some(participant) = self.participants.get_mut(&worker) {
+                participant.hungry = true;
+            }
+            outputs.push(Output::Send {
+                to: home,
+                message: PeerMessage::NoWork { job, worker },
+            });
+            return;
+        }
+        for task in &tasks {
+            self.lease(now, worker, task.block, outputs);
+        }
+        let message = PeerMessage::Lease {
+            job,
+            epoch: self.epoch(),
+            worker,
+            tasks,
+        };
+        outputs.push(Output::Send { to: home, message });
+    }
+
+    /// A device gives blocks back; none named are all that it has.
+    pub(crate) fn on_give_back(
+        &mut self,
+        now: Moment,
+        from: NodeId,
+        worker: WorkerId,
+        blocks: &[BlockIndex],
+        gone: bool,
+        outputs: &mut Vec<Output>,
+    ) {
+        let home = self.participants.get(&worker).map(|known| known.home);
+        if home.is_some_and(|home| home != from) {
+            // The page has moved, and its old node noticed late.
+            return;
+        }
+        let held: Vec<BlockIndex> = if blocks.is_empty() {
+            self.leased_by(worker)
+        } else {
+            blocks.to_vec()
+        };
+        for block in held {
+            if self.end_lease(block, worker) {
+                self.put_back(block, true);
+            }
+        }
+        if gone {
+            self.participants.remove(&worker);
+            self.awaited.remove(&worker);
+            self.reserved
+                .retain(|_, reservation| reservation.worker != worker);
+        } else if let Some(participant) = self.participants.get_mut(&worker) {
+            participant.paused_until = Some(now + GAVE_BACK_PAUSE);
+            participant.hungry = true;
+        }
+        if self.is_running() {
+            self.wake_hungry(outputs);
+        }
+    }
+
     /// Ends leases that ran out, and repeats those that are overdue to their
     /// holders: the lease or its result may have been lost on the way. True
     /// when a block is there for others.
