@@ -1,67 +1,62 @@
-//! Frames under any content: nothing that comes in ends the process, and what
-//! goes out comes back as it was.
-
-#[path = "golden/samples.rs"]
-mod samples;
+//! Messages of any content that either end of a socket may write.
 
 use proptest::collection::{btree_set, vec};
 use proptest::option;
-use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptest};
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use wire::{
     Acquaintance, Arithmetic, BlockIndex, BlockProof, BlockSet, BlockTask, BrowserStatus, Chunk,
     ChunkHash, CopyHead, CutShape, DoneBlock, Ended, Ending, Epoch, Exchange, HeldBlock, HeldLease,
     JobId, JobOptions, JobRecord, JobStatus, JobSummary, Leadership, MatrixSource, NodeId,
-    NodeStatus, PROTOCOL_VERSION, PageMessage, PageStatus, PeerMessage, Refusal, Seed, Shape,
-    Spread, Tally, TaskInput, WorkerId, WorkerKind, decode_page_frame, decode_peer_frame,
-    encode_page_frame, encode_peer_frame,
+    NodeStatus, PageMessage, PageStatus, PeerMessage, Refusal, Seed, Shape, Spread, Tally,
+    TaskInput, WorkerId, WorkerKind,
 };
 
 /// Times and speeds. JSON has no infinity, and these are finite; nor are their
 /// last bits promised there: those of matrices travel raw, behind the envelope.
-fn number() -> impl Strategy<Value = f64> {
+pub(crate) fn number() -> impl Strategy<Value = f64> {
     any::<i32>().prop_map(|eighths| f64::from(eighths) / 8.0)
 }
 
-fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     vec(any::<char>(), 0..12).prop_map(String::from_iter)
 }
 
-fn node() -> impl Strategy<Value = NodeId> {
+pub(crate) fn node() -> impl Strategy<Value = NodeId> {
     any::<[u8; 16]>().prop_map(NodeId::from_bytes)
 }
 
-fn worker() -> impl Strategy<Value = WorkerId> {
+pub(crate) fn worker() -> impl Strategy<Value = WorkerId> {
     any::<[u8; 16]>().prop_map(WorkerId::from_bytes)
 }
 
-fn job() -> impl Strategy<Value = JobId> {
+pub(crate) fn job() -> impl Strategy<Value = JobId> {
     any::<[u8; 16]>().prop_map(JobId::from_bytes)
 }
 
-fn hash() -> impl Strategy<Value = ChunkHash> {
+pub(crate) fn hash() -> impl Strategy<Value = ChunkHash> {
     any::<[u8; 32]>().prop_map(ChunkHash::from_bytes)
 }
 
-fn block() -> impl Strategy<Value = BlockIndex> {
+pub(crate) fn block() -> impl Strategy<Value = BlockIndex> {
     any::<u32>().prop_map(BlockIndex)
 }
 
-fn epoch() -> impl Strategy<Value = Epoch> {
+pub(crate) fn epoch() -> impl Strategy<Value = Epoch> {
     (any::<u64>(), node()).prop_map(|(number, coordinator)| Epoch {
         number,
         coordinator,
     })
 }
 
-fn kind() -> impl Strategy<Value = WorkerKind> {
+pub(crate) fn kind() -> impl Strategy<Value = WorkerKind> {
     prop_oneof![Just(WorkerKind::Native), Just(WorkerKind::Browser)]
 }
 
-fn arithmetic() -> impl Strategy<Value = Arithmetic> {
+pub(crate) fn arithmetic() -> impl Strategy<Value = Arithmetic> {
     prop_oneof![Just(Arithmetic::Reproducible), Just(Arithmetic::Fast)]
 }
 
-fn exchange() -> impl Strategy<Value = Exchange> {
+pub(crate) fn exchange() -> impl Strategy<Value = Exchange> {
     let device = (worker(), kind(), text(), text());
     (device, any::<u32>(), number(), any::<u32>()).prop_map(
         |((worker, kind, name, device), threads, mflops, slots)| Exchange {
@@ -76,7 +71,7 @@ fn exchange() -> impl Strategy<Value = Exchange> {
     )
 }
 
-fn proof() -> impl Strategy<Value = BlockProof> {
+pub(crate) fn proof() -> impl Strategy<Value = BlockProof> {
     (number(), any::<u64>(), option::of(hash()), any::<u64>()).prop_map(
         |(compute_ms, operations, hash, bytes)| BlockProof {
             compute_ms,
@@ -87,7 +82,7 @@ fn proof() -> impl Strategy<Value = BlockProof> {
     )
 }
 
-fn input() -> impl Strategy<Value = TaskInput> {
+pub(crate) fn input() -> impl Strategy<Value = TaskInput> {
     let random = (any::<u64>(), any::<[u32; 3]>()).prop_map(
         |(seed, [matrix_cols, row_start, col_start])| TaskInput::Random {
             seed: Seed(seed),
@@ -101,7 +96,7 @@ fn input() -> impl Strategy<Value = TaskInput> {
     prop_oneof![random, chunks]
 }
 
-fn task() -> impl Strategy<Value = BlockTask> {
+pub(crate) fn task() -> impl Strategy<Value = BlockTask> {
     let sides = any::<[u32; 4]>();
     (job(), block(), sides, arithmetic(), input(), input()).prop_map(
         |(job, block, [row_start, rows, inner, cols], arithmetic, a, b)| BlockTask {
@@ -118,7 +113,7 @@ fn task() -> impl Strategy<Value = BlockTask> {
     )
 }
 
-fn browser() -> impl Strategy<Value = BrowserStatus> {
+pub(crate) fn browser() -> impl Strategy<Value = BrowserStatus> {
     (worker(), text(), any::<u32>(), number(), any::<[bool; 2]>()).prop_map(
         |(worker, device, threads, mflops, [visible, contributing])| BrowserStatus {
             worker,
@@ -131,7 +126,7 @@ fn browser() -> impl Strategy<Value = BrowserStatus> {
     )
 }
 
-fn node_status() -> impl Strategy<Value = NodeStatus> {
+pub(crate) fn node_status() -> impl Strategy<Value = NodeStatus> {
     let words = (text(), vec(text(), 0..3), text());
     let numbers = (any::<u64>(), any::<[u32; 2]>(), number());
     (words, numbers, vec(browser(), 0..3)).prop_map(
@@ -148,7 +143,7 @@ fn node_status() -> impl Strategy<Value = NodeStatus> {
     )
 }
 
-fn summary() -> impl Strategy<Value = JobSummary> {
+pub(crate) fn summary() -> impl Strategy<Value = JobSummary> {
     let status = prop_oneof![
         Just(JobStatus::Running),
         Just(JobStatus::Complete),
@@ -180,7 +175,7 @@ fn summary() -> impl Strategy<Value = JobSummary> {
     )
 }
 
-fn tally() -> impl Strategy<Value = Tally> {
+pub(crate) fn tally() -> impl Strategy<Value = Tally> {
     any::<[u64; 3]>().prop_map(|[computed, rejected, reassigned]| Tally {
         computed,
         rejected,
@@ -188,7 +183,7 @@ fn tally() -> impl Strategy<Value = Tally> {
     })
 }
 
-fn done() -> impl Strategy<Value = DoneBlock> {
+pub(crate) fn done() -> impl Strategy<Value = DoneBlock> {
     let ids = (block(), hash(), worker(), epoch(), kind());
     let numbers = (number(), any::<u64>(), any::<u32>());
     (ids, [text(), text()], numbers).prop_map(
@@ -213,11 +208,11 @@ fn done() -> impl Strategy<Value = DoneBlock> {
     )
 }
 
-fn block_set() -> impl Strategy<Value = BlockSet> {
+pub(crate) fn block_set() -> impl Strategy<Value = BlockSet> {
     btree_set(any::<u32>(), 0..20).prop_map(|blocks| blocks.into_iter().map(BlockIndex).collect())
 }
 
-fn head() -> impl Strategy<Value = CopyHead> {
+pub(crate) fn head() -> impl Strategy<Value = CopyHead> {
     let source = || {
         prop_oneof![
             any::<u64>().prop_map(|seed| MatrixSource::Random(Seed(seed))),
@@ -272,7 +267,7 @@ fn head() -> impl Strategy<Value = CopyHead> {
         )
 }
 
-fn peer_message() -> impl Strategy<Value = PeerMessage> {
+pub(crate) fn peer_message() -> impl Strategy<Value = PeerMessage> {
     let acquaintance =
         (node(), vec(text(), 0..3)).prop_map(|(node, addresses)| Acquaintance { node, addresses });
     let lease =
@@ -400,7 +395,7 @@ fn peer_message() -> impl Strategy<Value = PeerMessage> {
     ]
 }
 
-fn page_status() -> impl Strategy<Value = PageStatus> {
+pub(crate) fn page_status() -> impl Strategy<Value = PageStatus> {
     (text(), any::<u32>(), number(), any::<[bool; 2]>()).prop_map(
         |(device, threads, mflops, [visible, contributing])| PageStatus {
             device,
@@ -412,7 +407,7 @@ fn page_status() -> impl Strategy<Value = PageStatus> {
     )
 }
 
-fn page_message() -> impl Strategy<Value = PageMessage> {
+pub(crate) fn page_message() -> impl Strategy<Value = PageMessage> {
     let hello = (any::<u32>(), worker(), page_status()).prop_map(|(protocol, worker, status)| {
         PageMessage::Hello {
             protocol,
@@ -460,83 +455,4 @@ fn page_message() -> impl Strategy<Value = PageMessage> {
         }),
         counted,
     ]
-}
-
-fn frame_around(envelope: &[u8]) -> Vec<u8> {
-    let mut frame = PROTOCOL_VERSION.to_le_bytes().to_vec();
-    frame.extend_from_slice(&u32::try_from(envelope.len()).expect("small").to_le_bytes());
-    frame.extend_from_slice(envelope);
-    frame
-}
-
-proptest! {
-    #[test]
-    fn any_peer_message_comes_back_as_it_was(
-        message in peer_message(),
-        payload in vec(any::<u8>(), 0..40),
-    ) {
-        let frame = encode_peer_frame(&message, &payload);
-        prop_assert_eq!(decode_peer_frame(&frame), Ok((message, &payload[..])));
-    }
-
-    #[test]
-    fn any_page_message_comes_back_as_it_was(
-        message in page_message(),
-        payload in vec(any::<u8>(), 0..40),
-    ) {
-        let frame = encode_page_frame(&message, &payload);
-        prop_assert_eq!(decode_page_frame(&frame), Ok((message, &payload[..])));
-    }
-
-    #[test]
-    fn arbitrary_bytes_are_answered_with_an_error_or_a_message(bytes in vec(any::<u8>(), 0..300)) {
-        let _ = decode_peer_frame(&bytes);
-        let _ = decode_page_frame(&bytes);
-        let framed = frame_around(&bytes);
-        let _ = decode_peer_frame(&framed);
-        let _ = decode_page_frame(&framed);
-    }
-
-    /// Random bytes are hardly ever nearly a message; a message with a few
-    /// bytes changed always is.
-    #[test]
-    fn a_damaged_frame_is_answered_with_an_error_or_a_message(
-        which in any::<proptest::sample::Index>(),
-        changes in vec((any::<proptest::sample::Index>(), any::<u8>()), 1..5),
-        end in any::<proptest::sample::Index>(),
-    ) {
-        let damage = |mut frame: Vec<u8>| {
-            for (at, byte) in &changes {
-                let at = at.index(frame.len());
-                frame[at] = *byte;
-            }
-            frame.truncate(end.index(frame.len() + 1));
-            frame
-        };
-        let peers = samples::peer_samples();
-        let _ = decode_peer_frame(&damage(encode_peer_frame(&which.get(&peers).1, &[])));
-        let pages = samples::page_samples();
-        let _ = decode_page_frame(&damage(encode_page_frame(&which.get(&pages).1, &[])));
-    }
-}
-
-#[test]
-fn a_set_of_blocks_that_overlaps_or_falls_is_no_set() {
-    let read = |runs: &[(u32, u32)]| {
-        let text = serde_json::json!({ "runs": runs }).to_string();
-        serde_json::from_str::<BlockSet>(&text)
-    };
-    assert!(read(&[(0, 3), (4, 2)]).is_ok());
-    for bad in [
-        &[(0, 3), (3, 2)][..],
-        &[(0, 3), (1, 1)],
-        &[(5, 1), (0, 1)],
-        &[(0, 0)],
-        &[(u32::MAX, 1), (u32::MAX, 1)],
-    ] {
-        assert!(read(bad).is_err(), "{bad:?}");
-    }
-    let set: BlockSet = [1, 2, 5].map(BlockIndex).into_iter().collect();
-    let held = (0..8).filter(|block| set.contains(BlockIndex(*block)));
-    assert_eq!(held.collect::<Vec<_>>(), [1, 2, 5]);
 }

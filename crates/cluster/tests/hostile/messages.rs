@@ -1,42 +1,38 @@
-//! Peers that send anything: the node neither panics nor grows without bound,
-//! and its driver never spins.
+//! Messages of any kind and content, about few nodes, devices, jobs and blocks,
+//! so that they meet what is there.
 
-use std::time::Duration;
-
-use cluster::{Input, Moment, Node, NodeConfig, Now, WorkerProfile, limits};
 use proptest::collection::{btree_set, vec};
 use proptest::option;
-use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_assert, prop_oneof, proptest};
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 use wire::{
     Acquaintance, Arithmetic, BlockIndex, BlockProof, BlockSet, BlockTask, BrowserStatus,
     ChunkHash, CopyHead, CutShape, DoneBlock, Ended, Ending, Epoch, Exchange, HeldLease, JobId,
     JobOptions, JobRecord, JobStatus, JobSummary, Leadership, MatrixSource, NodeId, NodeStatus,
-    PeerMessage, Refusal, Seed, Shape, Spread, Tally, TaskInput, WorkerId, WorkerKind,
+    PeerMessage, Refusal, Seed, Shape, Tally, TaskInput, WorkerId, WorkerKind,
 };
 
-const OWN: NodeId = NodeId::from_bytes([1; 16]);
+use crate::OWN;
 
-/// Few ids, so that messages meet what is there.
-fn node() -> impl Strategy<Value = NodeId> {
+pub(crate) fn node() -> impl Strategy<Value = NodeId> {
     select(vec![1_u8, 2, 3, 9]).prop_map(|byte| NodeId::from_bytes([byte; 16]))
 }
 
-fn worker() -> impl Strategy<Value = WorkerId> {
+pub(crate) fn worker() -> impl Strategy<Value = WorkerId> {
     let few = select(vec![1_u8, 2, 3, 7]).prop_map(|byte| WorkerId::from_bytes([byte; 16]));
     prop_oneof![4 => few, 1 => any::<[u8; 16]>().prop_map(WorkerId::from_bytes)]
 }
 
-fn job() -> impl Strategy<Value = JobId> {
+pub(crate) fn job() -> impl Strategy<Value = JobId> {
     let few = select(vec![1_u8, 2, 3]).prop_map(|byte| JobId::from_bytes([byte; 16]));
     prop_oneof![8 => few, 1 => any::<[u8; 16]>().prop_map(JobId::from_bytes)]
 }
 
-fn block() -> impl Strategy<Value = BlockIndex> {
+pub(crate) fn block() -> impl Strategy<Value = BlockIndex> {
     prop_oneof![4 => 0..20_u32, 1 => any::<u32>()].prop_map(BlockIndex)
 }
 
-fn number() -> impl Strategy<Value = f64> {
+pub(crate) fn number() -> impl Strategy<Value = f64> {
     let extremes = [
         f64::NAN,
         f64::INFINITY,
@@ -51,11 +47,11 @@ fn number() -> impl Strategy<Value = f64> {
     prop_oneof![1 => select(extremes.to_vec()), 1 => any::<f64>(), 2 => 1.0..1e5]
 }
 
-fn count() -> impl Strategy<Value = u32> {
+pub(crate) fn count() -> impl Strategy<Value = u32> {
     prop_oneof![2 => 0..9_u32, 1 => select(vec![u32::MAX, 1 << 31, 1024])]
 }
 
-fn epoch() -> impl Strategy<Value = Epoch> {
+pub(crate) fn epoch() -> impl Strategy<Value = Epoch> {
     let number = prop_oneof![4 => 0..3_u64, 1 => Just(u64::MAX)];
     (number, node()).prop_map(|(number, coordinator)| Epoch {
         number,
@@ -63,7 +59,7 @@ fn epoch() -> impl Strategy<Value = Epoch> {
     })
 }
 
-fn exchange() -> impl Strategy<Value = Exchange> {
+pub(crate) fn exchange() -> impl Strategy<Value = Exchange> {
     let name = select(vec!["phone".to_owned(), "ä".repeat(1000)]);
     (worker(), name, count(), number(), count()).prop_map(
         |(worker, name, threads, mflops, slots)| Exchange {
@@ -78,7 +74,7 @@ fn exchange() -> impl Strategy<Value = Exchange> {
     )
 }
 
-fn proof() -> impl Strategy<Value = BlockProof> {
+pub(crate) fn proof() -> impl Strategy<Value = BlockProof> {
     let hash = select(vec![None, Some(ChunkHash::from_bytes([1; 32]))]);
     let bytes = select(vec![80_u64, 80, 80, 0, u64::MAX]);
     (number(), any::<u64>(), hash, bytes).prop_map(|(compute_ms, operations, hash, bytes)| {
@@ -91,7 +87,7 @@ fn proof() -> impl Strategy<Value = BlockProof> {
     })
 }
 
-fn task() -> impl Strategy<Value = BlockTask> {
+pub(crate) fn task() -> impl Strategy<Value = BlockTask> {
     let input = TaskInput::Random {
         seed: Seed(0),
         matrix_cols: 1,
@@ -111,7 +107,7 @@ fn task() -> impl Strategy<Value = BlockTask> {
     })
 }
 
-fn summary() -> impl Strategy<Value = JobSummary> {
+pub(crate) fn summary() -> impl Strategy<Value = JobSummary> {
     let status = select(vec![
         JobStatus::Running,
         JobStatus::Complete,
@@ -141,7 +137,7 @@ fn summary() -> impl Strategy<Value = JobSummary> {
     )
 }
 
-fn status() -> impl Strategy<Value = NodeStatus> {
+pub(crate) fn status() -> impl Strategy<Value = NodeStatus> {
     let browser =
         (worker(), count(), number()).prop_map(|(worker, threads, mflops)| BrowserStatus {
             worker,
@@ -166,13 +162,13 @@ fn status() -> impl Strategy<Value = NodeStatus> {
     })
 }
 
-fn block_set() -> impl Strategy<Value = BlockSet> {
+pub(crate) fn block_set() -> impl Strategy<Value = BlockSet> {
     let some = btree_set(0..20_u32, 0..6).prop_map(|set| set.into_iter().map(BlockIndex).collect());
     let all = Just((0..2000).map(BlockIndex).collect());
     prop_oneof![some, all]
 }
 
-fn done() -> impl Strategy<Value = DoneBlock> {
+pub(crate) fn done() -> impl Strategy<Value = DoneBlock> {
     (block(), worker(), epoch(), number()).prop_map(|(block, worker, epoch, compute_ms)| {
         DoneBlock {
             block,
@@ -190,7 +186,7 @@ fn done() -> impl Strategy<Value = DoneBlock> {
 }
 
 /// Heads of jobs that are, and of jobs that cannot be.
-fn head() -> impl Strategy<Value = CopyHead> {
+pub(crate) fn head() -> impl Strategy<Value = CopyHead> {
     let leadership =
         (epoch(), any::<u64>(), vec(node(), 0..600)).prop_map(|(epoch, version, backups)| {
             Leadership {
@@ -228,7 +224,7 @@ fn head() -> impl Strategy<Value = CopyHead> {
     )
 }
 
-fn message() -> impl Strategy<Value = PeerMessage> {
+pub(crate) fn message() -> impl Strategy<Value = PeerMessage> {
     let blocks = || vec(block(), 0..4);
     let tasks = vec(task(), 0..40);
     let lease = (job(), epoch(), worker(), tasks).prop_map(|(job, epoch, worker, tasks)| {
@@ -355,281 +351,4 @@ fn message() -> impl Strategy<Value = PeerMessage> {
         2 => counted,
         1 => job().prop_map(|job| PeerMessage::Cancel { job }),
     ]
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Message(NodeId, PeerMessage),
-    Own(Input),
-    /// So many milliseconds pass; the node is woken at each deadline.
-    Wait(u64),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let profile = (count(), number(), any::<bool>()).prop_map(|(threads, mflops, contributing)| {
-        WorkerProfile {
-            kind: WorkerKind::Browser,
-            name: String::new(),
-            device: String::new(),
-            threads,
-            mflops,
-            contributing,
-            visible: true,
-        }
-    });
-    let result = (worker(), job(), block(), proof()).prop_map(|(worker, job, block, proof)| {
-        Input::WorkerResult {
-            worker,
-            job,
-            block,
-            proof,
-        }
-    });
-    let gave_back = (worker(), job(), block())
-        .prop_map(|(worker, job, block)| Input::WorkerGaveBack { worker, job, block });
-    let own = prop_oneof![
-        2 => node().prop_map(|peer| Input::LinkUp { peer }),
-        1 => node().prop_map(|peer| Input::LinkDown { peer }),
-        2 => (worker(), profile).prop_map(|(worker, profile)| Input::Worker { worker, profile }),
-        1 => worker().prop_map(|worker| Input::WorkerLeft { worker }),
-        3 => result,
-        1 => gave_back,
-        1 => job().prop_map(|job| Input::Cancel { job }),
-    ];
-    prop_oneof![
-        12 => (node(), message()).prop_map(|(from, message)| Step::Message(from, message)),
-        4 => own.prop_map(Step::Own),
-        2 => (0..40_000_u64).prop_map(Step::Wait),
-    ]
-}
-
-/// Sixteen blocks of one row and ten columns: 80 bytes each.
-fn record(number: u8, spread: Spread) -> JobRecord {
-    JobRecord {
-        id: JobId::from_bytes([number; 16]),
-        shape: Shape {
-            rows: 16,
-            inner: 20_000,
-            cols: 10,
-        },
-        options: JobOptions {
-            arithmetic: Arithmetic::Reproducible,
-            spread,
-        },
-        cut: CutShape {
-            rows_per_block: 1,
-            cols_per_block: 10,
-        },
-        a: MatrixSource::Random(Seed(1)),
-        b: MatrixSource::Random(Seed(2)),
-        origin: OWN,
-        submitted_at_unix_ms: 0,
-        idempotency_key: None,
-    }
-}
-
-struct Driver {
-    node: Node,
-    micros: u64,
-}
-
-impl Driver {
-    fn new() -> Self {
-        let config = NodeConfig {
-            result_ttl: Duration::from_secs(60),
-            ..NodeConfig::default()
-        };
-        let node = Node::new(OWN, config, Now::default());
-        let mut driver = Self { node, micros: 0 };
-        let peer = NodeId::from_bytes([2; 16]);
-        driver.feed(Input::LinkUp { peer });
-        driver.feed(Input::Submit(Box::new(record(1, Spread::All))));
-        driver.feed(Input::Submit(Box::new(record(2, Spread::Fastest))));
-        driver
-    }
-
-    fn feed(&mut self, input: Input) -> usize {
-        let now = Now {
-            moment: Moment::from_micros(self.micros),
-            unix_ms: self.micros / 1000,
-        };
-        let outputs = self.node.handle(now, input);
-        let deadline = self.node.next_deadline();
-        assert!(deadline > now.moment, "the driver would spin");
-        let coordinators = (1..=2).filter_map(|number| {
-            let job = JobId::from_bytes([number; 16]);
-            self.node.progress(job, now.moment)
-        });
-        for progress in coordinators {
-            assert_eq!(progress.accepted, u64::from(progress.blocks.done));
-            for view in progress.contributions {
-                assert!(view.compute_ms.is_finite());
-                assert!(view.name.chars().count() <= limits::NAME_CHARS_MAX);
-            }
-        }
-        outputs.len()
-    }
-
-    fn wait(&mut self, millis: u64) {
-        let end = self.micros + millis * 1000;
-        loop {
-            let deadline = self.node.next_deadline();
-            let due = deadline.since(Moment::default()).as_micros();
-            let due = u64::try_from(due).expect("tests are short");
-            if due > end {
-                break;
-            }
-            self.micros = due;
-            self.feed(Input::Tick);
-        }
-        self.micros = end;
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
-
-    #[test]
-    fn whatever_peers_send_the_node_does_not_panic_spin_or_flood(
-        steps in vec(step(), 1..120),
-    ) {
-        let mut driver = Driver::new();
-        for step in steps {
-            match step {
-                Step::Wait(millis) => driver.wait(millis),
-                Step::Own(input) => {
-                    driver.feed(input);
-                }
-                Step::Message(from, message) => {
-                    let outputs = driver.feed(Input::Peer { from, message });
-                    prop_assert!(outputs < 5_000, "{outputs} outputs for one message");
-                }
-            }
-        }
-        driver.wait(200_000);
-    }
-}
-
-#[test]
-fn a_flood_of_devices_does_not_grow_a_job() {
-    let mut driver = Driver::new();
-    let job = JobId::from_bytes([1; 16]);
-    let from = NodeId::from_bytes([2; 16]);
-    let exchange = |number: u32| {
-        let mut bytes = [0; 16];
-        bytes[..4].copy_from_slice(&number.to_le_bytes());
-        Exchange {
-            worker: WorkerId::from_bytes(bytes),
-            kind: WorkerKind::Browser,
-            name: "x".repeat(10_000),
-            device: "x".repeat(10_000),
-            threads: 1,
-            mflops: 1000.0,
-            slots: 1,
-        }
-    };
-    let length = |driver: &Driver| format!("{:?}", driver.node.coordinator(job)).len();
-    let most = u32::try_from(limits::PARTICIPANTS_MAX).unwrap();
-    for number in 0..most {
-        let exchange = exchange(number);
-        let message = PeerMessage::Pull { job, exchange };
-        driver.feed(Input::Peer { from, message });
-    }
-    let before = length(&driver);
-    for number in most..2 * most {
-        let exchange = exchange(number);
-        let message = PeerMessage::Pull { job, exchange };
-        driver.feed(Input::Peer { from, message });
-    }
-    assert!(length(&driver) <= before + before / 10);
-}
-
-#[test]
-fn a_flood_of_jobs_stays_within_the_directory() {
-    let mut driver = Driver::new();
-    let from = NodeId::from_bytes([2; 16]);
-    for number in 0..12_000_u32 {
-        let mut bytes = [0; 16];
-        bytes[..4].copy_from_slice(&number.to_le_bytes());
-        let summary = JobSummary {
-            id: JobId::from_bytes(bytes),
-            status: if number % 2 == 0 {
-                JobStatus::Running
-            } else {
-                JobStatus::Complete
-            },
-            epoch: Epoch {
-                number: 1,
-                coordinator: from,
-            },
-            version: 1,
-            holders: vec![from; 1000],
-            shape: Shape {
-                rows: 1,
-                inner: 1,
-                cols: 1,
-            },
-            options: JobOptions::default(),
-            blocks_total: 1,
-            blocks_done: 0,
-            submitted_at_unix_ms: number.into(),
-            idempotency_key: None,
-            reopened: false,
-        };
-        let message = PeerMessage::Job(summary);
-        driver.feed(Input::Peer { from, message });
-    }
-    let jobs = driver.node.jobs();
-    assert_eq!(jobs.len(), limits::DIRECTORY_JOBS_MAX);
-    let holders = jobs.iter().map(|job| job.holders.len()).max();
-    assert_eq!(holders, Some(limits::HOLDERS_MAX));
-}
-
-#[test]
-fn a_flood_of_leases_gives_a_device_no_more_than_twice_its_room() {
-    let mut driver = Driver::new();
-    let worker = WorkerId::from_bytes([7; 16]);
-    let profile = WorkerProfile {
-        kind: WorkerKind::Browser,
-        name: String::new(),
-        device: String::new(),
-        threads: 2,
-        mflops: 1000.0,
-        contributing: true,
-        visible: true,
-    };
-    driver.feed(Input::Worker { worker, profile });
-    let from = NodeId::from_bytes([2; 16]);
-    let job = JobId::from_bytes([3; 16]);
-    let mut given = 0;
-    for number in 0..1000 {
-        let input = TaskInput::Chunks { chunks: Vec::new() };
-        let task = BlockTask {
-            job,
-            block: BlockIndex(number),
-            row_start: 0,
-            rows: 1,
-            inner: 1,
-            cols: 1,
-            arithmetic: Arithmetic::Fast,
-            a: input.clone(),
-            b: input,
-        };
-        let message = PeerMessage::Lease {
-            job,
-            epoch: Epoch {
-                number: 1,
-                coordinator: from,
-            },
-            worker,
-            tasks: vec![task],
-        };
-        let now = Now::default();
-        let outputs = driver.node.handle(now, Input::Peer { from, message });
-        let tasks = outputs
-            .iter()
-            .filter(|output| matches!(output, cluster::Output::ToWorker { .. }));
-        given += tasks.count();
-    }
-    assert!(given <= 2 * 4, "{given}");
 }
