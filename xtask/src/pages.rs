@@ -20,7 +20,7 @@ use crate::tools::{self, WASM_TARGET};
 
 /// What the pages are made from. The layer rule keeps this list true: `frontend` imports `app`,
 /// `app` imports `wire`, and nothing else.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "Cargo.toml",
     "Cargo.lock",
     "rust-toolchain.toml",
@@ -30,6 +30,7 @@ const SOURCES: [&str; 9] = [
     "frontend",
     "style",
     "public",
+    "xtask/src/pages.rs",
 ];
 
 /// `site-root` in the workspace's Cargo.toml.
@@ -42,18 +43,18 @@ pub(crate) const OUTPUT_NAME: &str = "matmesh";
 /// `lib-profile-release` in the workspace's Cargo.toml.
 const PROFILE: &str = "wasm-release";
 
-/// The oldest browsers that get a style sheet they understand: those of 2021, which are the first
-/// that all have the modules and the WebAssembly that the pages' script needs.
+/// The oldest browsers that get a style sheet they understand: those of 2021, the first with all of
+/// the WebAssembly that the pages' script is written in.
 const BROWSERS: Browsers = Browsers {
     android: None,
-    chrome: Some(version(90, 0)),
-    edge: Some(version(90, 0)),
+    chrome: Some(version(96, 0)),
+    edge: Some(version(96, 0)),
     firefox: Some(version(90, 0)),
     ie: None,
     ios_saf: Some(version(15, 0)),
     opera: None,
     safari: Some(version(15, 0)),
-    samsung: Some(version(15, 0)),
+    samsung: Some(version(17, 0)),
 };
 
 /// Builds the pages if anything they are made from has changed.
@@ -67,6 +68,7 @@ pub(crate) fn build(session: &mut Session) -> Result<()> {
     }
     let why = "compiling the script of the pages to WebAssembly; minutes the first time";
     session.step("pages", why, |session| {
+        let styles = bundle_styles(&session.file("style/main.css"))?;
         let module = compile_script(session)?;
         let site = site(session);
         if site.exists() {
@@ -76,7 +78,6 @@ pub(crate) fn build(session: &mut Session) -> Result<()> {
         copy_folder(&session.file("public"), &site)?;
         fs::create_dir_all(&package)?;
         bind_script(session, &module, &package, wasm_opt.as_deref())?;
-        let styles = bundle_styles(&session.file("style/main.css"))?;
         write_file(&package.join(format!("{OUTPUT_NAME}.css")), &styles)
     })?;
     // Described after the build, because the build is what makes the site.
@@ -156,6 +157,13 @@ fn bundle_styles(main: &Path) -> Result<String> {
                 main.display()
             );
         };
+        let is_plain = import.media.always_matches() && import.layer.is_none();
+        ensure!(
+            is_plain && import.supports.is_none(),
+            "{}: the import of {} has a condition, which would be lost",
+            main.display(),
+            import.url
+        );
         let path = folder.join(import.url.as_ref());
         styles += &minify_sheet(&path).with_context(|| path.display().to_string())?;
     }
@@ -166,6 +174,11 @@ fn minify_sheet(path: &Path) -> Result<String> {
     let targets = Targets::from(BROWSERS);
     let text = read_file(path)?;
     let mut sheet = parse(path, &text)?;
+    let imports = |rule: &CssRule<'_>| matches!(rule, CssRule::Import(_));
+    ensure!(
+        !sheet.rules.0.iter().any(imports),
+        "only the main sheet imports"
+    );
     sheet.minify(MinifyOptions {
         targets,
         ..MinifyOptions::default()
@@ -263,5 +276,7 @@ mod tests {
         let missing = Path::new("nowhere/main.css");
         let error = bundle_styles(missing).expect_err("there is none");
         assert!(error.to_string().contains("nowhere/main.css"), "{error}");
+        let mistake = parse(Path::new("broken.css"), "@media {{{").expect_err("no style sheet");
+        assert!(mistake.to_string().contains("broken.css"), "{mistake}");
     }
 }

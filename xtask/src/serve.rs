@@ -14,7 +14,7 @@ use crate::tools;
 pub(crate) fn serve(session: &mut Session, options: &[String]) -> Result<ExitCode> {
     let binary = build::build(session)?;
     session.print_times();
-    tools::ensure_all_meanwhile(session)?;
+    tools::ensure_all_meanwhile(session);
     // The user's own folder stays the working folder: options may name files in it.
     let error = Command::new(&binary).arg("serve").args(options).exec();
     Err(error).with_context(|| format!("cannot start {}", binary.display()))

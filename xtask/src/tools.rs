@@ -53,13 +53,30 @@ pub(crate) fn ensure_all(session: &mut Session) -> Result<()> {
 }
 
 /// Goes on as [`ensure_all`] in a process of its own, which takes what the others leave of the
-/// processor: a node need not wait for tools that it serves without.
-pub(crate) fn ensure_all_meanwhile(session: &Session) -> Result<()> {
+/// processor: a node need not wait for tools that it serves without. Nor for what goes wrong with
+/// them, which is only said.
+pub(crate) fn ensure_all_meanwhile(session: &mut Session) {
     if has_cargo_leptos(session) {
-        return Ok(());
+        return;
     }
+    match spawn_tools(session) {
+        Ok(log) => println!(
+            "    cargo-leptos, for those who work on the pages, is compiled while the node serves \
+             ({})",
+            log.display()
+        ),
+        Err(error) => println!(
+            "    cargo-leptos, for those who work on the pages, is not installed: {error:#}; \
+             `cargo xtask tools` tries again"
+        ),
+    }
+}
+
+fn spawn_tools(session: &mut Session) -> Result<PathBuf> {
+    // What has to be asked of the system is asked here, where it is seen.
+    system::ensure_openssl(session)?;
     let path = session.target("xtask/tools.log");
-    let log = File::create(&path).with_context(|| path.display().to_string())?;
+    let log = File::options().create(true).append(true).open(&path)?;
     let program = env::current_exe()?.display().to_string();
     session
         .command("nice", &["-n", "19", &program, "tools"])
@@ -68,11 +85,7 @@ pub(crate) fn ensure_all_meanwhile(session: &Session) -> Result<()> {
         .stderr(log)
         .spawn()
         .context("cannot start nice")?;
-    println!(
-        "    cargo-leptos, for those who work on the pages, is compiled while the node serves ({})",
-        path.display()
-    );
-    Ok(())
+    Ok(path)
 }
 
 fn has_cargo_leptos(session: &Session) -> bool {
@@ -82,6 +95,10 @@ fn has_cargo_leptos(session: &Session) -> bool {
 
 /// cargo-leptos, compiled here: its own downloads are not needed for anything we use.
 pub(crate) fn ensure_cargo_leptos(session: &mut Session) -> Result<()> {
+    if has_cargo_leptos(session) {
+        return Ok(());
+    }
+    let _alone = wait_for_others(session)?;
     if has_cargo_leptos(session) {
         return Ok(());
     }
@@ -97,10 +114,11 @@ pub(crate) fn ensure_cargo_leptos(session: &mut Session) -> Result<()> {
 /// wasm-bindgen and its test runner. Its version must be that of the library, to the last digit.
 pub(crate) fn ensure_wasm_bindgen(session: &mut Session) -> Result<()> {
     let version = session.locked_version("wasm-bindgen")?;
-    let wanted = format!("wasm-bindgen {version}");
-    if session.ask("wasm-bindgen", &["--version"]) == Some(wanted)
-        && session.find_program("wasm-bindgen-test-runner").is_some()
-    {
+    if has_wasm_bindgen(session, &version) {
+        return Ok(());
+    }
+    let _alone = wait_for_others(session)?;
+    if has_wasm_bindgen(session, &version) {
         return Ok(());
     }
     let why = "compiling the tool that ties WebAssembly to JavaScript, once; a minute or two";
@@ -109,6 +127,25 @@ pub(crate) fn ensure_wasm_bindgen(session: &mut Session) -> Result<()> {
         let package = ["wasm-bindgen-cli", "--version", &version];
         install(session, &package, None)
     })
+}
+
+fn has_wasm_bindgen(session: &Session, version: &str) -> bool {
+    let wanted = format!("wasm-bindgen {version}");
+    session.ask("wasm-bindgen", &["--version"]) == Some(wanted)
+        && session.find_program("wasm-bindgen-test-runner").is_some()
+}
+
+/// Only one process of this workspace installs tools, for they share a folder; the others wait, and
+/// then find them there. Ends with the file, or the process.
+fn wait_for_others(session: &Session) -> Result<File> {
+    let path = session.target("xtask/tools.lock");
+    fs::create_dir_all(session.target("xtask"))?;
+    let lock = File::create(&path).with_context(|| path.display().to_string())?;
+    if lock.try_lock().is_err() {
+        println!("    waiting for another `cargo xtask` that installs tools");
+        lock.lock().with_context(|| path.display().to_string())?;
+    }
+    Ok(lock)
 }
 
 /// The oldest wasm-opt that is let near the pages. Release 108, which Debian 12 has, binds the
@@ -167,7 +204,10 @@ fn install(session: &Session, package: &[&str], variable: Option<(&str, &str)>) 
         .env("CARGO_PROFILE_DEV_CODEGEN_UNITS", "8")
         .env("CARGO_PROFILE_DEV_BUILD_OVERRIDE_CODEGEN_UNITS", "8")
         .env("CARGO_INCREMENTAL", "0"))?;
-    fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -216,6 +216,7 @@ impl Coordinator {
         }
         if let Some(adoption) = &mut self.adoption {
             adoption.until = adoption.until + slept;
+            adoption.latest = adoption.latest + slept;
         }
         for lease in self.leases.values_mut().flatten() {
             lease.overdue_at = lease.overdue_at + slept;

@@ -116,10 +116,62 @@ impl Directory {
 /// the job was led on from what was left of it; of two ends the one that stands
 /// where copies unite.
 fn standing(summary: &JobSummary) -> (Reverse<u8>, Epoch, u64) {
-    let status = if summary.reopened && summary.status == JobStatus::Running {
+    let status = if summary.reopened {
         JobStatus::Complete
     } else {
         summary.status
     };
     (Reverse(status.precedence()), summary.epoch, summary.version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::{Arithmetic, JobOptions, NodeId, Shape, Spread};
+
+    fn summary(status: JobStatus, version: u64, reopened: bool) -> JobSummary {
+        JobSummary {
+            id: JobId::from_bytes([1; 16]),
+            status,
+            epoch: Epoch {
+                number: 2,
+                coordinator: NodeId::from_bytes([2; 16]),
+            },
+            version,
+            holders: Vec::new(),
+            shape: Shape {
+                rows: 1,
+                inner: 1,
+                cols: 1,
+            },
+            options: JobOptions {
+                arithmetic: Arithmetic::Reproducible,
+                spread: Spread::Fastest,
+            },
+            blocks_total: 1,
+            blocks_done: 0,
+            submitted_at_unix_ms: 0,
+            idempotency_key: None,
+            reopened,
+        }
+    }
+
+    #[test]
+    fn a_job_that_runs_again_can_end_in_any_way() {
+        for end in [JobStatus::Complete, JobStatus::Cancelled, JobStatus::Failed] {
+            let mut directory = Directory::default();
+            let now = Moment::default();
+            assert!(directory.learn(summary(JobStatus::Complete, 1, false), now));
+            assert!(directory.learn(summary(JobStatus::Running, 2, true), now));
+            assert!(directory.learn(summary(end, 3, true), now), "{end}");
+        }
+    }
+
+    #[test]
+    fn of_two_ends_a_result_stands() {
+        let mut directory = Directory::default();
+        let now = Moment::default();
+        assert!(directory.learn(summary(JobStatus::Complete, 1, false), now));
+        assert!(!directory.learn(summary(JobStatus::Cancelled, 2, false), now));
+    }
 }

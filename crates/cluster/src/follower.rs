@@ -46,6 +46,8 @@ pub(crate) struct Follower {
     pub(crate) answered: Exchanges,
     /// When the other holders are asked again for an end that is not here.
     pub(crate) next_question: Option<Moment>,
+    /// Until when it need not be said again that this node leads it no more.
+    pub(crate) disclaimed: Option<Moment>,
     /// Since when its coordinator is missed here.
     pub(crate) leaderless_since: Option<Moment>,
     /// Nobody is missed before: after a start the others are still to be heard.
@@ -79,6 +81,7 @@ impl Follower {
             asked: Exchanges::default(),
             answered: Exchanges::default(),
             next_question: None,
+            disclaimed: None,
             leaderless_since: None,
             patient_until: now,
             replica,

@@ -145,6 +145,13 @@ impl Membership {
     /// The link broke: the others are asked whether theirs did too.
     pub(crate) fn on_link_down(&mut self, peer: NodeId, now: Moment, outputs: &mut Vec<Output>) {
         let others: BTreeSet<NodeId> = self.linked().into_iter().filter(|id| *id != peer).collect();
+        // Its word on others who are missed is old now.
+        for known in self.peers.values_mut() {
+            if let Some(inquiry) = &mut known.inquiry {
+                inquiry.awaited.remove(&peer);
+                inquiry.vouched.remove(&peer);
+            }
+        }
         let Some(known) = self.peers.get_mut(&peer) else {
             return;
         };

@@ -2,6 +2,7 @@
 //! compiled code stands together.
 
 use std::env;
+use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -68,7 +69,7 @@ impl Suite {
             Self::KernelNeon => "the kernels for 64-bit Arm under an emulator",
             Self::Docs => "the documentation builds without a warning",
             Self::Build => {
-                "the release binary with its pages inside, the same files as by cargo-leptos"
+                "the release binary with its pages inside, which have the names that cargo-leptos gives"
             }
             Self::Mesh => "real nodes in network namespaces: discovery, failure, rejoining",
             Self::Sim => "the protocol under faults from seeds, and the bugs planted to be found",
@@ -218,6 +219,9 @@ fn check_build(session: &mut Session) -> Result<Verdict> {
     tools::ensure_cargo_leptos(session)?;
     // Without optimisation, because names are compared: compiling is all that it takes.
     let site = session.target("xtask/site-by-cargo-leptos");
+    if site.exists() {
+        fs::remove_dir_all(&site)?;
+    }
     let arguments = ["leptos", "build", "--frontend-only"];
     run(session
         .command("cargo", &arguments)

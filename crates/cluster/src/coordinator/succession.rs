@@ -13,25 +13,37 @@ use wire::{
 use super::copies::Shipment;
 use super::{Coordinator, clip, has_all};
 use crate::effect::{Change, Event, Output};
-use crate::limits::{ADOPTION_WAIT, COPIES_WAIT, COPY_REQUEST_PAUSE, NAME_CHARS_MAX, THREADS_MAX};
+use crate::limits::{
+    ADOPTION_WAIT, COPIES_WAIT, COPY_REQUEST_PAUSE, ELECTION_COLLECT_MAX, NAME_CHARS_MAX,
+    THREADS_MAX,
+};
 use crate::replica::Replica;
 use crate::time::{Moment, Now};
 
 /// A new coordinator waits for the devices to say what they compute, and for
-/// blocks of holders that were on nobody's list.
+/// what holders have that took no part in the election.
 #[derive(Debug)]
 pub(super) struct Adoption {
     /// Nodes that have not answered.
     awaited: BTreeSet<NodeId>,
-    /// Nodes that were asked for blocks which they have and this one lacks.
+    /// Holders that have something which is not here.
     uniting: BTreeSet<NodeId>,
+    /// A little later each time that a block of theirs comes.
     pub(super) until: Moment,
+    pub(super) latest: Moment,
 }
 
 impl Adoption {
     fn is_over(&self, now: Moment) -> bool {
         let have_answered = self.awaited.is_empty() && self.uniting.is_empty();
         have_answered || self.until <= now
+    }
+
+    /// A block came from another holder.
+    fn on_progress(&mut self, now: Moment) {
+        if !self.uniting.is_empty() {
+            self.until = self.until.max(now + ADOPTION_WAIT).min(self.latest);
+        }
     }
 }
 
@@ -51,6 +63,7 @@ impl Coordinator {
                 awaited: reached,
                 uniting: BTreeSet::new(),
                 until,
+                latest: now.moment + ELECTION_COLLECT_MAX,
             });
         }
         // Its end may not have been told: the one before died in between.
@@ -331,6 +344,9 @@ impl Coordinator {
             return;
         };
         self.moved_at = now.moment;
+        if let Some(adoption) = &mut self.adoption {
+            adoption.on_progress(now.moment);
+        }
         if before.is_none() {
             self.take_in(now, after, None, outputs);
             return;

@@ -95,8 +95,8 @@ impl Node {
             let mut to: BTreeSet<NodeId> = holders.chain([epoch.coordinator]).collect();
             to.remove(&self.id);
             for to in to {
-                // Who has another end asks outright: nobody could tell from its
-                // state what it lacks.
+                // Who has ended asks outright: nobody could tell from its state
+                // what it lacks.
                 let message = if follower.has_ended() {
                     request_of(follower)
                 } else {
@@ -250,10 +250,10 @@ impl Node {
         let told = self.directory.get(job).map(|told| told.status);
         let held = self.followers.get(&job).filter(|copy| copy.has_ended());
         let held = held.map(|copy| copy.replica().status());
-        let is_disputed = told.zip(held).is_some_and(|(told, held)| {
-            // What is told only because this copy was not heard of is told anew.
-            told.precedence() < held.precedence()
-        });
+        // Where the end here stands above the one that was told, this node says so.
+        let is_disputed = told
+            .zip(held)
+            .is_some_and(|(told, held)| told.precedence() < held.precedence());
         if is_disputed {
             self.disputed.insert(job);
         } else {
@@ -265,13 +265,15 @@ impl Node {
     /// have been gone before the answer.
     pub(super) fn ask_for_other_ends(&mut self, now: Moment, outputs: &mut Vec<Output>) {
         for job in &self.disputed {
+            let follower = self.followers.get(job);
+            let is_due = follower.is_some_and(|it| it.next_question.is_none_or(|at| at <= now));
+            if !is_due {
+                continue;
+            }
             let others = self.other_holders(*job);
             let Some(follower) = self.followers.get_mut(job) else {
                 continue;
             };
-            if follower.next_question.is_some_and(|at| at > now) {
-                continue;
-            }
             follower.next_question = Some(now + END_QUESTION_INTERVAL);
             let message = request_of(follower);
             for to in others {
@@ -286,7 +288,7 @@ impl Node {
         if let Some(mut follower) = self.forget_copy(job) {
             follower.election = None;
             self.keep(follower, outputs);
-            if !self.is_over(job) {
+            if self.has_better_end(job) {
                 self.announce_end(now, job, outputs);
             }
             outputs.push(Output::Event(Event::JobChanged { job }));

@@ -10,7 +10,7 @@ use crate::coordinator::{Coordinator, HolderState};
 use crate::effect::{Change, Event, Output};
 use crate::election::{Election, Step};
 use crate::follower::Follower;
-use crate::limits::LEADERLESS_LONG;
+use crate::limits::{COPY_REQUEST_PAUSE, LEADERLESS_LONG};
 use crate::time::{Moment, Now};
 
 impl Node {
@@ -219,10 +219,16 @@ impl Node {
         if let Some(own) = self.coordinators.get(&job) {
             return (!self.is_resigning).then(|| Refusal::CoordinatorLives(own.epoch()));
         }
-        // Who gives way takes no step of its own, and what it said before may not
-        // have come to those who are asked, too.
-        self.disclaim(job, outputs);
         let newest = self.newest_epoch(job)?;
+        let follower = self.followers.get(&job)?;
+        if self.needs_leader(job, follower) && follower.disclaimed.is_none_or(|at| at <= now.moment)
+        {
+            // Who gives way takes no step of its own, and what it said before may not
+            // have come to those who are asked, too.
+            self.disclaim(job, outputs);
+            let follower = self.followers.get_mut(&job)?;
+            follower.disclaimed = Some(now.moment + COPY_REQUEST_PAUSE);
+        }
         let follower = self.followers.get(&job)?;
         let coordinator = newest.coordinator;
         let is_there = coordinator != from && self.membership.is_reached(coordinator);

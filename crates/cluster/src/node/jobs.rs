@@ -12,7 +12,7 @@ use super::Node;
 use crate::coordinator::Coordinator;
 use crate::effect::{Change, Event, Output, Restored};
 use crate::follower::Follower;
-use crate::limits::{BACKUPS_MAX, ENDED_COPIES_MAX, TOMBSTONES_MAX};
+use crate::limits::{BACKUPS_MAX, ENDED_COPIES_MAX, HOLDERS_MAX, TOMBSTONES_MAX};
 use crate::replica::Replica;
 use crate::time::{Moment, Now};
 
@@ -84,14 +84,24 @@ impl Node {
     /// Tells the end of a job in the place of its coordinator, which may have
     /// died before it could: an end is stored on the backups first.
     pub(super) fn announce_end(&mut self, now: Now, job: JobId, outputs: &mut Vec<Output>) {
+        self.announce_end_above(now.moment, job, now.unix_ms, outputs);
+    }
+
+    fn announce_end_above(
+        &mut self,
+        now: Moment,
+        job: JobId,
+        version: u64,
+        outputs: &mut Vec<Output>,
+    ) {
         let Some(follower) = self.followers.get(&job) else {
             return;
         };
         let mut summary = follower.summary();
         let told = self.directory.get(job).map_or(0, |told| told.version);
         summary.epoch = self.newest_epoch(job).unwrap_or(summary.epoch);
-        summary.version = told.max(now.unix_ms).saturating_add(1);
-        self.tell_summary(now.moment, summary, outputs);
+        summary.version = told.max(version).saturating_add(1);
+        self.tell_summary(now, summary, outputs);
     }
 
     /// The same for all jobs of a coordinator that is gone.
@@ -104,11 +114,19 @@ impl Node {
         let ended = self.expiries.iter().map(|(_, job)| *job);
         let untold = ended.filter(|job| {
             let led_by = self.newest_epoch(*job).map(|epoch| epoch.coordinator);
-            led_by == Some(coordinator) && !self.is_over(*job)
+            led_by == Some(coordinator) && self.has_better_end(*job)
         });
         for job in untold.collect::<Vec<_>>() {
             self.announce_end(now, job, outputs);
         }
+    }
+
+    /// Whether the end of the copy here stands above what was told of the job.
+    pub(super) fn has_better_end(&self, job: JobId) -> bool {
+        let held = self.followers.get(&job).filter(|copy| copy.has_ended());
+        let held = held.map(|copy| copy.replica().status().precedence());
+        let told = self.directory.get(job).map(|told| told.status.precedence());
+        held.is_some_and(|held| told.is_none_or(|told| held < told))
     }
 
     pub(super) fn lead(
@@ -237,9 +255,10 @@ impl Node {
                 epoch: own.epoch(),
                 have: own.replica().done_set(),
             };
-            let holders: BTreeSet<NodeId> = summary.holders.iter().copied().chain([from]).collect();
+            let holders = summary.holders.iter().copied().take(HOLDERS_MAX);
+            let holders: BTreeSet<NodeId> = holders.chain([from]).collect();
             for to in holders {
-                if to != self.id && own.may_ask(now.moment, to) {
+                if self.membership.is_reached(to) && own.may_ask(now.moment, to) {
                     let message = message.clone();
                     outputs.push(Output::Send { to, message });
                 }
@@ -273,6 +292,11 @@ impl Node {
         // has heard both gives work away.
         self.on_led(job, epoch, outputs);
         self.note_dispute(job);
+        if status != JobStatus::Running && self.has_better_end(job) {
+            // Somebody ended it who did not know that it had ended already.
+            self.announce_end_above(now, job, 0, outputs);
+            return;
+        }
         if status == JobStatus::Running {
             if before.is_some_and(|before| before < epoch) || before.is_none() && epoch.number > 1 {
                 self.host.on_new_coordinator(job, epoch, outputs);

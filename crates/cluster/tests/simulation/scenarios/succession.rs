@@ -201,6 +201,37 @@ fn of_two_ends_one_stands_also_where_the_first_question_is_lost() {
 }
 
 #[test]
+fn an_end_that_was_stored_and_not_told_stands_above_a_cancel_elsewhere() {
+    let mut mesh = nodes(4, 25);
+    let job = mesh.submit(node(1), record(1, 60));
+    mesh.run_for(millis(100));
+    // The backup has every block and the end; nobody is told of it.
+    mesh.lose(|message| matches!(message, PeerMessage::Job(_)));
+    let is_stored = |mesh: &Mesh| {
+        let copy = mesh.stores[&node(2)].jobs.get(&job);
+        copy.is_some_and(|copy| copy.status() == JobStatus::Complete)
+    };
+    for number in 3..=4 {
+        mesh.cut(node(1), node(number));
+    }
+    for _ in 0..20_000 {
+        if is_stored(&mesh) {
+            break;
+        }
+        mesh.run_for(millis(1));
+    }
+    assert!(is_stored(&mesh));
+    mesh.crash(node(1));
+    mesh.lose_nothing();
+    mesh.feed(node(4), Input::Cancel { job });
+    mesh.run_for(seconds(10));
+    for number in 2..=4 {
+        let known = mesh.node(node(number)).job(job).map(|job| job.status);
+        assert_eq!(known, Some(JobStatus::Complete), "{}", mesh.views_of(job));
+    }
+}
+
+#[test]
 fn a_coordinator_learns_that_its_job_was_cancelled_whatever_its_calendar_says() {
     let mut mesh = nodes(2, 24);
     mesh.set_clock_back(node(1), 86_400_000);
