@@ -103,7 +103,8 @@ async fn listen(daemon: ServiceDaemon, own: NodeId, links: Links) {
                 links.discovered(peer, addresses_of(&service));
             }
         }
-        // A daemon that was shut down answers `browse` with an error.
+        // The daemon has ended this search. One that was shut down answers the next
+        // with an error; whether it was, nothing tells but asking a little later.
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -122,6 +122,7 @@ impl Driver {
                         return Ok(());
                     }
                 }
+                // The core's own next deadline.
                 () = tokio::time::sleep(wait) => {}
             }
             let mut outputs = Vec::new();
@@ -220,6 +221,7 @@ impl Driver {
                 self.world.links.close_all();
             }
             tokio::select! {
+                // Nothing tells when a disk takes writes again but trying.
                 () = tokio::time::sleep(STORE_PAUSE) => {}
                 _ = self.channel.gives_up.wait_for(|gives_up| *gives_up) => {
                     return Err(error).context("stopped while it could not write to its store");

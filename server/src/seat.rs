@@ -81,6 +81,7 @@ async fn keep_shown(mesh: watch::Sender<MeshView>, services: Services) {
             }
             is_news
         });
+        // A view costs more than a change: no more than one in so long.
         tokio::time::sleep_until(started + VIEW_INTERVAL).await;
         // An error within the time means that the driver has stopped.
         if let Ok(Err(_)) = tokio::time::timeout(VIEW_AGE_MAX, changes.changed()).await {

@@ -126,7 +126,8 @@ impl Mesh {
     }
 }
 
-/// Looks again and again until there is an answer.
+/// Looks again and again until there is an answer: the nodes are other processes, and only
+/// looking shows what they have come to.
 pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T> {
     let begun = Instant::now();
     loop {

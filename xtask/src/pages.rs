@@ -145,7 +145,7 @@ fn bind_script(
 }
 
 /// One sheet of those that the main one imports, without white space, in words that [`BROWSERS`]
-/// know. Lightning CSS could join them too, with forty packages more.
+/// know. Lightning CSS could join them too, with some thirty packages more.
 fn bundle_styles(main: &Path) -> Result<String> {
     let folder = main.parent().context("a file lies in a folder")?;
     let text = read_file(main)?;

@@ -312,6 +312,7 @@ impl Dialler {
             if peer.is_some() {
                 pause = PAUSE_MAX;
             }
+            // Nothing tells when an address answers but dialling it.
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
         }

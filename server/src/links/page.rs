@@ -214,6 +214,7 @@ impl PageLink {
                         return reason;
                     }
                 }
+                // At most one status of a page in so long, the newest.
                 () = tokio::time::sleep_until(self.status_from), if self.status.is_some() => {
                     self.tell_status().await;
                 }

@@ -48,7 +48,8 @@ async fn a_slow_and_then_silent_address_is_given_up_after_two_seconds_in_all() {
     let address = listener.local_addr().unwrap().to_string();
     let silent = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
-        // Slow, not silent: each part of registering has time enough by itself.
+        // Slow, not silent: each part of registering has time enough by itself. The slowness
+        // is what is tested, so it is slept.
         tokio::time::sleep(IN_ALL * 3 / 4).await;
         let mut socket = accept_async(stream).await.unwrap();
         let greeted = matches!(socket.next().await, Some(Ok(Message::Binary(_))));

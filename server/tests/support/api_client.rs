@@ -21,7 +21,8 @@ pub(crate) fn client() -> Client {
         .unwrap()
 }
 
-/// Asks until the answer is there.
+/// Asks until the answer is there: the one place where tests wait for a condition
+/// that only asking shows, and the sleep is the pause between two questions.
 pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> F) -> T {
     let started = Instant::now();
     loop {

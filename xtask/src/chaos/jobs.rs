@@ -139,6 +139,7 @@ impl Stream {
                 locked(&self.outcome).acknowledged += 1;
                 return Some(Submitted { kind, job });
             }
+            // The pace of a client that was refused and tries the next node.
             thread::sleep(Duration::from_millis(200));
         }
         None
@@ -183,6 +184,7 @@ impl Stream {
         while !left.is_empty() && Instant::now() < limit {
             let api = self.impatient(&mut random);
             left.retain(|submitted| !self.is_finished(&api, submitted));
+            // The pause between two looks at the jobs that are left.
             thread::sleep(Duration::from_millis(100));
         }
         let mut outcome = std::mem::take(&mut *locked(&self.outcome));

@@ -1,5 +1,6 @@
 //! Copies of jobs that others lead, and backups for those that are led here.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use wire::{
@@ -247,14 +248,8 @@ impl Node {
 
     /// Notes whether a copy has ended otherwise than the mesh.
     pub(super) fn note_dispute(&mut self, job: JobId) {
-        let told = self.directory.get(job).map(|told| told.status);
-        let held = self.followers.get(&job).filter(|copy| copy.has_ended());
-        let held = held.map(|copy| copy.replica().status());
         // Where the end here stands above the one that was told, this node says so.
-        let is_disputed = told
-            .zip(held)
-            .is_some_and(|(told, held)| told.precedence() < held.precedence());
-        if is_disputed {
+        if self.end_beside_told(job) == Some(Ordering::Greater) {
             self.disputed.insert(job);
         } else {
             self.disputed.remove(&job);

@@ -1,5 +1,6 @@
 //! The life of a job, from submission to expiry.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -121,12 +122,17 @@ impl Node {
         }
     }
 
+    /// The end of the copy here beside what was told of the job; the smaller stands.
+    pub(super) fn end_beside_told(&self, job: JobId) -> Option<Ordering> {
+        let held = self.followers.get(&job).filter(|copy| copy.has_ended())?;
+        let told = self.directory.get(job).map(|told| told.status);
+        let told = told.unwrap_or(JobStatus::Running).precedence();
+        Some(held.replica().status().precedence().cmp(&told))
+    }
+
     /// Whether the end of the copy here stands above what was told of the job.
     pub(super) fn has_better_end(&self, job: JobId) -> bool {
-        let held = self.followers.get(&job).filter(|copy| copy.has_ended());
-        let held = held.map(|copy| copy.replica().status().precedence());
-        let told = self.directory.get(job).map(|told| told.status.precedence());
-        held.is_some_and(|held| told.is_none_or(|told| held < told))
+        self.end_beside_told(job) == Some(Ordering::Less)
     }
 
     pub(super) fn lead(

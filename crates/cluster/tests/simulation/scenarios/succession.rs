@@ -22,6 +22,9 @@ fn nodes(count: u8, seed: u64) -> Mesh {
     mesh
 }
 
+/// The links between two halves of four nodes.
+const BETWEEN_HALVES: [(u8, u8); 4] = [(1, 3), (1, 4), (2, 3), (2, 4)];
+
 /// The one who leads, once somebody does.
 fn leader(mesh: &mut Mesh, job: JobId) -> NodeId {
     for _ in 0..400 {
@@ -151,13 +154,12 @@ fn two_halves_of_a_cut_mesh_go_on_and_unite() {
     let mut mesh = nodes(4, 5);
     let job = mesh.submit(node(1), record(1, 6000));
     mesh.run_for(millis(500));
-    let halves = [(1, 3), (1, 4), (2, 3), (2, 4)];
-    for (one, other) in halves {
+    for (one, other) in BETWEEN_HALVES {
         mesh.cut(node(one), node(other));
     }
     mesh.run_for(seconds(10));
     assert_eq!(mesh.leaders(job).len(), 2, "both sides go on");
-    for (one, other) in halves {
+    for (one, other) in BETWEEN_HALVES {
         mesh.link(node(one), node(other));
     }
     mesh.run_for(seconds(2));
@@ -175,8 +177,7 @@ fn of_two_ends_one_stands_also_where_the_first_question_is_lost() {
     let mut mesh = nodes(4, 23);
     let job = mesh.submit(node(1), record(1, 60));
     mesh.run_for(millis(100));
-    let halves = [(1, 3), (1, 4), (2, 3), (2, 4)];
-    for (one, other) in halves {
+    for (one, other) in BETWEEN_HALVES {
         mesh.cut(node(one), node(other));
     }
     mesh.run_for(millis(100));
@@ -189,7 +190,7 @@ fn of_two_ends_one_stands_also_where_the_first_question_is_lost() {
         let is_question = matches!(message, PeerMessage::CopyRequest { .. });
         is_question || matches!(message, PeerMessage::CopyState { .. })
     });
-    for (one, other) in halves {
+    for (one, other) in BETWEEN_HALVES {
         mesh.link(node(one), node(other));
     }
     mesh.run_for(seconds(1));
