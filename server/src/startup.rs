@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use app::ClusterHandle;
 use axum::Router;
+use axum::serve::ListenerExt;
 use cluster::{Input, Node};
 use tokio::net::TcpListener;
 use wire::{MeshView, NodeStatus};
@@ -89,6 +90,10 @@ async fn run(
     announce(services, bound)?;
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    // Answers are small and awaited: none waits until there is more to send with it.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
     let server = axum::serve(listener, router).with_graceful_shutdown(async {
         let _ = stopped.await;
     });
