@@ -84,10 +84,13 @@
   const state = {
     worker: findId(),
     connected: false,
+    // The address of the linked node while that is not the page's own.
+    elsewhere: '',
     device: '',
     // One core is left to the page and to whatever else the person does.
     threads: clampThreads(wished > 0 ? wished : cores - 1, threadsMax),
     threads_max: threadsMax,
+    battery_low: false,
     contributing: kept('localStorage', 'matmesh.contributing') !== 'false',
     mflops: 0,
     kernel: 'javascript',
@@ -97,6 +100,7 @@
 
   // The contributor arrives a moment later; it reads the settings then.
   let contributor = null;
+  let watched = null;
 
   window.matmesh = {
     state,
@@ -105,6 +109,11 @@
       state.contributing = Boolean(on);
       keep('localStorage', 'matmesh.contributing', String(state.contributing));
       if (contributor) contributor.settingsChanged();
+    },
+    /** The path that the page shows: its news come as events `matmesh:news`, the detail is JSON. */
+    watch(path) {
+      watched = String(path);
+      if (contributor) contributor.watch();
     },
     /** How many Web Workers compute; kept for the next visit. */
     setThreads(wish) {
@@ -122,7 +131,12 @@
 
   import(new URL('compute/contributor.js', here).href)
     .then((module) => {
-      contributor = module.createContributor({ state, redrawId, folder: new URL('compute/', here).href });
+      contributor = module.createContributor({
+        state,
+        redrawId,
+        watched: () => watched,
+        folder: new URL('compute/', here).href,
+      });
     })
     .catch((error) => console.warn('matmesh: this browser does not compute:', error));
 })();

@@ -1,15 +1,10 @@
-//! ssr: how the pages reach the cluster.
+//! ssr: how the forms of the pages reach the cluster.
 //!
-//! A cheap handle: commands go through a channel to the one who owns the
-//! state, and a `watch` shows the mesh as it is now. The server holds the
-//! other ends ([`ClusterSeat`]) and provides the handle once, in the context of
-//! every page and server function.
+//! A cheap handle on a channel of commands. The server holds the other end and provides the handle
+//! in the context of every server function.
 
-use tokio::sync::{mpsc, oneshot, watch};
-use wire::{
-    BlockView, DeviceView, JobId, JobView, JoinView, MeshView, NodeId, Problem, ResultPreview,
-    Submission,
-};
+use tokio::sync::{mpsc, oneshot};
+use wire::{JobId, JobView, NodeId, Problem, Submission};
 
 /// Commands that may wait at once. A page sends one at a time; beyond this
 /// the senders wait, which is the back-pressure.
@@ -25,59 +20,22 @@ pub enum Command {
     Submit(Box<Submission>, Answer<JobView>),
     /// End a job.
     Cancel(JobId, Answer<JobView>),
-    /// A job as it is now, from whichever node knows.
-    Job(JobId, Answer<JobView>),
-    /// Its blocks, for the map.
-    Blocks(JobId, Answer<Vec<BlockView>>),
-    /// At most this many rows and columns of its result.
-    Preview(JobId, u32, Answer<ResultPreview>),
     /// Link to a node that discovery does not show.
     Register(String, Answer<NodeId>),
-    /// How another device joins this node's mesh.
-    Join(Answer<JoinView>),
-    /// What this node's own compute has done.
-    OwnAccount(Answer<DeviceView>),
 }
 
 /// The pages' side.
 #[derive(Debug, Clone)]
 pub struct ClusterHandle {
     commands: mpsc::Sender<Command>,
-    mesh: watch::Receiver<MeshView>,
-}
-
-/// The server's side.
-#[derive(Debug)]
-pub struct ClusterSeat {
-    /// What the pages ask.
-    pub commands: mpsc::Receiver<Command>,
-    /// What they are shown.
-    pub mesh: watch::Sender<MeshView>,
 }
 
 impl ClusterHandle {
-    /// Both sides of a new channel.
+    /// A new channel, and the server's end of it.
     #[must_use]
-    pub fn new(mesh: MeshView) -> (Self, ClusterSeat) {
-        let (command_sender, commands) = mpsc::channel(COMMANDS_WAITING_MAX);
-        let (mesh_sender, mesh) = watch::channel(mesh);
-        let handle = Self {
-            commands: command_sender,
-            mesh,
-        };
-        (
-            handle,
-            ClusterSeat {
-                commands,
-                mesh: mesh_sender,
-            },
-        )
-    }
-
-    /// The mesh as it is now.
-    #[must_use]
-    pub fn mesh(&self) -> MeshView {
-        self.mesh.borrow().clone()
+    pub fn new() -> (Self, mpsc::Receiver<Command>) {
+        let (commands, receiver) = mpsc::channel(COMMANDS_WAITING_MAX);
+        (Self { commands }, receiver)
     }
 
     /// Sends a command and waits for its answer:

@@ -1,18 +1,19 @@
 //! both: the parts of the pages, one a file. They take what they show and
-//! render it; only the pages ask the node.
+//! render it; what is shown comes from `live`.
 
 mod alert;
 mod away_notice;
 mod block_map;
 mod cancel_form;
+mod contribution_chart;
 mod contribution_controls;
 mod contribution_figures;
 mod contribution_panel;
+mod contribution_rules;
 mod coordination;
-mod device_colors;
+mod cost_estimate;
 mod device_table;
 mod header;
-mod job_panels;
 mod job_progress;
 mod job_table;
 mod join_card;
@@ -24,9 +25,13 @@ mod option_fields;
 mod problem_notice;
 mod recent_jobs;
 mod register_form;
+#[cfg(feature = "ssr")]
+mod report;
 mod result_panel;
 mod size_fields;
 mod status_badge;
+mod theme_switch;
+mod time_line;
 mod upload_form;
 mod without_script;
 
@@ -34,14 +39,15 @@ pub(crate) use alert::Alert;
 pub(crate) use away_notice::AwayNotice;
 pub(crate) use block_map::BlockMap;
 pub(crate) use cancel_form::CancelForm;
+pub(crate) use contribution_chart::ContributionChart;
 pub(crate) use contribution_controls::ContributionControls;
 pub(crate) use contribution_figures::ContributionFigures;
 pub(crate) use contribution_panel::{ContributionPanel, FoldedContribution, PanelPlace};
+pub(crate) use contribution_rules::ContributionRules;
 pub(crate) use coordination::Coordination;
-pub(crate) use device_colors::DeviceColors;
+pub(crate) use cost_estimate::CostEstimate;
 pub(crate) use device_table::DeviceTable;
 pub(crate) use header::Header;
-pub(crate) use job_panels::{JobMaterial, JobPanels};
 pub(crate) use job_progress::JobProgress;
 pub(crate) use job_table::JobTable;
 pub(crate) use join_card::JoinCard;
@@ -53,8 +59,12 @@ pub(crate) use option_fields::OptionFields;
 pub(crate) use problem_notice::ProblemNotice;
 pub(crate) use recent_jobs::RecentJobs;
 pub(crate) use register_form::RegisterForm;
+#[cfg(feature = "ssr")]
+pub use report::report;
 pub(crate) use result_panel::ResultPanel;
 pub(crate) use size_fields::SizeFields;
 pub(crate) use status_badge::StatusBadge;
+pub(crate) use theme_switch::ThemeSwitch;
+pub(crate) use time_line::TimeLine;
 pub(crate) use upload_form::UploadForm;
 pub(crate) use without_script::WithoutScript;

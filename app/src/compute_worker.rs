@@ -7,7 +7,8 @@
 //! signal. On the server there is none, and the first rendering in the browser
 //! shows none either, so that both agree.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::time::Duration;
 
 use js_sys::{Function, JSON, Reflect};
 use leptos::prelude::*;
@@ -21,12 +22,15 @@ use wire::WorkerId;
 pub(crate) struct ComputeState {
     worker: String,
     pub(crate) connected: bool,
+    /// The address of the node that the device is linked to, where that is not the page's own.
+    pub(crate) elsewhere: String,
     pub(crate) device: String,
     pub(crate) threads: u32,
     pub(crate) threads_max: u32,
     pub(crate) contributing: bool,
+    /// Paused by itself, because the battery is low.
+    pub(crate) battery_low: bool,
     pub(crate) mflops: Option<f64>,
-    jobs: BTreeMap<String, Tally>,
     pub(crate) total: Tally,
 }
 
@@ -50,13 +54,69 @@ impl ComputeState {
 
 /// The state as a signal; nothing until the script has spoken.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ComputeStateSignal(RwSignal<Option<ComputeState>>);
+pub(crate) struct ComputeStateSignal(RwSignal<Option<ComputeState>>, RwSignal<History>);
+
+/// What this browser computed in each of the last seconds, in MFLOPS.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct History {
+    /// The newest last.
+    seconds: VecDeque<f64>,
+    /// Operations by the end of the newest second.
+    operations: Option<f64>,
+}
+
+impl History {
+    /// Seconds that are remembered.
+    pub(crate) const SECONDS: usize = 120;
+
+    /// Another second is over.
+    fn push(&mut self, operations: f64) {
+        let before = self.operations.replace(operations);
+        let done = before.map_or(0.0, |before| operations - before);
+        // A new id begins to count anew.
+        self.seconds.push_back(done.max(0.0) / 1e6);
+        if self.seconds.len() > Self::SECONDS {
+            self.seconds.pop_front();
+        }
+    }
+
+    /// The most of any second.
+    pub(crate) fn peak(&self) -> f64 {
+        self.seconds.iter().copied().fold(0.0, f64::max)
+    }
+
+    /// One number for each of [`Self::SECONDS`], the oldest first; 0 where nothing is known.
+    pub(crate) fn each_second(&self) -> impl Iterator<Item = f64> {
+        let unknown = Self::SECONDS - self.seconds.len();
+        std::iter::repeat_n(0.0, unknown).chain(self.seconds.iter().copied())
+    }
+}
 
 impl ComputeStateSignal {
     /// Listens to the script and provides the signal to everything below.
     pub(crate) fn provide() {
         let state = RwSignal::new(None);
-        provide_context(Self(state));
+        let history = RwSignal::new(History::default());
+        provide_context(Self(state, history));
+        Effect::new(move |_| {
+            // A rate needs a clock.
+            let timer = set_interval_with_handle(
+                move || {
+                    let now = state.with_untracked(|state: &Option<ComputeState>| {
+                        state.as_ref().map(|state| state.total.operations)
+                    });
+                    if let Some(operations) = now {
+                        history.update(|history| history.push(operations));
+                    }
+                },
+                Duration::from_secs(1),
+            );
+            on_cleanup(move || {
+                if let Ok(timer) = timer {
+                    timer.clear();
+                }
+            });
+        });
         Effect::new(move |_| {
             state.set(current_state());
             let listener = window_event_listener_untyped("matmesh:state", move |event| {
@@ -70,6 +130,24 @@ impl ComputeStateSignal {
             });
             on_cleanup(move || listener.remove());
         });
+    }
+
+    /// Where requests go: the address of another node while the page's own is
+    /// gone, and nothing, the page's own, otherwise.
+    pub(crate) fn elsewhere() -> Signal<String> {
+        let state = Self::expect();
+        Signal::derive(move || {
+            let state = state.read();
+            state
+                .as_ref()
+                .map(|state| state.elsewhere.clone())
+                .unwrap_or_default()
+        })
+    }
+
+    /// What this browser did lately.
+    pub(crate) fn history() -> RwSignal<History> {
+        expect_context::<Self>().1
     }
 
     /// The signal of the page.
@@ -86,6 +164,11 @@ pub(crate) fn set_contributing(contributing: bool) {
 /// How many threads compute.
 pub(crate) fn set_threads(threads: u32) {
     call_script("setThreads", &JsValue::from(threads));
+}
+
+/// Says what page this is: its news are wanted from now on.
+pub(crate) fn watch(path: &str) {
+    call_script("watch", &JsValue::from_str(path));
 }
 
 fn current_state() -> Option<ComputeState> {
@@ -112,4 +195,32 @@ fn call_script(method: &str, argument: &JsValue) {
 fn script_object() -> Option<JsValue> {
     let script = Reflect::get(&window(), &"matmesh".into()).ok()?;
     script.is_object().then_some(script)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_second_has_what_was_computed_in_it() {
+        let mut history = History::default();
+        for operations in [5e6, 7e6, 7e6, 1e6] {
+            history.push(operations);
+        }
+        // The first look shows no rate, and a count that starts anew no negative one.
+        let newest: Vec<f64> = history.each_second().skip(History::SECONDS - 4).collect();
+        assert_eq!(newest, [0.0, 2.0, 0.0, 0.0]);
+        assert_eq!(history.peak(), 2.0);
+        assert_eq!(history.each_second().count(), History::SECONDS);
+    }
+
+    #[test]
+    fn the_oldest_seconds_are_forgotten() {
+        let mut history = History::default();
+        for second in 0..500 {
+            history.push(f64::from(second) * 1e6);
+        }
+        assert_eq!(history.each_second().count(), History::SECONDS);
+        assert_eq!(history.peak(), 1.0);
+    }
 }

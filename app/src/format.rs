@@ -34,6 +34,37 @@ pub(crate) fn megaflops(mflops: Option<f64>) -> String {
     mflops.map_or_else(|| "–".to_owned(), |mflops| format!("{mflops:.1}"))
 }
 
+/// Floating-point operations a second, in the unit that suits them.
+pub(crate) fn flop_rate(flop_per_s: f64) -> String {
+    scaled(flop_per_s, "flop/s")
+}
+
+/// A count of floating-point operations, likewise.
+pub(crate) fn operations(flop: f64) -> String {
+    scaled(flop, "")
+}
+
+/// Bytes, likewise.
+pub(crate) fn bytes(bytes: f64) -> String {
+    scaled(bytes, "B")
+}
+
+fn scaled(number: f64, unit: &str) -> String {
+    let steps = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
+    match steps.into_iter().find(|(step, _)| number >= *step) {
+        Some((step, prefix)) => format!("{:.1} {prefix}{unit}", number / step),
+        None => format!("{number:.0} {unit}").trim_end().to_owned(),
+    }
+}
+
+/// A share in percent, rounded, with its sign: `37 %`. It reads as CSS without the space.
+pub(crate) fn percent(part: u64, whole: u64) -> String {
+    let percent = (200 * u128::from(part) + u128::from(whole))
+        .checked_div(2 * u128::from(whole))
+        .unwrap_or(0);
+    format!("{percent}%")
+}
+
 /// A whole number in groups of three, thinly spaced.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -115,6 +146,22 @@ mod tests {
         assert_eq!(milliseconds(0.0), "0.0 ms");
         assert_eq!(milliseconds(0.0421), "0.042 ms");
         assert_eq!(milliseconds(12.34), "12.3 ms");
+    }
+
+    #[test]
+    fn large_numbers_take_the_prefix_that_suits_them() {
+        assert_eq!(flop_rate(12.34e9), "12.3 Gflop/s");
+        assert_eq!(bytes(512.0), "512 B");
+        assert_eq!(operations(18.0), "18");
+        assert_eq!(operations(2e12), "2.0 T");
+    }
+
+    #[test]
+    fn shares_are_rounded() {
+        assert_eq!(percent(2, 3), "67%");
+        assert_eq!(percent(1, 3), "33%");
+        assert_eq!(percent(0, 0), "0%");
+        assert_eq!(percent(u64::MAX, u64::MAX), "100%");
     }
 
     #[test]

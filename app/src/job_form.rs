@@ -9,8 +9,9 @@ use std::fmt;
 use leptos::prelude::*;
 use leptos_router::params::ParamsMap;
 
-use crate::random_text::random_cell;
-use crate::seed_source::fresh_seed;
+use crate::format::grouped;
+use crate::random_text::{random_cell, random_whole_cell};
+use crate::texts::new_job as texts;
 
 /// The largest side of a matrix that is typed cell by cell, or shown whole.
 pub(crate) const GRID_SIDE_MAX: u32 = 15;
@@ -56,6 +57,66 @@ pub(crate) struct MatrixDraft {
     pub(crate) seed: RwSignal<String>,
 }
 
+/// What cells can be filled with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fill {
+    /// Numbers in [0, 1), from a seed.
+    Reals(u64),
+    /// Whole numbers from −9 to 9, from a seed.
+    Integers(u64),
+    /// Ones on the diagonal.
+    Identity,
+    /// Nothing.
+    Empty,
+}
+
+impl Fill {
+    /// The same from another seed.
+    pub(crate) fn with_seed(self, seed: u64) -> Self {
+        match self {
+            Self::Reals(_) => Self::Reals(seed),
+            Self::Integers(_) => Self::Integers(seed),
+            unseeded => unseeded,
+        }
+    }
+
+    fn cell(self, row: u32, column: u32) -> String {
+        match self {
+            Self::Reals(seed) => random_cell(seed, row, column),
+            Self::Integers(seed) => random_whole_cell(seed, row, column),
+            Self::Identity => u32::from(row == column).to_string(),
+            Self::Empty => String::new(),
+        }
+    }
+
+    fn cells(self) -> Vec<String> {
+        (0..GRID_SIDE_MAX)
+            .flat_map(|row| (0..GRID_SIDE_MAX).map(move |column| self.cell(row, column)))
+            .collect()
+    }
+}
+
+/// As the address of the page says it: `?fill=SEED` or `?fill=integers-SEED`.
+impl fmt::Display for Fill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reals(seed) => write!(f, "{seed}"),
+            Self::Integers(seed) => write!(f, "{INTEGERS}{seed}"),
+            Self::Identity => f.write_str("identity"),
+            Self::Empty => f.write_str("empty"),
+        }
+    }
+}
+
+const INTEGERS: &str = "integers-";
+
+fn fill_in_address(text: &str) -> Option<Fill> {
+    match text.strip_prefix(INTEGERS) {
+        Some(seed) => seed.parse().ok().map(Fill::Integers),
+        None => text.parse().ok().map(Fill::Reals),
+    }
+}
+
 impl JobForm {
     /// The form as the page's address describes it: `?rows=&inner=&cols=`, or
     /// `?size=` for a preset, and `?fill=` for random entries. So the buttons
@@ -68,18 +129,23 @@ impl JobForm {
             let text = query.get("size").or(named).or(sent);
             RwSignal::new(text.unwrap_or_else(|| SIDE_AT_FIRST.to_owned()))
         };
-        let seed = query
-            .get("fill")
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(first_seed);
+        let fill = query.get("fill").and_then(|text| fill_in_address(&text));
+        let fill = fill.unwrap_or(Fill::Reals(first_seed));
         let [rows, inner, cols] = ["rows", "inner", "cols"].map(side);
         Self {
             rows,
             inner,
             cols,
-            a: MatrixDraft::random(MatrixName::A, rows, inner, seed),
-            b: MatrixDraft::random(MatrixName::B, inner, cols, seed.wrapping_add(1)),
+            a: MatrixDraft::filled(MatrixName::A, rows, inner, fill),
+            b: MatrixDraft::filled(MatrixName::B, inner, cols, next(fill)),
         }
+    }
+
+    /// Rows of A, columns of A, columns of B, where all of them can be used.
+    pub(crate) fn sides(self) -> Option<[u32; 3]> {
+        let [rows, inner, cols] = [self.rows, self.inner, self.cols];
+        let side = |field: RwSignal<String>| field.with(|text| side_of(text));
+        Some([side(rows)?, side(inner)?, side(cols)?])
     }
 
     /// Makes both matrices square.
@@ -89,24 +155,113 @@ impl JobForm {
         }
     }
 
-    /// New random entries, and new seeds for matrices without cells.
-    pub(crate) fn fill_random(self) {
-        for draft in [self.a, self.b] {
-            let seed = fresh_seed();
-            draft.cells.set(random_cells(seed));
-            draft.seed.set(seed.to_string());
+    /// New entries in both matrices, and new seeds for matrices without cells.
+    pub(crate) fn fill(self, fill: Fill) {
+        self.a.fill(fill);
+        self.b.fill(next(fill));
+    }
+
+    /// Writes a rectangle of texts, as copied from a spreadsheet, with its upper left corner at a
+    /// cell. A matrix that is smaller grows, up to the largest grid.
+    pub(crate) fn paste(self, draft: MatrixDraft, (top, left): (u32, u32), text: &str) -> Pasted {
+        let lines: Vec<Vec<&str>> = text
+            .lines()
+            .map(|line| line.split('\t').collect())
+            .collect();
+        let first = lines.first().map_or(0, Vec::len);
+        let widest = lines.iter().map(Vec::len).max().unwrap_or(0);
+        let other = lines.iter().position(|line| line.len() != first);
+        let rows_free = (GRID_SIDE_MAX - top) as usize;
+        let columns_free = (GRID_SIDE_MAX - left) as usize;
+        let (rows, columns) = (lines.len().min(rows_free), widest.min(columns_free));
+        draft.cells.update(|cells| {
+            for (row, line) in (top..).zip(&lines).take(rows) {
+                for (column, cell) in (left..).zip(line).take(columns) {
+                    cells[cell_index(row, column)] = cell.trim().to_owned();
+                }
+            }
+        });
+        let (row_field, column_field) = match draft.name {
+            MatrixName::A => (self.rows, self.inner),
+            MatrixName::B => (self.inner, self.cols),
+        };
+        grow(row_field, top as usize + rows);
+        grow(column_field, left as usize + columns);
+        Pasted {
+            matrix: draft.name,
+            rows,
+            columns,
+            ragged: other.map(|line| (line + 1, first, lines[line].len())),
+            is_cut: lines.len() > rows_free || widest > columns_free,
         }
     }
 }
 
+/// What became of a pasted text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pasted {
+    matrix: MatrixName,
+    rows: usize,
+    columns: usize,
+    /// The first row of another length than the first one: its number, what was expected, found.
+    ragged: Option<(usize, usize, usize)>,
+    is_cut: bool,
+}
+
+impl fmt::Display for Pasted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let matrix = self.matrix.to_string();
+        f.write_str(&texts::pasted(self.rows, self.columns, &matrix))?;
+        if let Some((line, expected, found)) = self.ragged {
+            write!(f, " {}", texts::pasted_ragged(line, expected, found))?;
+        }
+        if self.is_cut {
+            write!(f, " {}", texts::PASTED_CUT)?;
+        }
+        Ok(())
+    }
+}
+
+fn grow(field: RwSignal<String>, side: usize) {
+    let now = field.with_untracked(|text| side_of(text));
+    if now.is_none_or(|now| (now as usize) < side) {
+        field.set(side.to_string());
+    }
+}
+
+/// The matrices differ, also when they are filled in the same way.
+fn next(fill: Fill) -> Fill {
+    match fill {
+        Fill::Reals(seed) | Fill::Integers(seed) => fill.with_seed(seed.wrapping_add(1)),
+        unseeded => unseeded,
+    }
+}
+
 impl MatrixDraft {
-    fn random(name: MatrixName, rows: RwSignal<String>, cols: RwSignal<String>, seed: u64) -> Self {
+    fn filled(
+        name: MatrixName,
+        rows: RwSignal<String>,
+        cols: RwSignal<String>,
+        fill: Fill,
+    ) -> Self {
+        let seed = match fill {
+            Fill::Reals(seed) | Fill::Integers(seed) => seed.to_string(),
+            Fill::Identity | Fill::Empty => String::new(),
+        };
         Self {
             name,
             rows: Signal::derive(move || side_of(&rows.read())),
             cols: Signal::derive(move || side_of(&cols.read())),
-            cells: RwSignal::new(random_cells(seed)),
-            seed: RwSignal::new(seed.to_string()),
+            cells: RwSignal::new(fill.cells()),
+            seed: RwSignal::new(seed),
+        }
+    }
+
+    /// New entries, and a new seed where the filling has one.
+    pub(crate) fn fill(self, fill: Fill) {
+        self.cells.set(fill.cells());
+        if let Fill::Reals(seed) | Fill::Integers(seed) = fill {
+            self.seed.set(seed.to_string());
         }
     }
 
@@ -115,20 +270,6 @@ impl MatrixDraft {
         let (rows, cols) = (self.rows.get()?, self.cols.get()?);
         (rows.max(cols) <= GRID_SIDE_MAX).then_some((rows, cols))
     }
-
-    /// Writes a rectangle of texts, as copied from a spreadsheet, with its
-    /// upper left corner at a cell. What falls beyond the largest grid is lost.
-    pub(crate) fn paste(self, corner: usize, text: &str) {
-        let side = GRID_SIDE_MAX as usize;
-        let (top, left) = (corner / side, corner % side);
-        self.cells.update(|cells| {
-            for (row, line) in text.lines().enumerate().take(side - top) {
-                for (column, cell) in line.split('\t').enumerate().take(side - left) {
-                    cells[(top + row) * side + left + column] = cell.trim().to_owned();
-                }
-            }
-        });
-    }
 }
 
 /// Where a cell is in [`MatrixDraft::cells`]; both counted from 0.
@@ -136,15 +277,38 @@ pub(crate) fn cell_index(row: u32, column: u32) -> usize {
     (row * GRID_SIDE_MAX + column) as usize
 }
 
+/// The row and column of a place in [`MatrixDraft::cells`]; beyond them, those of the last cell.
+pub(crate) fn cell_place(index: usize) -> (u32, u32) {
+    let last = GRID_SIDE_MAX * GRID_SIDE_MAX - 1;
+    let index = u32::try_from(index).unwrap_or(last).min(last);
+    (index / GRID_SIDE_MAX, index % GRID_SIDE_MAX)
+}
+
+/// Whether a cell's text is no number that can be multiplied.
+pub(crate) fn cell_problem(text: &str) -> bool {
+    text.trim()
+        .parse::<f64>()
+        .map_or(true, |number| !number.is_finite())
+}
+
+/// What is wrong with a side, in words, as soon as it is typed. The node looks again.
+pub(crate) fn side_problem(field: &str, text: &str, most: Option<u32>) -> Option<String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Some(texts::side_empty(field));
+    }
+    match text.parse::<u64>() {
+        Ok(0) => Some(texts::side_zero(field)),
+        Ok(side) => most
+            .filter(|most| side > u64::from(*most))
+            .map(|most| texts::side_too_large(field, &grouped(most.into()))),
+        Err(_) => Some(texts::side_not_whole(field, text)),
+    }
+}
+
 /// A side that can be used, from what is typed.
 fn side_of(text: &str) -> Option<u32> {
     text.trim().parse().ok().filter(|&side| side > 0)
-}
-
-fn random_cells(seed: u64) -> Vec<String> {
-    (0..GRID_SIDE_MAX)
-        .flat_map(|row| (0..GRID_SIDE_MAX).map(move |column| random_cell(seed, row, column)))
-        .collect()
 }
 
 #[cfg(test)]
@@ -177,12 +341,65 @@ mod tests {
     }
 
     #[test]
-    fn paste_fills_from_the_focused_cell_and_stops_at_the_border() {
+    fn paste_fills_from_the_focused_cell_and_the_matrix_grows_with_it() {
         Owner::new().with(|| {
             let form = form_at(&[]);
-            form.a.paste(cell_index(14, 13), "1\t2\t3\r\n4");
+            let pasted = form.paste(form.b, (1, 2), "1\t2\t3\r\n4\t5\t6");
+            assert_eq!((pasted.rows, pasted.columns), (2, 3));
+            assert_eq!(form.b.grid(), Some((3, 5)));
+            assert_eq!(form.a.grid(), Some((3, 3)));
+            form.b.cells.with_untracked(|cells| {
+                assert_eq!(cells[cell_index(1, 2)], "1");
+                assert_eq!(cells[cell_index(2, 4)], "6");
+            });
+        });
+    }
+
+    #[test]
+    fn what_goes_beyond_the_largest_grid_is_left_out_and_said() {
+        Owner::new().with(|| {
+            let form = form_at(&[]);
+            let pasted = form.paste(form.a, (14, 13), "1\t2\t3\r\n4");
+            assert!(pasted.is_cut);
+            assert_eq!(pasted.ragged, Some((2, 3, 1)));
             let cells = form.a.cells.get_untracked();
             assert_eq!(&cells[cell_index(14, 13)..], ["1", "2"]);
+            assert_eq!(form.a.grid(), Some((15, 15)));
         });
+    }
+
+    #[test]
+    fn cells_are_filled_in_each_way_there_is() {
+        assert_eq!(Fill::Identity.cell(2, 2), "1");
+        assert_eq!(Fill::Identity.cell(2, 3), "0");
+        assert_eq!(Fill::Empty.cell(0, 0), "");
+        for column in 0..GRID_SIDE_MAX {
+            let whole: i32 = Fill::Integers(7).cell(0, column).parse().unwrap();
+            assert!((-9..=9).contains(&whole));
+        }
+        for fill in [Fill::Reals(9), Fill::Integers(u64::MAX)] {
+            assert_eq!(fill_in_address(&fill.to_string()), Some(fill));
+        }
+    }
+
+    #[test]
+    fn a_side_that_cannot_be_used_is_explained() {
+        let problem = |text: &str| side_problem("Rows", text, Some(20_000));
+        assert_eq!(problem("3"), None);
+        assert_eq!(problem("20000"), None);
+        assert!(problem("").unwrap().contains("empty"));
+        assert!(problem("0").unwrap().contains("at least 1"));
+        assert!(problem("2.5").unwrap().contains("whole number"));
+        assert!(problem("20001").unwrap().contains("20\u{202f}000"));
+    }
+
+    #[test]
+    fn a_cell_takes_numbers_only() {
+        for text in ["1", " -2.5e-3 ", "0"] {
+            assert!(!cell_problem(text), "{text}");
+        }
+        for text in ["", "x", "NaN", "inf", "1e999", "1,5"] {
+            assert!(cell_problem(text), "{text}");
+        }
     }
 }

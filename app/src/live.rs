@@ -1,71 +1,190 @@
-//! both: keeps what a page shows up to date, by asking again.
+//! both: what the page shows, and how it is kept up to date.
 //!
-//! Asking instead of a stream, because it goes on by itself after a node, a
-//! link or a sleeping device came back. Runs in effects, so never on the
-//! server.
+//! All of it comes as [`News`]: the first with the page itself, the others through the socket of
+//! `/compute-worker.js`, which finds another node when this one dies. News go into one signal for
+//! each part of a page; components read the signals and never ask.
 
-use std::rc::Rc;
-use std::time::Duration;
-
-use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
+use leptos_router::hooks::use_location;
+use wasm_bindgen::JsCast;
+use wire::{
+    CourseView, DeviceView, JobLine, JobStatus, JobView, JoinView, News, NodeId, NodeView, Problem,
+    ResultPreview, Shown, merge_job, merge_jobs, merge_nodes,
+};
 
-use crate::AppError;
-use crate::answering_node::AnsweringNode;
+use crate::compute_worker::watch;
+use crate::page_material::first_news;
 
-/// While a job runs: a person sees this as continuous.
-pub(crate) const WHILE_RUNNING: Duration = Duration::from_millis(300);
-
-/// For lists and totals, where nobody waits for a change.
-pub(crate) const AT_LEISURE: Duration = Duration::from_millis(1_000);
-
-/// Between two looks at whether a hidden page is visible again.
-const HIDDEN_LOOK_MS: u32 = 250;
-
-/// A hidden page asks this many looks later than a visible one, and at once
-/// when it is shown again.
-const HIDDEN_LOOKS_MAX: u32 = 12;
-
-/// Asks again and again and stores what is new, until `pause_before_next`
-/// returns nothing for what is shown or the signal is gone with its page.
-/// What cannot be had now is asked for again; what is shown stays.
-pub(crate) fn keep_fresh<T, Fetch, Answer>(
-    shown: RwSignal<T>,
-    pause_before_next: impl Fn(&T) -> Option<Duration> + 'static,
-    fetch: Fetch,
-) where
-    T: PartialEq + Send + Sync + 'static,
-    Fetch: Fn() -> Answer + 'static,
-    Answer: Future<Output = Result<T, AppError>> + 'static,
-{
-    let pause_before_next = Rc::new(pause_before_next);
-    let fetch = Rc::new(fetch);
-    let node = AnsweringNode::expect();
-    Effect::new(move |_| {
-        let (pause_before_next, fetch) = (Rc::clone(&pause_before_next), Rc::clone(&fetch));
-        spawn_local(async move {
-            while let Some(Some(pause)) = shown.try_with_untracked(&*pause_before_next) {
-                wait(pause).await;
-                let answer = fetch().await;
-                node.note(&answer);
-                let Ok(fresh) = answer else { continue };
-                let is_new = shown.try_with_untracked(|shown| *shown != fresh);
-                if is_new == Some(true) {
-                    shown.try_set(fresh);
-                }
-            }
-        });
-    });
+/// The parts of what is shown; see [`Shown`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Live {
+    /// The path that it is true of.
+    pub(crate) path: RwSignal<String>,
+    pub(crate) nodes: RwSignal<Vec<NodeView>>,
+    pub(crate) jobs: RwSignal<Vec<JobLine>>,
+    pub(crate) jobs_known: RwSignal<u32>,
+    /// The largest side that the node takes.
+    pub(crate) max_dim: RwSignal<Option<u32>>,
+    pub(crate) account: RwSignal<Option<DeviceView>>,
+    pub(crate) join: RwSignal<Option<JoinView>>,
+    pub(crate) job: RwSignal<Option<JobView>>,
+    pub(crate) course: RwSignal<CourseView>,
+    pub(crate) preview: RwSignal<Option<ResultPreview>>,
+    pub(crate) problem: RwSignal<Option<Problem>>,
+    /// Of a form that was sent before the page came to life.
+    form_problem: StoredValue<Option<(String, String)>>,
 }
 
-/// Waits, and longer while nobody looks.
-async fn wait(pause: Duration) {
-    TimeoutFuture::new(u32::try_from(pause.as_millis()).unwrap_or(u32::MAX)).await;
-    for _ in 0..HIDDEN_LOOKS_MAX {
-        if !document().hidden() {
+impl Live {
+    /// Shows what came with the page, and provides it to everything below.
+    pub(crate) fn provide() {
+        let mut shown = Shown::default();
+        let news = first_news();
+        let path = news.path.clone();
+        shown.merge(news);
+        provide_context(Self {
+            path: RwSignal::new(path),
+            nodes: RwSignal::new(shown.nodes),
+            jobs: RwSignal::new(shown.jobs),
+            jobs_known: RwSignal::new(shown.jobs_known),
+            max_dim: RwSignal::new(shown.max_dim),
+            account: RwSignal::new(shown.account),
+            join: RwSignal::new(shown.join),
+            job: RwSignal::new(shown.job),
+            course: RwSignal::new(shown.course),
+            preview: RwSignal::new(shown.preview),
+            problem: RwSignal::new(shown.problem),
+            form_problem: StoredValue::new(shown.form_problem),
+        });
+    }
+
+    /// The one of the page.
+    pub(crate) fn expect() -> Self {
+        expect_context()
+    }
+
+    /// Listens for news, and says where the person goes. Needs the router.
+    pub(crate) fn follow(self) {
+        let path = use_location().pathname;
+        Effect::new(move |_| {
+            let path = path.get();
+            if self.path.get_untracked() != path {
+                self.forget(&path);
+            }
+            watch(&path);
+        });
+        Effect::new(move |_| {
+            let listener = window_event_listener_untyped("matmesh:news", move |event| {
+                let text = event
+                    .dyn_ref::<web_sys::CustomEvent>()
+                    .and_then(|event| event.detail().as_string());
+                if let Some(news) = text.and_then(|text| serde_json::from_str(&text).ok()) {
+                    self.take_in(news);
+                }
+            });
+            on_cleanup(move || listener.remove());
+        });
+    }
+
+    /// Why the form that posts to `path` did not work when it was sent without script.
+    pub(crate) fn problem_of_form(self, path: &str) -> Option<String> {
+        self.form_problem.with_value(|problem| {
+            let (form, text) = problem.as_ref()?;
+            (form == path).then(|| text.clone())
+        })
+    }
+
+    /// Where the job stands.
+    pub(crate) fn job_status(self) -> Option<JobStatus> {
+        self.job.with(|job| job.as_ref().map(|job| job.status))
+    }
+
+    /// A node's name, with its short id: names need not differ.
+    pub(crate) fn node_name(self, id: NodeId) -> String {
+        self.nodes.with(|nodes| {
+            let node = nodes.iter().find(|node| node.id == id);
+            match node {
+                Some(node) => format!("{} ({})", node.name, id.short()),
+                None => id.short(),
+            }
+        })
+    }
+
+    /// What belongs to a page that is left: the next one is about something else.
+    fn forget(self, path: &str) {
+        self.path.set(path.to_owned());
+        self.job.set(None);
+        self.course.set(CourseView::default());
+        self.preview.set(None);
+        self.problem.set(None);
+    }
+
+    fn take_in(self, news: News) {
+        if news.path != self.path.get_untracked() {
             return;
         }
-        TimeoutFuture::new(HIDDEN_LOOK_MS).await;
+        let is_whole = news.is_whole;
+        if news.has_nodes() {
+            self.nodes.update(|nodes| {
+                if is_whole {
+                    nodes.clear();
+                }
+                merge_nodes(nodes, &news);
+            });
+        }
+        if news.has_jobs() {
+            self.jobs.update(|jobs| {
+                if is_whole {
+                    jobs.clear();
+                }
+                merge_jobs(jobs, &news);
+            });
+        }
+        if let Some(known) = news.jobs_known {
+            self.jobs_known.set(known);
+        }
+        if news.max_dim.is_some() {
+            self.max_dim.set(news.max_dim);
+        }
+        if is_whole || news.account.is_some() {
+            self.account.set(news.account);
+        }
+        if news.join.is_some() {
+            self.join.set(news.join);
+        }
+        if let Some(course) = news.course {
+            // All of it may come again, from another node: what was seen of blocks that changed
+            // hands stays.
+            self.course.update(|known| {
+                let changes = if is_whole {
+                    course.since(known)
+                } else {
+                    course
+                };
+                known.merge(changes);
+            });
+        }
+        if is_whole || news.preview.is_some() {
+            self.preview.set(news.preview);
+        }
+        if let Some(job) = news.job {
+            self.job.update(|known| {
+                if is_whole {
+                    *known = None;
+                }
+                merge_job(known, job);
+            });
+        }
+        if is_whole || news.problem.is_some() {
+            self.problem.set(news.problem);
+        }
     }
+}
+
+/// Floating-point operations of all devices together.
+pub(crate) fn all_operations(nodes: &[NodeView]) -> u64 {
+    let pages = nodes.iter().flat_map(|node| &node.browsers);
+    let own = nodes.iter().map(|node| node.operations);
+    own.chain(pages.map(|page| page.operations))
+        .fold(0, u64::saturating_add)
 }

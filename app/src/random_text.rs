@@ -12,6 +12,20 @@ pub(crate) fn random_cell(seed: u64, row: u32, column: u32) -> String {
     format!("0.{thousandths:03}")
 }
 
+/// The text of a whole number from −9 to 9.
+pub(crate) fn random_whole_cell(seed: u64, row: u32, column: u32) -> String {
+    let place = (u64::from(row) << 32) | u64::from(column);
+    let steps = mix(mix(seed) ^ place) % 19;
+    // Below 19, so both are small.
+    let above = steps.saturating_sub(9);
+    let below = 9_u64.saturating_sub(steps);
+    if below > 0 {
+        format!("-{below}")
+    } else {
+        above.to_string()
+    }
+}
+
 /// The finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
 fn mix(seed: u64) -> u64 {
     let mut bits = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);

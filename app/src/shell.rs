@@ -3,11 +3,16 @@
 use leptos::prelude::*;
 use leptos_meta::MetaTags;
 
-use crate::App;
+use crate::{App, PageMaterial};
+
+/// See `ThemeSwitch`.
+const THEME_SCRIPT: &str = "try{document.documentElement.setAttribute('data-theme',\
+     localStorage.getItem('matmesh.theme')||'')}catch{}";
 
 /// The whole document. `/compute-worker.js` stands in the head, so that the
 /// device starts to compute without waiting for the page to come to life.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let material = use_context::<PageMaterial>().map(|material| material.to_script());
     let stylesheet = format!("/{}/{}.css", options.site_pkg_dir, options.output_name);
     view! {
         <!DOCTYPE html>
@@ -25,9 +30,12 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <link rel="manifest" href="/manifest.webmanifest" />
                 <link rel="stylesheet" href=stylesheet />
+                // Before anything is drawn, or it would be drawn twice.
+                <script>{THEME_SCRIPT}</script>
                 <script src="/compute-worker.js" defer></script>
                 <AutoReload options=options.clone() />
                 <HydrationScripts options />
+                <script type="application/json" id="material" inner_html=material></script>
                 <MetaTags />
             </head>
             <body>

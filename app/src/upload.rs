@@ -1,39 +1,35 @@
-//! both: sends two files to the API in the background.
-//!
-//! `XMLHttpRequest`, because `fetch` does not tell how much of a body is sent.
+//! both: two files on their way to the API.
 
-use leptos::form::FromFormData;
 use leptos::html;
 use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
-use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{File, FormData, ProgressEvent, XmlHttpRequest};
-use wire::{JobOptions, JobView, Problem};
+use web_sys::{DataTransfer, DragEvent, File, FormData, HtmlInputElement, HtmlSelectElement};
+use wire::JobView;
 
-use crate::api::SubmitJob;
+use crate::form_post::FormPost;
+use crate::texts::new_job as texts;
+
+/// Where files go.
+const JOBS: &str = "/api/v1/jobs";
 
 /// The two file inputs and how far the upload is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Upload {
     pub(crate) a: NodeRef<html::Input>,
     pub(crate) b: NodeRef<html::Input>,
-    /// Why it did not work.
-    pub(crate) problem: RwSignal<Option<String>>,
-    /// Percent sent, while it is under way.
-    pub(crate) progress: RwSignal<Option<u32>>,
-    /// The form with the options, which hold for files too.
-    form: NodeRef<html::Form>,
+    pub(crate) post: FormPost,
+    /// Whether a file is chosen: then `Run` is about files.
+    pub(crate) is_chosen: RwSignal<bool>,
 }
 
 impl Upload {
-    pub(crate) fn new(form: NodeRef<html::Form>) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             a: NodeRef::new(),
             b: NodeRef::new(),
-            problem: RwSignal::new(None),
-            progress: RwSignal::new(None),
-            form,
+            post: FormPost::new(JOBS),
+            is_chosen: RwSignal::new(false),
         }
     }
 
@@ -42,100 +38,108 @@ impl Upload {
         chosen_file(self.a).is_some() || chosen_file(self.b).is_some()
     }
 
+    /// A person may have chosen something.
+    pub(crate) fn look(self) {
+        self.is_chosen.set(self.has_files());
+    }
+
+    /// Back to typed entries.
+    pub(crate) fn clear(self) {
+        for input in [self.a, self.b] {
+            if let Some(input) = input.get_untracked() {
+                input.set_value("");
+            }
+        }
+        self.post.problem.set(None);
+        self.look();
+    }
+
+    /// Files that were dropped go to the first free fields; on a field, the browser puts one there.
+    pub(crate) fn drop_files(self, event: &DragEvent) {
+        let target = event.target();
+        if target.is_some_and(|target| target.has_type::<HtmlInputElement>()) {
+            return;
+        }
+        event.prevent_default();
+        let files = event.data_transfer().and_then(|dropped| dropped.files());
+        let Some(files) = files.filter(|files| files.length() > 0) else {
+            return;
+        };
+        let is_free = |input: &NodeRef<html::Input>| chosen_file(*input).is_none();
+        let mut free: Vec<_> = [self.a, self.b].into_iter().filter(is_free).collect();
+        if free.is_empty() {
+            free = vec![self.a, self.b];
+        }
+        let dropped = (0..files.length()).filter_map(|index| files.get(index));
+        for (file, input) in dropped.zip(&free) {
+            // A browser that does not let a script choose a file shows that none is chosen.
+            let _ = put_file(*input, &file);
+        }
+        let too_many = files.length() as usize > free.len();
+        self.post
+            .problem
+            .set(too_many.then(|| texts::DROP_MORE.to_owned()));
+        self.look();
+    }
+
     /// What the buttons call; made while the page is built, because leading to
     /// the job needs the router.
     pub(crate) fn starter(self) -> impl Fn() + Clone + 'static {
         let navigate = use_navigate();
         move || {
             let navigate = navigate.clone();
-            let on_job =
-                move |job: JobView| navigate(&format!("/jobs/{}", job.id), Default::default());
-            self.problem.set(None);
-            if let Err(problem) = self.start(on_job) {
-                self.problem.set(Some(problem));
-            }
+            let parts = match self.parts() {
+                Ok(parts) => parts,
+                Err(problem) => return self.post.problem.set(Some(problem)),
+            };
+            self.post.upload(&parts, move |text| {
+                if let Ok(job) = serde_json::from_str::<JobView>(&text) {
+                    navigate(&format!("/jobs/{}", job.id), Default::default());
+                }
+            });
         }
     }
 
-    fn start(self, on_job: impl FnOnce(JobView) + 'static) -> Result<(), String> {
+    fn parts(self) -> Result<FormData, String> {
         let file = |input, name| {
             chosen_file(input).ok_or_else(|| format!("choose a file for matrix {name}"))
         };
         let (a, b) = (file(self.a, "A")?, file(self.b, "B")?);
-        self.send(&a, &b, on_job)
-            .map_err(|error| format!("the browser could not send the files: {error:?}"))
+        let parts = || -> Result<FormData, JsValue> {
+            let parts = FormData::new()?;
+            parts.append_with_blob("a", &a)?;
+            parts.append_with_blob("b", &b)?;
+            parts.append_with_str("options", &options())?;
+            Ok(parts)
+        };
+        parts().map_err(|error| format!("the browser could not read the files: {error:?}"))
     }
+}
 
-    fn send(
-        self,
-        a: &File,
-        b: &File,
-        on_job: impl FnOnce(JobView) + 'static,
-    ) -> Result<(), JsValue> {
-        let body = FormData::new()?;
-        body.append_with_blob("a", a)?;
-        body.append_with_blob("b", b)?;
-        let options = serde_json::to_string(&self.options()).map_err(|error| error.to_string())?;
-        body.append_with_str("options", &options)?;
+/// What is chosen in the form above, which holds for files too.
+fn options() -> String {
+    let chosen = |id: &str| {
+        let element = document().get_element_by_id(id)?;
+        Some(element.dyn_into::<HtmlSelectElement>().ok()?.value())
+    };
+    let named = ["arithmetic", "spread"].map(|id| {
+        let value = chosen(id);
+        value.map(|value| format!("\"{id}\":\"{value}\""))
+    });
+    let named: Vec<String> = named.into_iter().flatten().collect();
+    format!("{{{}}}", named.join(","))
+}
 
-        let request = XmlHttpRequest::new()?;
-        request.open("POST", "/api/v1/jobs")?;
-        request.set_request_header("Accept", "application/json")?;
-        let on_progress = Closure::<dyn FnMut(_)>::new(move |event: ProgressEvent| {
-            if event.total() > 0.0 {
-                self.progress
-                    .set(Some(percent(event.loaded() / event.total())));
-            }
-        });
-        request
-            .upload()?
-            .set_onprogress(Some(on_progress.as_ref().unchecked_ref()));
-        let answered = request.clone();
-        // Loaded, failed and aborted alike; it comes once.
-        let on_end = Closure::once_into_js(move || {
-            drop(on_progress);
-            self.progress.set(None);
-            match read_answer(&answered) {
-                Ok(job) => on_job(job),
-                Err(problem) => self.problem.set(Some(problem)),
-            }
-        });
-        request.set_onloadend(Some(on_end.unchecked_ref()));
-        self.progress.set(Some(0));
-        request.send_with_opt_form_data(Some(&body))
-    }
-
-    fn options(self) -> JobOptions {
-        let form = self.form.get_untracked();
-        form.and_then(|form| FormData::new_with_form(&form).ok())
-            .and_then(|fields| SubmitJob::from_form_data(&fields).ok())
-            .map(|filled| filled.submission.options)
-            .unwrap_or_default()
-    }
+fn put_file(input: NodeRef<html::Input>, file: &File) -> Result<(), JsValue> {
+    let Some(input) = input.get_untracked() else {
+        return Ok(());
+    };
+    let chosen = DataTransfer::new()?;
+    chosen.items().add_with_file(file)?;
+    input.set_files(chosen.files().as_ref());
+    Ok(())
 }
 
 fn chosen_file(input: NodeRef<html::Input>) -> Option<File> {
     input.get_untracked()?.files()?.get(0)
-}
-
-fn read_answer(request: &XmlHttpRequest) -> Result<JobView, String> {
-    let text = request.response_text().ok().flatten().unwrap_or_default();
-    match request.status() {
-        Ok(200..=299) => serde_json::from_str(&text)
-            .map_err(|error| format!("the node's answer was not understood: {error}")),
-        Ok(0) | Err(_) => Err("the node did not answer while the files were sent".to_owned()),
-        Ok(status) => Err(serde_json::from_str::<Problem>(&text).map_or_else(
-            |_| format!("the node refused the files with status {status}"),
-            |problem| problem.detail,
-        )),
-    }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share of a whole, so between 0 and 100"
-)]
-fn percent(share: f64) -> u32 {
-    (share * 100.0) as u32
 }

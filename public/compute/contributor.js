@@ -28,10 +28,16 @@ const RESULT_BYTES_MAX = 64 << 20;
 // than this, computing what is still queued would be work done twice.
 const AWAY_MS_MAX = 5000;
 
-const SWITCHED_OFF = 'the person switched this device off';
+const SWITCHED_OFF = 'this device is switched off, or its battery is low';
 
-/** Starts contributing. `state` is what `window.matmesh.state` shows; `folder` is where these files lie. */
-export function createContributor({ state, redrawId, folder }) {
+// Below this share, and not charging, the battery is its person's.
+const BATTERY_LEVEL_MIN = 0.2;
+
+/**
+ * Starts contributing. `state` is what `window.matmesh.state` shows; `watched()` is the path whose
+ * news the page wants, or null; `folder` is where these files lie.
+ */
+export function createContributor({ state, redrawId, watched, folder }) {
   const account = createAccount(state);
   const blocks = new Map(); // by job and block, in the order of their coming
   const results = new Map();
@@ -41,7 +47,10 @@ export function createContributor({ state, redrawId, folder }) {
 
   const chunks = createChunkStore({
     request: (hash) => link.send({ type: 'chunk_request', hash }),
-    onReady: (block) => (block.stage = 'ready'),
+    onReady: (block) => {
+      block.stage = 'ready';
+      block.readyAt = performance.now();
+    },
   });
 
   const threads = createThreads({ onDone, onFailed, onReturned, onMeasured, onChanged: advance });
@@ -57,6 +66,7 @@ export function createContributor({ state, redrawId, folder }) {
   });
 
   startThreads();
+  watchBattery();
   document.addEventListener('visibilitychange', sendStatus);
   account.changed();
 
@@ -72,6 +82,27 @@ export function createContributor({ state, redrawId, folder }) {
     sendStatus();
   }
 
+  /** Only secure pages are told of the battery, and not by every browser. */
+  async function watchBattery() {
+    if (!navigator.getBattery) return;
+    try {
+      const battery = await navigator.getBattery();
+      const look = () => {
+        const isLow = !battery.charging && battery.level < BATTERY_LEVEL_MIN;
+        if (isLow === state.battery_low) return;
+        state.battery_low = isLow;
+        settingsChanged();
+      };
+      battery.addEventListener('levelchange', look);
+      battery.addEventListener('chargingchange', look);
+      look();
+    } catch {
+      // The browser would rather not say.
+    }
+  }
+
+  const isContributing = () => state.contributing && !state.battery_low && !threads.areBroken();
+
   // --- What the node hears of this device
 
   function status() {
@@ -80,7 +111,7 @@ export function createContributor({ state, redrawId, folder }) {
       threads: state.threads,
       mflops: state.mflops,
       visible: document.visibilityState === 'visible',
-      contributing: state.contributing && !threads.areBroken(),
+      contributing: isContributing(),
     };
   }
 
@@ -100,7 +131,7 @@ export function createContributor({ state, redrawId, folder }) {
     state.mflops = threadMflops * state.threads;
     sendStatus();
     account.changedByPerson();
-    if (!state.contributing) giveBackAll(SWITCHED_OFF);
+    if (!isContributing()) giveBackAll(SWITCHED_OFF);
     advance();
   }
 
@@ -133,6 +164,8 @@ export function createContributor({ state, redrawId, folder }) {
         return onChunkLost(message.hash, 'no holder of a chunk answers');
       case 'counted':
         return onCounted(message);
+      case 'news':
+        return onNews(payload);
       default:
         return warnOnce(`type ${message.type}`, `a message of type ${message.type} was ignored`);
     }
@@ -143,6 +176,8 @@ export function createContributor({ state, redrawId, folder }) {
     link.welcomed();
     link.setNodes(message.nodes);
     state.connected = true;
+    state.elsewhere = link.address() === location.origin ? '' : link.address();
+    watch();
     // The kernel may have been measured while the hello was on its way.
     sendStatus();
     for (const result of results.values()) deliver(result);
@@ -151,6 +186,17 @@ export function createContributor({ state, redrawId, folder }) {
       link.send({ type: 'holding', blocks: held });
     }
     chunks.requestAgain();
+  }
+
+  /** Tells the node what the page shows: it sends all of it, then what is new. */
+  function watch() {
+    if (state.connected && watched() !== null) link.send({ type: 'watch', path: watched() });
+  }
+
+  /** For the page's own script, which knows what they mean. */
+  function onNews(payload) {
+    const detail = new TextDecoder().decode(payload);
+    window.dispatchEvent(new CustomEvent('matmesh:news', { detail }));
   }
 
   function onLost() {
@@ -174,9 +220,10 @@ export function createContributor({ state, redrawId, folder }) {
     if (results.has(key)) return deliver(results.get(key));
     if (blocks.has(key)) return;
     const block = { key, task, chunks: new Map(), rightKey: '', stage: 'waiting', recalledFor: null };
+    block.cameAt = block.readyAt = performance.now();
     const objection = objectionTo(task, chunks.bytesMax);
     if (objection) return giveBack(block, objection);
-    if (!state.contributing) return giveBack(block, SWITCHED_OFF);
+    if (!isContributing()) return giveBack(block, SWITCHED_OFF);
     if (blocks.size >= BLOCKS_MAX) return giveBack(block, 'the queue is full');
     block.chunks = chunksOf(task);
     block.rightKey = rightKeyOf(task);
@@ -214,7 +261,11 @@ export function createContributor({ state, redrawId, folder }) {
     blocks.delete(block.key);
     const { task } = block;
     const operations = 2 * task.rows * task.inner * task.cols;
-    const result = { key: block.key, task, product, proof: { compute_ms, operations, bytes: product.length } };
+    const { cameAt, readyAt } = block;
+    // What is left of the time since it was ready is what it waited for its thread.
+    const waitMs = performance.now() - readyAt - compute_ms;
+    const times = { compute_ms, receive_us: toMicros(readyAt - cameAt), wait_us: toMicros(waitMs) };
+    const result = { key: block.key, task, product, proof: { ...times, operations, bytes: product.length } };
     results.set(block.key, result);
     resultBytes += product.length;
     deliver(result);
@@ -289,9 +340,13 @@ export function createContributor({ state, redrawId, folder }) {
     }
   }
 
-  return { settingsChanged };
+  return { settingsChanged, watch };
 }
 
 function keyOf({ job, block }) {
   return `${job}:${block}`;
+}
+
+function toMicros(ms) {
+  return Math.max(0, Math.round(ms * 1000));
 }

@@ -130,6 +130,8 @@ mod tests {
     fn compute(account: &Account, task: &BlockTask) {
         let proof = BlockProof {
             compute_ms: 2.0,
+            receive_us: 0,
+            wait_us: 0,
             operations: task.operations(),
             hash: None,
             bytes: task.result_bytes(),

@@ -32,6 +32,9 @@ struct ReadyBlock {
     task: BlockTask,
     left: LeftInput,
     right: RightInput,
+    /// How long its inputs were on the way, and since when it waits for a thread.
+    receive_us: u64,
+    ready_at: Instant,
 }
 
 /// What the threads share.
@@ -125,6 +128,7 @@ async fn fetch(
     ready: mpsc::Sender<ReadyBlock>,
 ) {
     let services = &pool.services;
+    let asked_at = Instant::now();
     let left = LeftInput::fetch(&task, services, coordinator).await;
     let right = if pool.rights.has(&task) {
         // Packed already: its bytes are not needed again.
@@ -136,7 +140,13 @@ async fn fetch(
     match left.zip(right) {
         Some((left, right)) => {
             // An error means that the threads are gone: the node stops.
-            let _ = ready.send(ReadyBlock { task, left, right });
+            let _ = ready.send(ReadyBlock {
+                task,
+                left,
+                right,
+                receive_us: micros_since(asked_at),
+                ready_at: Instant::now(),
+            });
         }
         None => pool.give_back(job, block).await,
     }
@@ -153,7 +163,13 @@ fn compute_blocks(pool: &Pool, ready: &Mutex<mpsc::Receiver<ReadyBlock>>) {
 }
 
 fn compute_block(pool: &Pool, ready: ReadyBlock) {
-    let ReadyBlock { task, left, right } = ready;
+    let ReadyBlock {
+        task,
+        left,
+        right,
+        receive_us,
+        ready_at,
+    } = ready;
     let (job, block) = (task.job, task.block);
     if !pool.wanted().remove(&(job, block)) {
         return;
@@ -166,12 +182,15 @@ fn compute_block(pool: &Pool, ready: ReadyBlock) {
     };
     let left = left.into_entries();
     let mut product = vec![0.0; task.rows as usize * task.cols as usize];
+    let wait_us = micros_since(ready_at);
     let started = Instant::now();
     multiplier.multiply(&left, task.rows as usize, &factor, &mut product);
     let compute_ms = started.elapsed().as_secs_f64() * 1e3;
     let bytes = inputs::to_bytes(&product);
     let proof = BlockProof {
         compute_ms,
+        receive_us,
+        wait_us,
         operations: task.operations(),
         hash: Some(ChunkHash::of(&bytes)),
         bytes: task.result_bytes(),
@@ -186,6 +205,10 @@ fn compute_block(pool: &Pool, ready: ReadyBlock) {
         proof,
     };
     pool.runtime.block_on(pool.services.driver.tell(input));
+}
+
+fn micros_since(earlier: Instant) -> u64 {
+    u64::try_from(earlier.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 impl Pool {

@@ -70,7 +70,7 @@ pub fn api_router(services: Services) -> Router {
     Router::new()
         .route("/api/v1/jobs", get(job_list::list).post(submit::submit))
         .route("/api/v1/jobs/{id}", get(jobs::show).delete(jobs::cancel))
-        .route("/api/v1/jobs/{id}/blocks", get(jobs::blocks))
+        .route("/api/v1/jobs/{id}/course", get(jobs::course))
         .route("/api/v1/jobs/{id}/result", get(matrices::result))
         .route("/api/v1/jobs/{id}/result/corner", get(matrices::corner))
         .route("/api/v1/jobs/{id}/inputs/a", get(matrices::input_a))

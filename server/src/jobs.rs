@@ -11,7 +11,7 @@ use std::time::Duration;
 use cluster::{Input, Liveness, Node};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use wire::{BlockView, JobId, JobStatus, JobView, NodeId, Problem};
+use wire::{CourseView, JobId, JobStatus, JobView, NodeId, Problem};
 
 use crate::http::forward::{self, Question};
 use crate::services::Services;
@@ -191,24 +191,23 @@ pub(crate) async fn cancel_here(services: &Services, job: JobId) -> Result<JobVi
     view_after(services, job, END_WAIT).await
 }
 
-/// Every block of a job, for the map.
-pub(crate) async fn blocks(services: &Services, job: JobId) -> Result<Vec<BlockView>, Problem> {
+/// How a job goes, block by block.
+pub(crate) async fn course(services: &Services, job: JobId) -> Result<CourseView, Problem> {
     match locate(services, job).await? {
-        Place::Here => blocks_here(services, job).await,
+        Place::Here => course_here(services, job).await,
         Place::At(node) => {
-            let question = Question::read(format!("{}/blocks", path_of(job)));
+            let question = Question::read(format!("{}/course", path_of(job)));
             ask_coordinator(services, node, question).await
         }
     }
 }
 
 /// The same by the copy that is here.
-pub(crate) async fn blocks_here(
-    services: &Services,
-    job: JobId,
-) -> Result<Vec<BlockView>, Problem> {
-    let views = services.driver.look(move |node, _| node.block_views(job));
-    views.await?.ok_or_else(|| expired(job))
+pub(crate) async fn course_here(services: &Services, job: JobId) -> Result<CourseView, Problem> {
+    let course = services
+        .driver
+        .look(move |node, now| node.course(job, now.moment));
+    course.await?.ok_or_else(|| expired(job))
 }
 
 /// The answer for a job that nobody has heard of.

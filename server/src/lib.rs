@@ -17,6 +17,7 @@ pub mod http;
 pub mod identity;
 pub mod jobs;
 pub mod links;
+pub mod live;
 pub mod matrix_rows;
 pub mod own_status;
 pub mod results;

@@ -7,6 +7,7 @@
 
 pub mod dial;
 mod handshake;
+mod looking_at;
 pub mod page;
 pub mod peer;
 mod socket;

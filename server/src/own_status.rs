@@ -18,6 +18,8 @@ pub struct PageEntry {
     pub threads: u32,
     /// Measured over all of them.
     pub mflops: f64,
+    /// Floating-point operations that count, since it joined.
+    pub operations: u64,
     /// False while the tab is in the background.
     pub visible: bool,
     /// False while switched off.
@@ -67,6 +69,30 @@ impl OwnStatus {
         self.change(|status, _| status.mflops = mflops).await;
     }
 
+    /// What this node and its pages have done so far. Kept until somebody calls
+    /// [`Self::tell_work`]: each status goes to every node.
+    pub fn note_page_work(&self, worker: WorkerId, operations: u64) {
+        let mut guard = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(page) = guard.1.get_mut(&worker) {
+            page.operations = operations;
+        }
+    }
+
+    /// Tells the others what was done, if that is news.
+    pub async fn tell_work(&self, own_operations: u64) {
+        let is_news = {
+            let guard = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+            let (status, pages) = &*guard;
+            let told = status.browsers.iter().map(|page| page.operations);
+            status.operations != own_operations
+                || !told.eq(pages.values().map(|page| page.operations))
+        };
+        if is_news {
+            self.change(|status, _| status.operations = own_operations)
+                .await;
+        }
+    }
+
     /// `http://host:port` of every live node, this one first: where a page
     /// goes when its node dies.
     pub async fn mesh_addresses(&self, driver: &DriverHandle) -> Vec<String> {
@@ -107,6 +133,7 @@ fn to_status(worker: WorkerId, page: &PageEntry) -> BrowserStatus {
         device: page.device.clone(),
         threads: page.threads,
         mflops: page.mflops,
+        operations: page.operations,
         visible: page.visible,
         contributing: page.contributing,
     }

@@ -3,27 +3,29 @@
 //! what is no socket, or one too many, is told so in HTTP; what is said through
 //! them is the business of [`crate::links`].
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use app::{App, ClusterHandle, shell};
+use any_spawner::Executor;
+use app::{ClusterHandle, PageMaterial, is_page, read_form_error, shell};
 use axum::Router;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{Request, State, WebSocketUpgrade};
+use axum::extract::{Path, Query, Request, State, WebSocketUpgrade};
 use axum::http::header::{self, HeaderValue};
 use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
 use cluster::limits::{PAGES_MAX, PEERS_MAX};
 use futures_util::{Stream, StreamExt};
 use leptos::config::LeptosOptions;
 use leptos::context::provide_context;
-use leptos_axum::{LeptosRoutes, generate_route_list};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::compression::CompressionLayer;
-use wire::{FRAME_BYTES_MAX, Problem};
+use wire::{FRAME_BYTES_MAX, Problem, Shown};
 
 use crate::identity::Identity;
 use crate::links::{Socket, page, peer};
+use crate::live::{Live, Subject};
 use crate::services::Services;
 
 /// Where the built site is.
@@ -64,6 +66,9 @@ impl SiteFiles {
     }
 }
 
+/// The style sheet, as the built site names it.
+const STYLES: &str = "pkg/matmesh.css";
+
 /// Sockets of nodes that are open at once. Two nodes that hear of each other
 /// dial at the same time, so for a moment there are two to a peer.
 const PEER_SOCKETS_MAX: usize = 2 * PEERS_MAX;
@@ -75,26 +80,36 @@ const RETRY_AFTER_S: u16 = 2;
 static COMPUTE_SIMD: &[u8] = include_bytes!(env!("COMPUTE_SIMD_WASM"));
 static COMPUTE_SCALAR: &[u8] = include_bytes!(env!("COMPUTE_SCALAR_WASM"));
 
+/// What making a page needs.
+#[derive(Debug, Clone)]
+struct Pages {
+    files: SiteFiles,
+    options: LeptosOptions,
+    cluster: ClusterHandle,
+    live: Live,
+}
+
 /// Pages, server functions, files.
-pub fn pages_router(files: SiteFiles, cluster: ClusterHandle) -> Router {
+pub fn pages_router(files: SiteFiles, cluster: ClusterHandle, live: Live) -> Router {
+    // Effects of a page that is made run as tasks. An error means that they do already.
+    let _ = Executor::init_tokio();
     let options = files.leptos_options();
-    let routes = generate_route_list(App);
-    let shell_options = options.clone();
-    let page_cluster = cluster.clone();
+    let pages = Pages {
+        files,
+        options,
+        cluster,
+        live,
+    };
     Router::new()
         .route("/compute/simd.wasm", get(|| async { wasm(COMPUTE_SIMD) }))
         .route(
             "/compute/scalar.wasm",
             get(|| async { wasm(COMPUTE_SCALAR) }),
         )
-        .leptos_routes_with_context(
-            &options,
-            routes,
-            move || provide_context(page_cluster.clone()),
-            move || shell(shell_options.clone()),
-        )
-        .with_state(options.clone())
-        .fallback_service(get(file_or_not_found).with_state((files, options, cluster)))
+        .route("/pages/{function}", post(submit_form))
+        .route("/jobs/{id}/report", get(send_report))
+        .fallback_service(get(file_or_page).with_state(pages.clone()))
+        .with_state(pages)
         // The script of the pages is megabytes, a third of that when packed.
         .layer(CompressionLayer::new().gzip(true))
 }
@@ -103,15 +118,17 @@ pub fn pages_router(files: SiteFiles, cluster: ClusterHandle) -> Router {
 #[derive(Debug, Clone)]
 struct Sockets {
     services: Services,
+    live: Live,
     identity: Identity,
     page_places: Arc<Semaphore>,
     peer_places: Arc<Semaphore>,
 }
 
 /// `/ws/worker` for pages, `/ws/peer` for nodes.
-pub fn sockets_router(services: Services, identity: Identity) -> Router {
+pub fn sockets_router(services: Services, live: Live, identity: Identity) -> Router {
     let sockets = Sockets {
         services,
+        live,
         identity,
         page_places: Arc::new(Semaphore::new(PAGES_MAX)),
         peer_places: Arc::new(Semaphore::new(PEER_SOCKETS_MAX)),
@@ -128,7 +145,7 @@ type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 async fn open_page_socket(State(sockets): State<Sockets>, upgrade: Upgrade) -> Response {
     let place = Arc::clone(&sockets.page_places).try_acquire_owned();
     open_socket(upgrade, place.ok(), |socket| {
-        page::serve(sockets.services, socket)
+        page::serve(sockets.services, sockets.live, socket)
     })
 }
 
@@ -212,24 +229,63 @@ fn wasm(bytes: &'static [u8]) -> Response {
     ([(header::CONTENT_TYPE, "application/wasm"), kept], bytes).into_response()
 }
 
-async fn file_or_not_found(
-    State((files, options, cluster)): State<(SiteFiles, LeptosOptions, ClusterHandle)>,
-    uri: Uri,
-    request: Request,
-) -> Response {
-    let path = uri.path().trim_start_matches('/');
-    if let Some(bytes) = files.read(path).await {
+/// A form of a page, sent by its script or without.
+async fn submit_form(State(pages): State<Pages>, request: Request) -> Response {
+    let provide = move || provide_context(pages.cluster.clone());
+    let answer = leptos_axum::handle_server_fns_with_context(provide, request);
+    answer.await.into_response()
+}
+
+/// A job as one file.
+async fn send_report(State(pages): State<Pages>, Path(id): Path<String>) -> Response {
+    let path = format!("/jobs/{id}");
+    let shown = pages.live.gather(Subject::of(&path)).await;
+    let styles = pages.files.read(STYLES).await.unwrap_or_default();
+    let styles = String::from_utf8_lossy(&styles);
+    let problem = shown.problem.clone();
+    match app::report(shown.whole(&path), &styles) {
+        Some(html) => Html(html).into_response(),
+        None => refuse(&problem.unwrap_or_else(|| Problem::new(404, "there is no such job"))),
+    }
+}
+
+async fn file_or_page(State(pages): State<Pages>, uri: Uri, request: Request) -> Response {
+    let path = uri.path();
+    if let Some(bytes) = pages.files.read(path.trim_start_matches('/')).await {
         let kept = (header::CACHE_CONTROL, "no-cache");
         return ([(header::CONTENT_TYPE, media_type(path)), kept], bytes).into_response();
     }
-    // The page that says so has the look of all others.
+    let mut shown = pages.live.gather(Subject::of(path)).await;
+    shown.form_problem = form_problem(&uri);
+    let status = status_of(path, &shown);
+    let material = PageMaterial::new(shown.whole(path));
+    let options = pages.options;
     let render = leptos_axum::render_app_async_with_context(
-        move || provide_context(cluster.clone()),
+        move || provide_context(material.clone()),
         move || shell(options.clone()),
     );
     let mut response = render(request).await.into_response();
-    *response.status_mut() = StatusCode::NOT_FOUND;
+    *response.status_mut() = status;
+    // What a page says is true at the moment it is made.
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// A form that was sent without script and did not work leads back to its page, with the reason in
+/// the address.
+fn form_problem(uri: &Uri) -> Option<(String, String)> {
+    let Query(query) = Query::<BTreeMap<String, String>>::try_from_uri(uri).ok()?;
+    let error = read_form_error(query.get("__err")?);
+    Some((query.get("__path")?.clone(), error))
+}
+
+/// A page about something that is not there says so, and so does its status.
+fn status_of(path: &str, shown: &Shown) -> StatusCode {
+    let problem = shown.problem.as_ref().map(|problem| problem.status);
+    let is_there = is_page(path) && problem.is_none();
+    let status = problem.unwrap_or(if is_there { 200 } else { 404 });
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 fn media_type(path: &str) -> &'static str {

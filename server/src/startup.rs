@@ -12,7 +12,7 @@ use axum::Router;
 use axum::serve::ListenerExt;
 use cluster::{Input, Node};
 use tokio::net::TcpListener;
-use wire::{MeshView, NodeStatus};
+use wire::NodeStatus;
 
 use crate::account::Account;
 use crate::chunks::Chunks;
@@ -23,6 +23,7 @@ use crate::discovery::Discovery;
 use crate::driver::{self, Clock, Driver, World};
 use crate::identity::{Identity, LockedFolder, lock_folder};
 use crate::links::{Links, dial, reachable_addresses};
+use crate::live::Live;
 use crate::own_status::OwnStatus;
 use crate::results::ResultsUnderWay;
 use crate::services::Services;
@@ -33,6 +34,9 @@ use crate::{http, seat};
 
 /// How long a node that stops waits for others to lead its jobs on.
 const HAND_OVER_MAX: Duration = Duration::from_secs(2);
+
+/// How often the others are told what was done here.
+const WORK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Requests that are under way at the end get this long.
 const GRACE: Duration = Duration::from_secs(1);
@@ -80,12 +84,12 @@ async fn run(
     let started = start(config, &identity, store, bound).await?;
     let Started {
         services,
+        live,
         cluster,
         driver,
-        ..
     } = &started;
     tracing::debug!(folder = %folder.display(), "data folder");
-    let router = router(services, cluster, &identity, files);
+    let router = router(services, live, cluster, &identity, files);
     let discovery = start_discovery(services);
     announce(services, bound)?;
 
@@ -143,6 +147,7 @@ async fn tell_what_waits(services: &Services) {
 
 struct Started {
     services: Services,
+    live: Live,
     cluster: ClusterHandle,
     driver: tokio::sync::Mutex<tokio::task::JoinHandle<anyhow::Result<()>>>,
 }
@@ -222,18 +227,26 @@ async fn start(
     let threads = services.config.compute_threads();
     let compute_services = services.clone();
     tokio::spawn(async move { compute::start(&compute_services, threads, &device).await });
-    let empty = MeshView {
-        node: node_id,
-        nodes: Vec::new(),
-        jobs: Vec::new(),
-    };
-    let (cluster, seat) = ClusterHandle::new(empty);
-    tokio::spawn(seat::serve_seat(seat, services.clone()));
+    tokio::spawn(tell_work(services.clone()));
+    let live = Live::start(services.clone());
+    let (cluster, commands) = ClusterHandle::new();
+    tokio::spawn(seat::serve_seat(commands, services.clone()));
     Ok(Started {
         services,
+        live,
         cluster,
         driver: tokio::sync::Mutex::new(driver),
     })
+}
+
+/// Tells the others now and then how much this node and its pages have done.
+async fn tell_work(services: Services) {
+    loop {
+        // The pace at which people look at a share; each time goes to every node.
+        tokio::time::sleep(WORK_INTERVAL).await;
+        let total = services.account.total();
+        services.own_status.tell_work(total.operations).await;
+    }
 }
 
 fn own_status(config: &Config, addresses: Vec<String>, device: &str, clock: Clock) -> NodeStatus {
@@ -246,19 +259,25 @@ fn own_status(config: &Config, addresses: Vec<String>, device: &str, clock: Cloc
         cores: config::cores(),
         threads: config.compute_threads(),
         mflops: 0.0,
+        operations: 0,
         browsers: Vec::new(),
     }
 }
 
 fn router(
     services: &Services,
+    live: &Live,
     cluster: &ClusterHandle,
     identity: &Identity,
     files: SiteFiles,
 ) -> Router {
-    let pages = site::pages_router(files, cluster.clone());
+    let pages = site::pages_router(files, cluster.clone(), live.clone());
     let app = http::api_router(services.clone())
-        .merge(site::sockets_router(services.clone(), identity.clone()))
+        .merge(site::sockets_router(
+            services.clone(),
+            live.clone(),
+            identity.clone(),
+        ))
         .merge(pages);
     http::guarded(app, services.clone())
 }

@@ -205,7 +205,12 @@ fn migrations() -> Migrator {
     };
     let jobs = include_str!("../migrations/0001_jobs.sql");
     let copies = include_str!("../migrations/0002_copies.sql");
-    Migrator::with_migrations(vec![simple(1, "jobs", jobs), simple(2, "copies", copies)])
+    let courses = include_str!("../migrations/0003_courses.sql");
+    Migrator::with_migrations(vec![
+        simple(1, "jobs", jobs),
+        simple(2, "copies", copies),
+        simple(3, "courses", courses),
+    ])
 }
 
 /// SQLite takes a file that is too short to be one of its own for a new one, and

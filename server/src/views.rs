@@ -6,7 +6,7 @@ use cluster::{JobProgress, Liveness, Node};
 use fast_qr::QRBuilder;
 use fast_qr::convert::svg::SvgBuilder;
 use wire::{
-    BlockCounts, BrowserView, Ending, JobStatus, JobSummary, JobView, JoinView, MeshView, NodeId,
+    BlockCounts, BrowserView, Ending, JobStatus, JobSummary, JobView, JoinView, NodeId,
     NodeLiveness, NodeStatus, NodeView,
 };
 
@@ -105,15 +105,6 @@ pub(crate) fn node_views(node: &Node) -> Vec<NodeView> {
     std::iter::once(own).chain(peers).collect()
 }
 
-/// The whole mesh, as this node knows it.
-pub(crate) fn mesh_view(node: &Node) -> MeshView {
-    MeshView {
-        node: node.id(),
-        nodes: node_views(node),
-        jobs: node.jobs(),
-    }
-}
-
 /// How another device joins: this node's addresses, the best as a QR code.
 pub(crate) fn join_view(own_addresses: Vec<String>) -> JoinView {
     let addresses: Vec<String> = own_addresses
@@ -147,7 +138,9 @@ fn node_view(
         device: page.device.clone(),
         threads: page.threads,
         mflops: page.mflops,
+        operations: page.operations,
         visible: page.visible,
+        contributing: page.contributing,
     });
     NodeView {
         id,
@@ -160,6 +153,7 @@ fn node_view(
         is_self,
         cores: status.map_or(0, |status| status.cores),
         mflops: status.map_or(0.0, |status| status.mflops),
+        operations: status.map_or(0, |status| status.operations),
         device: status
             .map(|status| status.device.clone())
             .unwrap_or_default(),

@@ -121,7 +121,17 @@ fn bind_script(
     package: &Path,
     wasm_opt: Option<&Path>,
 ) -> Result<()> {
-    let arguments = ["--target", "web", "--out-name", OUTPUT_NAME, "--out-dir"];
+    // Names of functions are of use to a debugger, and a third of the file.
+    let arguments = [
+        "--remove-name-section",
+        "--remove-producers-section",
+        "--no-typescript",
+        "--target",
+        "web",
+        "--out-name",
+        OUTPUT_NAME,
+        "--out-dir",
+    ];
     run(session
         .command("wasm-bindgen", &arguments)
         .arg(package)

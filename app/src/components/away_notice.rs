@@ -2,44 +2,62 @@
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
+use wire::NodeLiveness;
 
-use crate::answering_node::AnsweringNode;
 use crate::compute_worker::ComputeStateSignal;
+use crate::live::Live;
+use crate::texts::link as texts;
 
-/// Where the same page is to be had meanwhile. The links carry this browser's
-/// id, so that it stays the same device there.
+/// Where the page gets its news meanwhile, or where the same page is to be had. The links carry
+/// this browser's id, so that it stays the same device there.
 #[component]
 pub(crate) fn AwayNotice() -> impl IntoView {
-    let node = AnsweringNode::expect();
+    let live = Live::expect();
     let state = ComputeStateSignal::expect();
     let path = use_location().pathname;
-    let query = Memo::new(move |_| {
-        let device = state.read().as_ref().and_then(|state| state.worker());
-        device
-            .map(|device| format!("?device={device}"))
-            .unwrap_or_default()
+    // A link that opens a moment after the page is not lost.
+    let was_linked = RwSignal::new(false);
+    Effect::new(move |_| {
+        if state.read().as_ref().is_some_and(|state| state.connected) {
+            was_linked.set(true);
+        }
     });
-    let links = move || {
+    let others = move || {
+        let device = state.read().as_ref().and_then(|state| state.worker());
+        let query = device.map(|device| format!("?device={device}"));
+        let query = query.unwrap_or_default();
         let path = path.get();
-        let addresses = node.others().into_iter();
-        let links = addresses.map(|address| {
-            let href = format!("{address}{path}{}", query.get());
+        let nodes = live.nodes.read();
+        let others = nodes
+            .iter()
+            .filter(|node| !node.is_self && node.status != NodeLiveness::Unreachable);
+        let links = others.map(|node| {
+            let href = format!("http://{}{path}{query}", node.address);
             view! {
                 " "
                 <a href=href rel="external">
-                    {address}
+                    {node.address.clone()}
                 </a>
             }
         });
         links.collect_view()
     };
-    view! {
-        <Show when=move || node.is_away()>
+    move || {
+        let (is_connected, elsewhere) = {
+            let state = state.read();
+            let state = state.as_ref()?;
+            (state.connected, state.elsewhere.clone())
+        };
+        let text = match (is_connected, elsewhere.as_str()) {
+            (true, "") => return None,
+            (true, address) => view! { {texts::moved(address)} }.into_any(),
+            (false, _) if !was_linked.get() => return None,
+            (false, _) => view! { {texts::SEARCHING} {texts::OTHERS} {others} }.into_any(),
+        };
+        Some(view! {
             <p class="notice-line" role="status">
-                "The node of this page does not answer; this device looks for another one by itself. \
-                 The same page at other nodes:"
-                {links}
+                {text}
             </p>
-        </Show>
+        })
     }
 }

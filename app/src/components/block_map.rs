@@ -1,120 +1,298 @@
 //! both: the blocks of C, coloured by the device that computed them.
 
-use std::fmt::Write as _;
-
+use leptos::html;
 use leptos::prelude::*;
-use wire::{BlockView, JobView, WorkerId};
+use web_sys::{KeyboardEvent, PointerEvent};
+use wire::{BlockIndex, CourseView};
 
-use super::DeviceColors;
+use crate::course_drawing::{MapPaths, color_class, map_lines, outline};
 use crate::format::short_id;
+use crate::live::Live;
+use crate::texts::job as texts;
 
-/// The map, and the same as a list: colour alone tells nobody anything. One
-/// path a device instead of one rectangle a block, so that a job of many
-/// blocks stays light.
+/// The map, a legend, and what is known of the block that a person points at. To the keyboard and
+/// to screen readers the map is a slider from block to block.
 #[component]
-pub(crate) fn BlockMap(
-    #[prop(into)] job: Signal<JobView>,
-    #[prop(into)] blocks: Signal<Vec<BlockView>>,
-    colors: DeviceColors,
-) -> impl IntoView {
-    let view_box = {
-        let job = job.read_untracked();
-        format!("0 0 {} {}", job.cols, job.rows)
-    };
-    let pending = move || path_of(&blocks.read(), None);
-    let devices = move || {
-        let paths = colors.workers().into_iter().map(|worker| {
-            let path = path_of(&blocks.read(), Some(worker));
-            view! { <path class=colors.class_of(worker) d=path></path> }
+pub(crate) fn BlockMap(live: Live) -> impl IntoView {
+    let course = live.course;
+    let selected = RwSignal::new(None::<BlockIndex>);
+    let is_alive = RwSignal::new(false);
+    Effect::new(move |_| is_alive.set(true));
+    let frame = NodeRef::<html::Div>::new();
+    let cut = Memo::new(move |_| course.with(CourseView::cut));
+    let paths = Memo::new(move |_| course.with(MapPaths::of));
+    let facts = Memo::new(move |_| {
+        let block = selected.get()?;
+        course.with(|course| facts_of(course, block))
+    });
+    let summary = move || course.with(summary_of);
+    let on_point = move |event: PointerEvent| {
+        let place = frame.get().map(|frame| frame.get_bounding_client_rect());
+        let block = place.and_then(|place| {
+            let across = (f64::from(event.client_x()) - place.left()) / place.width();
+            let down = (f64::from(event.client_y()) - place.top()) / place.height();
+            course.with(|course| block_under(course, across, down))
         });
-        paths.collect_view()
+        selected.set(block);
     };
-    let legend = move || {
-        let names = legend_of(&job.read(), &blocks.read(), &colors.workers());
-        names
-            .into_iter()
-            .map(|(worker, text)| {
-                let color =
-                    worker.map_or_else(|| "pending".to_owned(), |worker| colors.class_of(worker));
-                view! {
-                    <li>
-                        <span class=format!("swatch {color}") aria-hidden="true"></span>
-                        {text}
-                    </li>
-                }
-            })
-            .collect_view()
+    let on_key = move |event: KeyboardEvent| {
+        let now = selected.get();
+        if let Some(block) = course.with(|course| block_after_key(course, now, &event.key())) {
+            event.prevent_default();
+            selected.set(Some(block));
+        }
     };
-    let description = move || {
-        let names = legend_of(&job.read(), &blocks.read(), &colors.workers());
-        let texts: Vec<String> = names.into_iter().map(|(_, text)| text).collect();
-        format!(
-            "Map of {} blocks. {}",
-            blocks.read().len(),
-            texts.join(", ")
-        )
+    let highlight = move || {
+        let place = selected.get().and_then(|block| cut.read().place(block));
+        place.map(outline).unwrap_or_default()
     };
     view! {
         <section class="panel" aria-labelledby="blocks">
-            <h2 id="blocks">"Blocks"</h2>
-            <svg
-                class="block-map"
-                viewBox=view_box
-                preserveAspectRatio="none"
-                role="img"
-                aria-label=description
+            <h2 id="blocks">{texts::MAP}</h2>
+            <div
+                class="map-frame"
+                node_ref=frame
+                role=move || if is_alive.get() { "slider" } else { "img" }
+                tabindex=move || is_alive.get().then_some("0")
+                aria-label=move || {
+                    if is_alive.get() { texts::MAP_LABEL.to_owned() } else { summary() }
+                }
+                aria-valuemin=move || is_alive.get().then_some("1")
+                aria-valuemax=move || is_alive.get().then(|| cut.read().block_count().max(1).to_string())
+                aria-valuenow=move || is_alive.get().then(|| selected.get().map_or(1, |block| block.0 + 1).to_string())
+                aria-valuetext=move || is_alive.get().then(|| facts.get().unwrap_or_else(summary))
+                on:pointermove=on_point
+                on:pointerdown=on_point
+                on:keydown=on_key
             >
-                <path class="pending" d=pending></path>
-                {devices}
-            </svg>
-            <ul class="legend">{legend}</ul>
+                {move || view! { <MapPicture cut=cut.get() paths=paths.get() /> }}
+                <svg
+                    class="block-map over"
+                    viewBox=move || view_box(&cut.read())
+                    preserveAspectRatio="none"
+                    aria-hidden="true"
+                >
+                    <path class="highlight" d=highlight></path>
+                </svg>
+            </div>
+            <p class="block-facts muted">
+                {move || facts.get().unwrap_or_else(|| if is_alive.get() { texts::MAP_HELP.to_owned() } else { String::new() })}
+            </p>
+            <ul class="legend">{move || course.with(legend)}</ul>
         </section>
     }
 }
 
-/// The outlines of all blocks of one device, or of those without any.
-fn path_of(blocks: &[BlockView], worker: Option<WorkerId>) -> String {
-    let mut path = String::new();
-    for block in blocks.iter().filter(|block| block.worker == worker) {
-        let BlockView {
-            row_start,
-            rows,
-            col_start,
-            cols,
-            ..
-        } = block;
-        write!(path, "M{col_start} {row_start}h{cols}v{rows}h-{cols}z")
-            .expect("writing to a string cannot fail");
+/// The picture by itself; the report has it, too.
+#[component]
+pub(crate) fn MapPicture(cut: CourseView, paths: MapPaths) -> impl IntoView {
+    let layer = |name: &'static str, of_device: Vec<String>| {
+        let paths = of_device.into_iter().zip(0..);
+        let paths = paths.map(|(path, device)| {
+            view! { <path class=format!("{name} {}", color_class(device)) d=path></path> }
+        });
+        paths.collect_view()
+    };
+    view! {
+        <svg class="block-map" viewBox=view_box(&cut) preserveAspectRatio="none" aria-hidden="true">
+            <path class="lines" d=map_lines(&cut)></path>
+            <g>{layer("done", paths.done)}</g>
+            <g>{layer("running", paths.running)}</g>
+            <path class="moved" d=paths.moved></path>
+        </svg>
     }
-    path
 }
 
-/// Each device with its number of blocks; last, those that are still to do.
-fn legend_of(
-    job: &JobView,
-    blocks: &[BlockView],
-    workers: &[WorkerId],
-) -> Vec<(Option<WorkerId>, String)> {
-    let count = |worker| blocks.iter().filter(|block| block.worker == worker).count();
-    let name = |worker: &WorkerId| {
-        let device = job
-            .contributions
-            .iter()
-            .find(|device| device.worker == *worker);
-        device.map_or_else(|| short_id(worker), |device| device.name.clone())
-    };
-    let mut legend: Vec<_> = workers
-        .iter()
-        .map(|&worker| {
-            (
-                Some(worker),
-                format!("{}: {}", name(&worker), count(Some(worker))),
-            )
+fn view_box(cut: &CourseView) -> String {
+    format!("0 0 {} {}", cut.cols.max(1), cut.rows.max(1))
+}
+
+fn legend(course: &CourseView) -> impl IntoView + use<> {
+    let items = legend_of(course).into_iter().map(|(class, text)| {
+        view! {
+            <li>
+                <span class=format!("swatch {class}") aria-hidden="true"></span>
+                {text}
+            </li>
+        }
+    });
+    items.collect_view()
+}
+
+/// Each device with its number of blocks; then those that are on their way, changed hands, or are
+/// still to do.
+fn legend_of(course: &CourseView) -> Vec<(String, String)> {
+    let mut done = vec![0_u32; course.devices.len()];
+    let (mut running, mut moved) = (0, 0);
+    for block in &course.blocks {
+        match (block.stored_us, done.get_mut(block.device as usize)) {
+            (Some(_), Some(count)) => *count += 1,
+            _ => running += 1,
+        }
+        moved += u32::from(block.taken_from.is_some());
+    }
+    let devices = done.iter().zip(0..).filter(|(count, _)| **count > 0);
+    let mut legend: Vec<_> = devices
+        .map(|(count, device)| {
+            let text = format!("{}: {count}", name_of(course, device));
+            (color_class(device), text)
         })
         .collect();
-    let waiting = count(None);
-    if waiting > 0 {
-        legend.push((None, format!("not computed yet: {waiting}")));
+    let waiting = course.block_count()
+        - done.iter().sum::<u32>().min(course.block_count())
+        - running.min(course.block_count());
+    for (class, text, count) in [
+        ("running", texts::RUNNING, running),
+        ("moved", texts::MOVED, moved),
+        ("pending", texts::NOT_COMPUTED, waiting),
+    ] {
+        if count > 0 {
+            legend.push((class.to_owned(), format!("{text}: {count}")));
+        }
     }
     legend
+}
+
+fn summary_of(course: &CourseView) -> String {
+    let texts: Vec<String> = legend_of(course)
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
+    format!(
+        "{} ({}): {}",
+        texts::MAP_LABEL,
+        course.block_count(),
+        texts.join(", ")
+    )
+}
+
+/// A device's name; of one that left before it had any, its id.
+pub(super) fn name_of(course: &CourseView, device: u32) -> String {
+    match course.device(device) {
+        Some(device) if device.name.is_empty() => short_id(&device.worker),
+        Some(device) => device.name.clone(),
+        None => "–".to_owned(),
+    }
+}
+
+/// Who has a block, since when, how long it took, and whether it was checked.
+#[expect(clippy::cast_precision_loss, reason = "shown to people")]
+fn facts_of(course: &CourseView, block: BlockIndex) -> Option<String> {
+    let place = course.place(block)?;
+    let rows = (place.row + 1, place.row + place.rows);
+    let cols = (place.col + 1, place.col + place.cols);
+    let mut facts = vec![texts::block(block.0 + 1, rows, cols)];
+    let milliseconds = |micros: u64| micros as f64 / 1e3;
+    match course.find(block) {
+        None => facts.push(texts::NOT_COMPUTED.to_owned()),
+        Some(found) => {
+            let name = name_of(course, found.device);
+            match found.stored_us {
+                None => {
+                    let since_us = course.age_us.saturating_sub(found.leased_us);
+                    facts.push(texts::block_running(&name, milliseconds(since_us)));
+                }
+                Some(stored_us) => {
+                    let compute_ms = milliseconds(found.compute_us);
+                    let stored_ms = milliseconds(stored_us);
+                    facts.push(texts::block_done(&name, compute_ms, stored_ms, found.epoch));
+                    let checked = if found.is_verified {
+                        texts::CHECKED
+                    } else {
+                        texts::NOT_CHECKED
+                    };
+                    facts.push(checked.to_owned());
+                }
+            }
+            if let Some(before) = found.taken_from {
+                facts.push(texts::block_moved(&name_of(course, before)));
+            }
+        }
+    }
+    Some(facts.join("; "))
+}
+
+/// The block at a share of the map's width and height.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a place outside of the map saturates, and is no block"
+)]
+fn block_under(course: &CourseView, across: f64, down: f64) -> Option<BlockIndex> {
+    if !(0.0..1.0).contains(&across) || !(0.0..1.0).contains(&down) {
+        return None;
+    }
+    let row = (down * f64::from(course.rows)) as u32;
+    let col = (across * f64::from(course.cols)) as u32;
+    course.block_at(row, col)
+}
+
+/// Where a key leads from a block: up and down a column of blocks, left and right to the next one.
+fn block_after_key(course: &CourseView, now: Option<BlockIndex>, key: &str) -> Option<BlockIndex> {
+    const PAGE: u32 = 10;
+    let last = course.block_count().checked_sub(1)?;
+    let column = course.rows.div_ceil(course.rows_per_block.max(1));
+    let here = now.map_or(0, |block| block.0);
+    let there = match key {
+        "Home" => 0,
+        "End" => last,
+        // The first key shows where one is.
+        "ArrowUp" | "ArrowDown" | "ArrowLeft" | "ArrowRight" | "PageUp" | "PageDown"
+            if now.is_none() =>
+        {
+            0
+        }
+        "ArrowUp" => here.saturating_sub(1),
+        "ArrowDown" => here.saturating_add(1),
+        "ArrowLeft" if column <= last => here.checked_sub(column).unwrap_or(here),
+        "ArrowRight" if here.saturating_add(column) <= last => here + column,
+        "ArrowLeft" if last < column => here.saturating_sub(1),
+        "ArrowRight" if last < column => here.saturating_add(1),
+        "ArrowLeft" | "ArrowRight" => here,
+        "PageUp" => here.saturating_sub(PAGE),
+        "PageDown" => here.saturating_add(PAGE),
+        _ => return None,
+    };
+    Some(BlockIndex(there.min(last)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn course() -> CourseView {
+        CourseView {
+            rows: 40,
+            cols: 20,
+            rows_per_block: 10,
+            cols_per_block: 10,
+            ..CourseView::default()
+        }
+    }
+
+    #[test]
+    fn keys_lead_through_all_blocks_and_no_further() {
+        let course = course();
+        let go = |from: Option<u32>, key| {
+            block_after_key(&course, from.map(BlockIndex), key).map(|block| block.0)
+        };
+        assert_eq!(go(None, "ArrowDown"), Some(0));
+        assert_eq!(go(Some(0), "ArrowDown"), Some(1));
+        assert_eq!(go(Some(1), "ArrowRight"), Some(5));
+        assert_eq!(go(Some(5), "ArrowRight"), Some(5));
+        assert_eq!(go(Some(5), "ArrowLeft"), Some(1));
+        assert_eq!(go(Some(7), "ArrowDown"), Some(7));
+        assert_eq!(go(Some(3), "End"), Some(7));
+        assert_eq!(go(Some(3), "Tab"), None);
+        assert_eq!(block_after_key(&CourseView::default(), None, "End"), None);
+    }
+
+    #[test]
+    fn a_pointer_is_over_the_block_that_is_drawn_there() {
+        let course = course();
+        assert_eq!(block_under(&course, 0.0, 0.0), Some(BlockIndex(0)));
+        assert_eq!(block_under(&course, 0.99, 0.99), Some(BlockIndex(7)));
+        assert_eq!(block_under(&course, 1.0, 0.5), None);
+        assert_eq!(block_under(&course, f64::NAN, 0.5), None);
+    }
 }

@@ -1,32 +1,37 @@
 //! both: ends a running job.
 
-use leptos::form::ActionForm;
 use leptos::prelude::*;
-use wire::{JobStatus, JobView};
+use leptos::server_fn::ServerFn;
 
 use super::Alert;
 use crate::api::CancelJob;
+use crate::form_post::FormPost;
+use crate::texts::job as texts;
 
 /// A button while there is something to cancel.
 #[component]
-pub(crate) fn CancelForm(job: RwSignal<JobView>) -> impl IntoView {
-    let cancel = ServerAction::<CancelJob>::new();
-    Effect::new(move |_| {
-        if let Some(Ok(cancelled)) = cancel.value().get() {
-            job.set(cancelled);
-        }
-    });
-    let error = Signal::derive(move || Some(cancel.value().get()?.err()?.to_string()));
-    let is_running = Memo::new(move |_| job.read().status == JobStatus::Running);
+pub(crate) fn CancelForm(id: String, is_running: Signal<bool>) -> impl IntoView {
+    let post = FormPost::new(CancelJob::PATH);
+    let form = move || {
+        let id = id.clone();
+        is_running.get().then(|| {
+            view! {
+                <form
+                    method="post"
+                    action=CancelJob::PATH
+                    // The job's own news say that it worked.
+                    on:submit=move |event| post.submit(&event, |_| ())
+                >
+                    <input type="hidden" name="id" value=id />
+                    <button type="submit" class="quiet">
+                        {texts::CANCEL}
+                    </button>
+                </form>
+            }
+        })
+    };
     view! {
-        <Show when=move || is_running.get()>
-            <ActionForm action=cancel>
-                <input type="hidden" name="id" value=move || job.read().id.to_string() />
-                <button type="submit" class="quiet">
-                    "Cancel"
-                </button>
-            </ActionForm>
-        </Show>
-        <Alert message=error />
+        {form}
+        <Alert message=post.problem />
     }
 }

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::compute_worker::{ComputeStateSignal, set_contributing, set_threads};
+use crate::texts::contribution as texts;
 
 /// A switch and the number of threads; both speak to the computing script.
 #[component]
@@ -38,10 +39,10 @@ pub(crate) fn ContributionControls() -> impl IntoView {
                     prop:checked=is_contributing
                     on:change=move |event| set_contributing(event_target_checked(&event))
                 />
-                <span>"Contribute this device"</span>
+                <span>{texts::SWITCH}</span>
             </label>
             <label class="field field-inline">
-                <span>"Threads"</span>
+                <span>{texts::THREADS}</span>
                 <input
                     type="number"
                     min="1"

@@ -5,6 +5,8 @@ use wire::{ContributionView, DeviceView, JobView, WorkerId};
 
 use crate::compute_worker::{ComputeState, ComputeStateSignal};
 use crate::format::{megaflops, milliseconds};
+use crate::live::Live;
+use crate::texts::contribution as texts;
 
 /// What one device did. Whole numbers stay ungrouped: people compare them with
 /// what the API says.
@@ -17,65 +19,81 @@ struct Figures {
     mflops: Option<f64>,
 }
 
+/// How one figure is written.
+type FigureText = fn(&Figures) -> String;
+
 /// One list, each figure once for this browser and once for the serving node.
 ///
 /// In a job both columns are the job's own record, so that the page and the
 /// API show the same numbers; over all jobs this browser counts for itself.
 #[component]
-pub(crate) fn ContributionFigures(
-    account: RwSignal<Option<DeviceView>>,
-    job: Option<RwSignal<JobView>>,
-) -> impl IntoView {
+pub(crate) fn ContributionFigures(of_job: bool) -> impl IntoView {
+    let live = Live::expect();
     let state = ComputeStateSignal::expect();
     let browser = Memo::new(move |_| {
         let state = state.read();
         let state = state.as_ref()?;
-        Some(match job {
-            Some(job) => of_job(&job.read(), state.worker(), &state.device),
-            None => of_browser(state),
-        })
+        if !of_job {
+            return Some(of_browser(state));
+        }
+        let job = live.job.read();
+        Some(figures_in(job.as_ref()?, state.worker(), &state.device))
     });
     let node = Memo::new(move |_| {
-        let account = account.read();
+        let account = live.account.read();
         let account = account.as_ref()?;
-        Some(match job {
-            Some(job) => of_job(&job.read(), Some(account.worker), &account.device),
-            None => of_account(account),
-        })
-    });
-    let node_name = move || {
-        let name = account.read().as_ref().map(|account| account.name.clone());
-        name.map_or_else(|| "This node".to_owned(), |name| format!("Node {name}"))
-    };
-    let figure = move |label: &'static str, text: fn(&Figures) -> String| {
-        let show = move |figures: Memo<Option<Figures>>| {
-            figures.read().as_ref().map_or_else(|| "–".to_owned(), text)
-        };
-        view! {
-            <div>
-                <dt>{label}</dt>
-                <dd>{move || show(browser)}</dd>
-                <dd>{move || show(node)}</dd>
-            </div>
+        if !of_job {
+            return Some(of_account(account));
         }
+        let job = live.job.read();
+        Some(figures_in(
+            job.as_ref()?,
+            Some(account.worker),
+            &account.device,
+        ))
+    });
+    let rows = move || {
+        let (browser, node) = (browser.read(), node.read());
+        let figures: [(&'static str, FigureText); 5] = [
+            (texts::COMPUTE_TIME, |figures| {
+                milliseconds(figures.compute_ms)
+            }),
+            (texts::MFLOPS, |figures| megaflops(figures.mflops)),
+            (texts::OPERATIONS, |figures| figures.operations.to_string()),
+            (texts::ROWS, |figures| figures.rows.to_string()),
+            (texts::DEVICE, |figures| figures.device.clone()),
+        ];
+        let rows = figures.map(|(label, text)| {
+            let show =
+                |figures: &Option<Figures>| figures.as_ref().map_or_else(|| "–".to_owned(), text);
+            view! {
+                <div>
+                    <dt>{label}</dt>
+                    <dd>{show(&browser)}</dd>
+                    <dd>{show(&node)}</dd>
+                </div>
+            }
+        });
+        rows.into_iter().collect_view()
+    };
+    let node_name = move || {
+        let account = live.account.read();
+        let name = account.as_ref().map(|account| texts::node(&account.name));
+        name.unwrap_or_else(|| texts::THIS_NODE.to_owned())
     };
     view! {
         <dl class="figures">
             <div class="figures-head">
-                <dt>{if job.is_some() { "In this job" } else { "In all jobs" }}</dt>
-                <dd>"This browser"</dd>
+                <dt>{if of_job { texts::IN_JOB } else { texts::IN_ALL }}</dt>
+                <dd>{texts::THIS_BROWSER}</dd>
                 <dd>{node_name}</dd>
             </div>
-            {figure("Compute Time", |figures| milliseconds(figures.compute_ms))}
-            {figure("MFLOPS", |figures| megaflops(figures.mflops))}
-            {figure("Operations", |figures| figures.operations.to_string())}
-            {figure("Rows Processed", |figures| figures.rows.to_string())}
-            {figure("Device", |figures| figures.device.clone())}
+            {rows}
         </dl>
     }
 }
 
-fn of_job(job: &JobView, worker: Option<WorkerId>, device: &str) -> Figures {
+fn figures_in(job: &JobView, worker: Option<WorkerId>, device: &str) -> Figures {
     let mut contributions = job.contributions.iter();
     match contributions.find(|contribution| Some(contribution.worker) == worker) {
         Some(contribution) => of_contribution(contribution),

@@ -2,73 +2,42 @@
 
 use leptos::either::Either;
 use leptos::prelude::*;
-use wire::{DeviceView, JobView};
 
 use super::{ContributionControls, ContributionFigures};
-use crate::api::own_account;
 use crate::compute_worker::{ComputeState, ComputeStateSignal};
-use crate::format::megaflops;
-use crate::live::{AT_LEISURE, keep_fresh};
+use crate::texts::contribution as texts;
 
-/// How much room the panel takes.
+/// How much room the panel takes, and what its figures are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PanelPlace {
-    /// One line, at the foot of a page about something else.
+    /// One line, at the foot of a page about something else; all jobs.
     Folded,
-    /// Unfolded, among others.
-    Open,
-    /// It is what the page is about.
+    /// Unfolded, among others, on the page of the job that it is about.
+    OfJob,
+    /// It is what the page is about; all jobs.
     Subject,
 }
 
 /// What this browser and the serving node have done, in one job or in all.
 #[component]
-pub(crate) fn ContributionPanel(
-    /// The serving node's own account over all jobs, as far as it is known.
-    account: Option<DeviceView>,
-    place: PanelPlace,
-    /// The job that the figures are about; without one, all jobs.
-    #[prop(optional)]
-    job: Option<RwSignal<JobView>>,
-) -> impl IntoView {
-    let account = RwSignal::new(account);
-    let is_open = RwSignal::new(place != PanelPlace::Folded);
-    // In a job's panel the job itself brings new figures.
-    if job.is_none() {
-        keep_fresh(
-            account,
-            |_| Some(AT_LEISURE),
-            move || async move {
-                if is_open.try_get_untracked() == Some(true) {
-                    own_account().await.map(Some)
-                } else {
-                    Ok(account.try_get_untracked().flatten())
-                }
-            },
-        );
-    }
+pub(crate) fn ContributionPanel(place: PanelPlace) -> impl IntoView {
     let body = view! {
-        <ContributionFigures account job />
+        <ContributionFigures of_job=place == PanelPlace::OfJob />
         <ContributionControls />
     };
     if place == PanelPlace::Subject {
         Either::Left(view! {
             <section class="panel contribution wide" aria-labelledby="contribution">
-                <h1 id="contribution">"My Node Contribution"</h1>
+                <h1 id="contribution">{texts::TITLE}</h1>
                 {body}
             </section>
         })
     } else {
         Either::Right(view! {
             <section class="panel contribution wide" aria-labelledby="contribution">
-                <details
-                    open=place == PanelPlace::Open
-                    on:toggle=move |event| {
-                        is_open.set(event_target::<web_sys::Element>(&event).has_attribute("open"));
-                    }
-                >
+                <details open=place == PanelPlace::OfJob>
                     <summary>
-                        <h2 id="contribution">"My Node Contribution"</h2>
+                        <h2 id="contribution">{texts::TITLE}</h2>
                         <Summary />
                     </summary>
                     {body}
@@ -78,17 +47,10 @@ pub(crate) fn ContributionPanel(
     }
 }
 
-/// The panel at the foot of a page; fetches the node's account by itself.
+/// The panel at the foot of a page.
 #[component]
 pub(crate) fn FoldedContribution() -> impl IntoView {
-    let account = Resource::new(|| (), |()| own_account());
-    view! {
-        <Suspense>
-            {move || Suspend::new(async move {
-                view! { <ContributionPanel account=account.await.ok() place=PanelPlace::Folded /> }
-            })}
-        </Suspense>
-    }
+    view! { <ContributionPanel place=PanelPlace::Folded /> }
 }
 
 /// The folded panel's line.
@@ -100,20 +62,13 @@ fn Summary() -> impl IntoView {
 
 fn summary_of(state: &ComputeState) -> String {
     if !state.contributing {
-        return "switched off on this device".to_owned();
+        return texts::OFF.to_owned();
+    }
+    if state.battery_low {
+        return texts::BATTERY_LOW.to_owned();
     }
     if !state.connected {
-        return "looking for a node".to_owned();
+        return texts::SEARCHING.to_owned();
     }
-    let threads = state.threads;
-    let plural = if threads == 1 { "" } else { "s" };
-    match state.mflops {
-        Some(mflops) if mflops > 0.0 => {
-            format!(
-                "{threads} thread{plural}, {} Mflop/s",
-                megaflops(Some(mflops))
-            )
-        }
-        _ => format!("{threads} thread{plural} ready"),
-    }
+    texts::ready(state.threads, state.mflops)
 }

@@ -1,102 +1,80 @@
 //! both: who looks after a job.
 
 use leptos::prelude::*;
-use wire::{JobView, MeshView, NodeId};
+use wire::{Arithmetic, JobView, Spread};
 
-use crate::format::{grouped, rfc3339_time};
+use crate::format::rfc3339_time;
+use crate::live::Live;
+use crate::texts::job as texts;
 
 /// Coordinator, backups, and what the coordinator counted.
 #[component]
-pub(crate) fn Coordination(
-    #[prop(into)] job: Signal<JobView>,
-    #[prop(into)] mesh: Signal<Option<MeshView>>,
-) -> impl IntoView {
-    let coordinator = move || node_name(mesh.read().as_ref(), job.read().coordinator);
-    let backups = move || {
-        let (job, mesh) = (job.read(), mesh.read());
-        let names: Vec<String> = job
-            .backups
-            .iter()
-            .map(|&node| node_name(mesh.as_ref(), node))
-            .collect();
-        if names.is_empty() {
-            "none".to_owned()
-        } else {
-            names.join(", ")
-        }
+pub(crate) fn Coordination(live: Live) -> impl IntoView {
+    let facts = Memo::new(move |_| {
+        live.job
+            .with(|job| job.as_ref().map(|job| facts_of(job, live)))
+    });
+    let rows = move || {
+        let facts = facts.get().unwrap_or_default().into_iter();
+        facts
+            .map(|(name, text)| {
+                view! {
+                    <div>
+                        <dt>{name}</dt>
+                        <dd>{text}</dd>
+                    </div>
+                }
+            })
+            .collect_view()
     };
-    let results = move || {
-        let job = job.read();
-        let [accepted, computed, rejected, reassigned] = [
-            job.accepted_results,
-            job.computed_results,
-            job.rejected_results,
-            job.reassigned_blocks,
-        ]
-        .map(grouped);
-        format!(
-            "{accepted} of {computed} computed, {rejected} rejected; {reassigned} blocks reassigned"
-        )
-    };
-    let expires = move || job.read().expires_at.as_deref().map(rfc3339_time);
     view! {
         <section class="panel" aria-labelledby="coordination">
-            <h2 id="coordination">"Coordination"</h2>
-            <dl class="facts">
-                <div>
-                    <dt>"Coordinator"</dt>
-                    <dd>{coordinator}</dd>
-                </div>
-                <div>
-                    <dt>"Epoch"</dt>
-                    <dd>{move || job.read().epoch.to_string()}</dd>
-                </div>
-                <div>
-                    <dt>"Backups"</dt>
-                    <dd>{backups}</dd>
-                </div>
-                <div>
-                    <dt>"Accepted"</dt>
-                    <dd>{results}</dd>
-                </div>
-                <div>
-                    <dt>"Arithmetic"</dt>
-                    <dd>{move || options_text(&job.read())}</dd>
-                </div>
-                <div>
-                    <dt>"Submitted"</dt>
-                    <dd>{move || rfc3339_time(&job.read().submitted_at)}</dd>
-                </div>
-                {move || expires().map(|time| view! {
-                    <div>
-                        <dt>"Kept until"</dt>
-                        <dd>{time}</dd>
-                    </div>
-                })}
-            </dl>
+            <h2 id="coordination">{texts::COORDINATION}</h2>
+            <dl class="facts">{rows}</dl>
         </section>
     }
 }
 
-/// The node's name, with its short id: names need not differ.
-fn node_name(mesh: Option<&MeshView>, id: NodeId) -> String {
-    let mut nodes = mesh.into_iter().flat_map(|mesh| &mesh.nodes);
-    match nodes.find(|node| node.id == id) {
-        Some(node) => format!("{} ({})", node.name, id.short()),
-        None => id.short(),
+/// Each fact with its name; the report shows them, too.
+pub(crate) fn facts_of(job: &JobView, live: Live) -> Vec<(&'static str, String)> {
+    let backups: Vec<String> = job
+        .backups
+        .iter()
+        .map(|&node| live.node_name(node))
+        .collect();
+    let backups = if backups.is_empty() {
+        texts::NOBODY.to_owned()
+    } else {
+        backups.join(", ")
+    };
+    let results = texts::results(
+        job.accepted_results,
+        job.computed_results,
+        job.rejected_results,
+        job.reassigned_blocks,
+    );
+    let mut facts = vec![
+        (texts::COORDINATOR, live.node_name(job.coordinator)),
+        (texts::EPOCH, job.epoch.to_string()),
+        (texts::BACKUPS, backups),
+        (texts::RESULTS, results),
+        (texts::ARITHMETIC, options_text(job)),
+        (texts::SUBMITTED, rfc3339_time(&job.submitted_at)),
+    ];
+    if let Some(expires_at) = &job.expires_at {
+        facts.push((texts::KEPT_UNTIL, rfc3339_time(expires_at)));
     }
+    facts
 }
 
 fn options_text(job: &JobView) -> String {
-    use wire::{Arithmetic, Spread};
-
     let arithmetic = match job.options.arithmetic {
-        Arithmetic::Reproducible => "reproducible",
-        Arithmetic::Fast => "fast",
+        Arithmetic::Reproducible => texts::REPRODUCIBLE,
+        Arithmetic::Fast => texts::FAST,
     };
     let spread = match job.options.spread {
-        Spread::All => "spread over all devices",
-        Spread::Fastest => "on the fastest devices",
+        Spread::All => texts::SPREAD_ALL,
+        Spread::Fastest => texts::SPREAD_FASTEST,
     };
     format!("{arithmetic}, {spread}")
 }

@@ -1,52 +1,77 @@
-//! both: how far a job is.
+//! both: how far a job is, how fast it goes, and how long it will take.
 
 use leptos::prelude::*;
-use wire::{JobStatus, JobView};
+use wire::{CourseView, JobStatus, JobView};
 
-use crate::format::{duration, grouped};
+use crate::course_drawing::Pace;
+use crate::format::{duration, flop_rate};
+use crate::live::Live;
+use crate::texts::job as texts;
 
 /// A bar, and the same in words.
 #[component]
-pub(crate) fn JobProgress(#[prop(into)] job: Signal<JobView>) -> impl IntoView {
-    let percent = Memo::new(move |_| percent_done(&job.read()));
+pub(crate) fn JobProgress(live: Live) -> impl IntoView {
+    let progress = Memo::new(move |_| {
+        let job = live.job.read();
+        job.as_ref()
+            .map(|job| live.course.with(|course| Progress::of(job, course)))
+            .unwrap_or_default()
+    });
+    let text_of = move |text: fn(&Progress) -> String| move || text(&progress.read());
     view! {
         <div
             class="progress"
             role="progressbar"
-            aria-label="Blocks done"
+            aria-label=texts::PROGRESS
             aria-valuemin="0"
             aria-valuemax="100"
-            aria-valuenow=move || percent.get().to_string()
-            aria-valuetext=move || blocks_text(&job.read())
+            aria-valuenow=text_of(|progress| progress.percent.to_string())
+            aria-valuetext=text_of(|progress| progress.done.clone())
         >
-            <div class="progress-fill" style=move || format!("inline-size: {}%", percent.get())></div>
+            <div class="progress-fill" style=text_of(|progress| format!("inline-size: {}%", progress.percent))></div>
         </div>
         <p class="progress-text">
-            <span>{move || blocks_text(&job.read())}</span>
-            <span class="muted">{move || waiting_text(&job.read())}</span>
-            <span class="muted">{move || duration(job.read().elapsed_ms)}</span>
+            <span>{text_of(|progress| progress.done.clone())}</span>
+            <span class="muted">{text_of(|progress| progress.waiting.clone())}</span>
+            <span class="muted">{text_of(|progress| progress.pace.clone())}</span>
+            <span class="muted">{text_of(|progress| progress.elapsed.clone())}</span>
         </p>
     }
 }
 
-/// Rounded down, so that 100 means done.
-fn percent_done(job: &JobView) -> u64 {
-    match job.blocks.total {
-        0 => 0,
-        total => 100 * u64::from(job.blocks.done) / u64::from(total),
-    }
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Progress {
+    /// Rounded down, so that 100 means done.
+    percent: u64,
+    done: String,
+    waiting: String,
+    pace: String,
+    elapsed: String,
 }
 
-fn blocks_text(job: &JobView) -> String {
-    let [done, total] = [job.blocks.done, job.blocks.total].map(|count| grouped(count.into()));
-    format!("{done} of {total} blocks done")
-}
-
-fn waiting_text(job: &JobView) -> String {
-    if job.status != JobStatus::Running {
-        return String::new();
+impl Progress {
+    fn of(job: &JobView, course: &CourseView) -> Self {
+        let blocks = job.blocks;
+        let mut progress = Self {
+            percent: (100 * u64::from(blocks.done))
+                .checked_div(blocks.total.into())
+                .unwrap_or(0),
+            done: texts::blocks_done(blocks.done, blocks.total),
+            elapsed: duration(job.elapsed_ms),
+            ..Self::default()
+        };
+        if job.status == JobStatus::Running {
+            progress.waiting = texts::blocks_waiting(blocks.assigned, blocks.pending);
+            if let Some(pace) = Pace::of(course).filter(|_| blocks.total > 0) {
+                let sides = [job.rows, job.inner, job.cols].map(f64::from);
+                let block_flop = 2.0 * sides.iter().product::<f64>() / f64::from(blocks.total);
+                let left = f64::from(blocks.total.saturating_sub(blocks.done));
+                progress.pace = texts::pace(
+                    &flop_rate(block_flop * pace.blocks_per_s),
+                    left / pace.blocks_per_s * 1e3,
+                );
+            }
+        }
+        progress
     }
-    let [assigned, pending] =
-        [job.blocks.assigned, job.blocks.pending].map(|count| grouped(count.into()));
-    format!("{assigned} assigned, {pending} pending")
 }

@@ -3,11 +3,19 @@
 use leptos::prelude::*;
 use wire::JoinView;
 
+use crate::live::Live;
+use crate::texts::nodes as texts;
+
 /// The QR code and the addresses that say the same.
 #[component]
-pub(crate) fn JoinCard(join: JoinView) -> impl IntoView {
+pub(crate) fn JoinCard() -> impl IntoView {
+    let live = Live::expect();
+    move || live.join.with(|join| join.as_ref().map(card))
+}
+
+fn card(join: &JoinView) -> impl IntoView + use<> {
     let best = join.addresses.first().cloned().unwrap_or_default();
-    let addresses = join.addresses.into_iter().map(|address| {
+    let addresses = join.addresses.iter().map(|address| {
         view! {
             <li>
                 <a class="mono breakable" href=address.clone() rel="external">
@@ -18,14 +26,11 @@ pub(crate) fn JoinCard(join: JoinView) -> impl IntoView {
     });
     view! {
         <section class="panel join" aria-labelledby="join">
-            <h2 id="join">"Join with another device"</h2>
+            <h2 id="join">{texts::JOIN}</h2>
             <div class="join-row">
-                <div class="qr" role="img" aria-label=format!("QR code for {best}") inner_html=join.qr_svg></div>
+                <div class="qr" role="img" aria-label=texts::code_for(&best) inner_html=join.qr_svg.clone()></div>
                 <div>
-                    <p>
-                        "Scan the code or open an address in a browser on the same network. \
-                         Opening a page is enough to take part; nothing is installed."
-                    </p>
+                    <p>{texts::JOIN_HELP}</p>
                     <ul class="plain">{addresses.collect_view()}</ul>
                 </div>
             </div>

@@ -4,11 +4,12 @@ use leptos::prelude::*;
 
 use super::MatrixGrid;
 use crate::format::grouped;
-use crate::job_form::{GRID_SIDE_MAX, MatrixDraft};
+use crate::job_form::{JobForm, MatrixDraft};
+use crate::texts::new_job as texts;
 
 /// A grid up to 15×15; above that, the seed that makes the entries.
 #[component]
-pub(crate) fn MatrixFields(draft: MatrixDraft) -> impl IntoView {
+pub(crate) fn MatrixFields(form: JobForm, draft: MatrixDraft) -> impl IntoView {
     let grid = Memo::new(move |_| draft.grid());
     view! {
         <fieldset class="matrix">
@@ -16,7 +17,7 @@ pub(crate) fn MatrixFields(draft: MatrixDraft) -> impl IntoView {
                 "Matrix " {draft.name.to_string()} <span class="muted">{move || sides_text(draft)}</span>
             </legend>
             {move || match grid.get() {
-                Some((rows, cols)) => view! { <MatrixGrid draft rows cols /> }.into_any(),
+                Some((rows, cols)) => view! { <MatrixGrid form draft rows cols /> }.into_any(),
                 None => view! { <SeedField draft /> }.into_any(),
             }}
         </fieldset>
@@ -38,14 +39,9 @@ fn SeedField(draft: MatrixDraft) -> impl IntoView {
     let id = format!("{letter}-seed");
     let label_for = id.clone();
     view! {
-        <p class="muted">
-            {format!(
-                "Larger than {GRID_SIDE_MAX}×{GRID_SIDE_MAX}: the entries are random numbers in \
-                 [0, 1) that every device makes itself from the seed.",
-            )}
-        </p>
+        <p class="muted">{texts::SEEDED}</p>
         <label class="field" for=label_for>
-            <span>{format!("Seed of matrix {}", draft.name)}</span>
+            <span>{texts::seed_label(&draft.name.to_string())}</span>
             <input
                 id=id
                 name=format!("submission[{letter}_seed]")

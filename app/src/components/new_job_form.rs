@@ -8,13 +8,19 @@
 use leptos::html;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
+use leptos_router::hooks::use_navigate;
 use web_sys::SubmitEvent;
+use wire::JobId;
 
-use super::{Alert, MatrixFields, OptionFields, SizeFields, UploadForm, WithoutScript};
+use super::{
+    Alert, CostEstimate, MatrixFields, OptionFields, SizeFields, UploadForm, WithoutScript,
+};
 use crate::api::SubmitJob;
-use crate::job_form::JobForm;
+use crate::form_post::FormPost;
+use crate::job_form::{Fill, JobForm};
 use crate::read_back::read_back;
 use crate::seed_source::fresh_seed;
+use crate::texts::new_job as texts;
 use crate::upload::Upload;
 
 const PRESETS: [u32; 4] = [50, 100, 200, 500];
@@ -27,28 +33,29 @@ const SHOW_GRIDS: &str =
 #[component]
 pub(crate) fn NewJobForm(form: JobForm) -> impl IntoView {
     let element = NodeRef::<html::Form>::new();
-    let submit = ServerAction::<SubmitJob>::new();
-    let upload = Upload::new(element);
+    let post = FormPost::new(SubmitJob::PATH);
+    let upload = Upload::new();
     read_back(element, form);
 
-    let error = move || match submit.value().get() {
-        Some(Err(error)) if !submit.pending().get() => Some(error.to_string()),
-        _ => None,
-    };
-    let message = Signal::derive(move || upload.problem.get().or_else(error));
-    let is_busy = move || submit.pending().get() || upload.progress.get().is_some();
-
+    let message = Signal::derive(move || upload.post.problem.get().or_else(|| post.problem.get()));
+    let is_busy = move || post.progress.get().is_some() || upload.post.progress.get().is_some();
+    let navigate = use_navigate();
     let start_upload = upload.starter();
     let on_submit = {
         let start_upload = start_upload.clone();
         move |event: SubmitEvent| {
-            event.prevent_default();
-            upload.problem.set(None);
+            upload.post.problem.set(None);
             if upload.has_files() {
-                submit.clear();
+                event.prevent_default();
+                post.problem.set(None);
                 start_upload();
-            } else if let Ok(filled) = leptos::form::FromFormData::from_event(&event) {
-                submit.dispatch(filled);
+            } else {
+                let navigate = navigate.clone();
+                post.submit(&event, move |text| {
+                    if let Ok(job) = serde_json::from_str::<JobId>(&text) {
+                        navigate(&format!("/jobs/{job}"), Default::default());
+                    }
+                });
             }
         }
     };
@@ -58,7 +65,7 @@ pub(crate) fn NewJobForm(form: JobForm) -> impl IntoView {
             class="new-job"
             node_ref=element
             method="post"
-            action=SubmitJob::url()
+            action=SubmitJob::PATH
             novalidate
             on:submit=on_submit
         >
@@ -67,14 +74,15 @@ pub(crate) fn NewJobForm(form: JobForm) -> impl IntoView {
             <SizeFields form />
             <Shortcuts form />
             <div class="matrices">
-                <MatrixFields draft=form.a />
-                <MatrixFields draft=form.b />
+                <MatrixFields form draft=form.a />
+                <MatrixFields form draft=form.b />
             </div>
             <OptionFields />
+            <CostEstimate form upload />
             <Alert message />
             <div class="actions">
                 <button class="primary" type="submit" disabled=is_busy>
-                    "Run Distributed Multiply"
+                    {texts::RUN}
                 </button>
                 <WithoutScript html=SHOW_GRIDS />
             </div>
@@ -83,7 +91,7 @@ pub(crate) fn NewJobForm(form: JobForm) -> impl IntoView {
     }
 }
 
-/// Presets and random entries.
+/// Presets and entries.
 #[component]
 fn Shortcuts(form: JobForm) -> impl IntoView {
     let next_seed = SharedValue::new(fresh_seed).into_inner();
@@ -104,24 +112,33 @@ fn Shortcuts(form: JobForm) -> impl IntoView {
             </button>
         }
     });
-    view! {
-        <div class="shortcuts">
-            <div role="group" aria-label="Sizes" class="button-row">
-                {presets}
-            </div>
+    let fills = [
+        (texts::FILL_RANDOM, Fill::Reals(next_seed)),
+        (texts::FILL_INTEGERS, Fill::Integers(next_seed)),
+    ];
+    let fills = fills.map(|(text, fill)| {
+        view! {
             <button
                 type="submit"
                 formmethod="get"
                 formaction="/"
                 name="fill"
-                value=next_seed.to_string()
+                value=fill.to_string()
                 on:click=move |event| {
                     event.prevent_default();
-                    form.fill_random();
+                    form.fill(fill.with_seed(fresh_seed()));
                 }
             >
-                "Fill Random"
+                {text}
             </button>
+        }
+    });
+    view! {
+        <div class="shortcuts">
+            <div role="group" aria-label=texts::SIZES class="button-row">
+                {presets.into_iter().collect_view()}
+            </div>
+            <div class="button-row">{fills.into_iter().collect_view()}</div>
         </div>
     }
 }

@@ -2,25 +2,22 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
+use wire::Problem;
 
-use crate::AppError;
+use crate::texts;
 
 /// The error as a page of its own.
 #[component]
-pub(crate) fn ProblemNotice(error: AppError) -> impl IntoView {
-    let title = match &error {
-        AppError::Problem(problem) => problem.title.clone(),
-        AppError::Unreachable => "No answer".to_owned(),
-    };
+pub(crate) fn ProblemNotice(problem: Problem) -> impl IntoView {
     view! {
-        <Title text=title.clone() />
+        <Title text=problem.title.clone() />
         <section class="panel notice">
-            <h1>{title}</h1>
-            <p role="alert">{error.to_string()}</p>
+            <h1>{problem.title}</h1>
+            <p role="alert">{problem.detail}</p>
             <p>
-                <a href="/jobs">"All jobs"</a>
+                <a href="/jobs">{texts::new_job::ALL_JOBS}</a>
                 " · "
-                <a href="/">"New multiplication"</a>
+                <a href="/">{texts::new_job::TITLE}</a>
             </p>
         </section>
     }

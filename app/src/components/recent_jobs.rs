@@ -1,32 +1,24 @@
 //! both: the latest jobs, below the form that starts one.
 
 use leptos::prelude::*;
-use wire::MeshView;
 
 use super::JobTable;
-
-const RECENT_JOBS: usize = 5;
+use crate::live::Live;
+use crate::texts::new_job as texts;
 
 /// The newest few jobs of the mesh, or nothing where there is none.
 #[component]
-pub(crate) fn RecentJobs(#[prop(into)] mesh: Signal<MeshView>) -> impl IntoView {
-    let recent = Memo::new(move |_| {
-        let mesh = mesh.read();
-        mesh.jobs
-            .iter()
-            .take(RECENT_JOBS)
-            .cloned()
-            .collect::<Vec<_>>()
-    });
-    let is_empty = Memo::new(move |_| recent.read().is_empty());
+pub(crate) fn RecentJobs() -> impl IntoView {
+    let live = Live::expect();
+    let is_empty = Memo::new(move |_| live.jobs.with(Vec::is_empty));
     move || {
         (!is_empty.get()).then(|| {
             view! {
                 <section class="panel" aria-labelledby="recent">
-                    <h2 id="recent">"Recent multiplications"</h2>
-                    <JobTable jobs=recent />
+                    <h2 id="recent">{texts::RECENT}</h2>
+                    <JobTable jobs=live.jobs />
                     <p>
-                        <a href="/jobs">"All jobs"</a>
+                        <a href="/jobs">{texts::ALL_JOBS}</a>
                     </p>
                 </section>
             }

@@ -1,47 +1,56 @@
 //! both: links to a node that discovery does not show.
 
-use leptos::form::ActionForm;
 use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
+use wire::NodeId;
 
 use super::Alert;
 use crate::api::RegisterNode;
+use crate::form_post::FormPost;
+use crate::texts::nodes as texts;
 
 /// An address and what came of it.
 #[component]
 pub(crate) fn RegisterForm() -> impl IntoView {
-    let register = ServerAction::<RegisterNode>::new();
-    let error = Signal::derive(move || Some(register.value().get()?.err()?.to_string()));
-    let linked = move || {
-        let node = register.value().get()?.ok()?;
-        Some(view! { <p role="status">{format!("Linked to node {}.", node.short())}</p> })
+    let post = FormPost::new(RegisterNode::PATH);
+    let linked = RwSignal::new(None::<String>);
+    let on_answer = move |text: String| {
+        let node = serde_json::from_str::<NodeId>(&text).ok();
+        linked.try_set(node.map(|node| texts::linked(&node.short())));
     };
     view! {
         <section class="panel" aria-labelledby="register">
-            <h2 id="register">"Register a node"</h2>
-            <p class="muted">
-                "Nodes on one network find each other. Give the address of one that is not listed."
-            </p>
-            <ActionForm action=register attr:novalidate=true>
+            <h2 id="register">{texts::REGISTER}</h2>
+            <p class="muted">{texts::REGISTER_HELP}</p>
+            <form
+                method="post"
+                action=RegisterNode::PATH
+                novalidate
+                on:submit=move |event| {
+                    linked.set(None);
+                    post.submit(&event, on_answer);
+                }
+            >
                 <div class="inline-form">
                     <label class="field" for="node-address">
-                        <span>"Node address"</span>
+                        <span>{texts::REGISTER_LABEL}</span>
                         <input
                             id="node-address"
                             name="address"
                             type="text"
-                            placeholder="192.168.1.20:8080"
+                            placeholder=texts::REGISTER_EXAMPLE
                             autocomplete="off"
                             autocapitalize="off"
                             spellcheck="false"
                         />
                     </label>
-                    <button type="submit" disabled=move || register.pending().get()>
-                        "Register"
+                    <button type="submit" disabled=move || post.progress.get().is_some()>
+                        {texts::REGISTER_BUTTON}
                     </button>
                 </div>
-            </ActionForm>
-            <Alert message=error />
-            {linked}
+            </form>
+            <Alert message=post.problem />
+            {move || linked.get().map(|text| view! { <p role="status">{text}</p> })}
         </section>
     }
 }

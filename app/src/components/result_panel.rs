@@ -1,11 +1,12 @@
 //! both: the product.
 
 use leptos::prelude::*;
-use wire::{JobView, ResultPreview};
+use wire::ResultPreview;
 
-use crate::answering_node::AnsweringNode;
-use crate::format::grouped;
+use crate::compute_worker::ComputeStateSignal;
 use crate::job_form::GRID_SIDE_MAX;
+use crate::live::Live;
+use crate::texts::job as texts;
 
 /// Of a larger result as many rows and columns are shown as fit beside each
 /// other on a desk's screen.
@@ -13,95 +14,78 @@ const CORNER_SIDE: usize = 8;
 
 /// The whole result up to 15×15, else its upper left corner; and the files.
 #[component]
-pub(crate) fn ResultPanel(
-    #[prop(into)] job: Signal<JobView>,
-    /// Nothing while it is still on its way.
-    #[prop(into)]
-    preview: Signal<Option<ResultPreview>>,
-) -> impl IntoView {
-    let (id, rows, cols) = {
-        let job = job.read_untracked();
-        (job.id, job.rows, job.cols)
-    };
-    let node = AnsweringNode::expect();
-    let file = move |format: &'static str| {
-        move || {
-            let address = node.elsewhere().unwrap_or_default();
-            format!("{address}/api/v1/jobs/{id}/result?format={format}")
+pub(crate) fn ResultPanel(live: Live) -> impl IntoView {
+    let facts = live.job.with_untracked(|job| {
+        job.as_ref()
+            .map(|job| (job.id.to_string(), job.rows, job.cols))
+    });
+    let (id, rows, cols) = facts.unwrap_or_default();
+    let elsewhere = ComputeStateSignal::elsewhere();
+    let download = move |format: &'static str, text: &'static str| {
+        let name = format!("matmesh-{}.{format}", id.get(..8).unwrap_or_default());
+        let path = format!("/api/v1/jobs/{id}/result?format={format}");
+        view! {
+            <a class="button" href=move || format!("{}{path}", elsewhere.get()) download=name rel="external">
+                {text}
+            </a>
         }
     };
-    let file_name = move |format: &str| format!("matmesh-{}.{format}", &id.to_string()[..8]);
     view! {
         <section class="panel result wide" aria-labelledby="result">
-            <h2 id="result">"Result"</h2>
-            <p class="muted">
-                {format!("C = A · B, {} rows × {} columns", grouped(rows.into()), grouped(cols.into()))}
-            </p>
-            {move || match preview.get() {
-                Some(preview) if preview.corner.is_empty() => {
-                    view! { <p class="muted">"Too large to show here; the files hold all of it."</p> }.into_any()
-                }
-                Some(preview) => result_table(&preview).into_any(),
-                None => view! { <p class="muted">"Fetching…"</p> }.into_any(),
-            }}
+            <h2 id="result">{texts::RESULT}</h2>
+            <p class="muted">{texts::result_size(rows, cols)}</p>
+            {move || live.preview.with(|preview| result_table(preview.as_ref()))}
             <p class="button-row">
-                <a class="button" href=file("csv") download=file_name("csv") rel="external">
-                    "Download CSV"
-                </a>
-                <a class="button" href=file("npy") download=file_name("npy") rel="external">
-                    "Download NPY"
-                </a>
+                {download("csv", texts::DOWNLOAD_CSV)} {download("npy", texts::DOWNLOAD_NPY)}
             </p>
         </section>
     }
 }
 
-fn result_table(preview: &ResultPreview) -> impl IntoView + use<> {
+/// The entries, or why there are none; the report shows them, too.
+pub(crate) fn result_table(preview: Option<&ResultPreview>) -> AnyView {
+    let Some(preview) = preview else {
+        return view! { <p class="muted">{texts::RESULT_FETCHING}</p> }.into_any();
+    };
+    if preview.corner.is_empty() {
+        return view! { <p class="muted">{texts::RESULT_TOO_LARGE}</p> }.into_any();
+    }
     let is_whole = preview.rows.max(preview.cols) <= GRID_SIDE_MAX;
-    let side = if is_whole {
-        GRID_SIDE_MAX as usize
+    let (side, caption) = if is_whole {
+        (GRID_SIDE_MAX as usize, texts::RESULT_WHOLE)
     } else {
-        CORNER_SIDE
+        (CORNER_SIDE, texts::RESULT_CORNER)
     };
     let columns = preview.corner.first().map_or(0, Vec::len).min(side);
+    let heads = (1..=columns).map(|column| view! { <th scope="col">{column}</th> });
     let rows = preview
         .corner
         .iter()
         .take(side)
-        .enumerate()
-        .map(|(row, cells)| {
-            let cells = cells
-                .iter()
-                .take(side)
-                .cloned()
-                .map(|cell| view! { <td>{cell}</td> })
-                .collect_view();
+        .zip(1..)
+        .map(|(row, number)| {
+            let cells = row.iter().take(side).cloned();
+            let cells = cells.map(|cell| view! { <td>{cell}</td> }).collect_view();
             view! {
                 <tr>
-                    <th scope="row">{row + 1}</th>
+                    <th scope="row">{number}</th>
                     {cells}
                 </tr>
             }
         });
-    let caption = if is_whole {
-        "All entries of C"
-    } else {
-        "The upper left corner of C"
-    };
     view! {
         <div class="scroll" tabindex="0" role="group" aria-label=caption>
             <table class="entries">
                 <thead>
                     <tr>
                         <td></td>
-                        {(1..=columns).map(|column| view! { <th scope="col">{column}</th> }).collect_view()}
+                        {heads.collect_view()}
                     </tr>
                 </thead>
                 <tbody>{rows.collect_view()}</tbody>
             </table>
         </div>
-        {(!is_whole).then(|| view! {
-            <p class="muted">{format!("{caption}; the files hold all of it.")}</p>
-        })}
+        {(!is_whole).then(|| view! { <p class="muted">{texts::corner_note()}</p> })}
     }
+    .into_any()
 }

@@ -2,17 +2,19 @@
 
 use leptos::prelude::*;
 
-use crate::job_form::JobForm;
+use crate::job_form::{JobForm, side_problem};
+use crate::live::Live;
+use crate::texts::new_job as texts;
 
 /// Three numbers; the fourth, the rows of B, follows the columns of A.
 #[component]
 pub(crate) fn SizeFields(form: JobForm) -> impl IntoView {
     view! {
         <div class="sizes">
-            <SizeField id="rows" label="Matrix A rows" side=form.rows />
-            <SizeField id="inner" label="Matrix A columns" side=form.inner />
+            <SizeField id="rows" label=texts::A_ROWS side=form.rows />
+            <SizeField id="inner" label=texts::A_COLUMNS side=form.inner />
             <label class="field" for="b-rows">
-                <span>"Matrix B rows"</span>
+                <span>{texts::B_ROWS}</span>
                 <input
                     id="b-rows"
                     type="text"
@@ -22,7 +24,7 @@ pub(crate) fn SizeFields(form: JobForm) -> impl IntoView {
                     prop:value=form.inner
                 />
             </label>
-            <SizeField id="cols" label="Matrix B columns" side=form.cols />
+            <SizeField id="cols" label=texts::B_COLUMNS side=form.cols />
         </div>
     }
 }
@@ -34,21 +36,32 @@ fn SizeField(
     label: &'static str,
     side: RwSignal<String>,
 ) -> impl IntoView {
+    let live = Live::expect();
+    let problem =
+        Memo::new(move |_| side.with(|side| side_problem(label, side, live.max_dim.get())));
+    let problem_id = format!("{id}-problem");
+    let described_by = problem_id.clone();
     view! {
-        <label class="field" for=id>
-            <span>{label}</span>
+        <div class="field">
+            <label for=id>{label}</label>
             <input
                 id=id
                 name=format!("submission[{id}]")
                 type="number"
                 min="1"
+                max=live.max_dim.get_untracked().map(|most| most.to_string())
                 step="1"
                 inputmode="numeric"
                 autocomplete="off"
+                aria-invalid=move || problem.with(Option::is_some).then_some("true")
+                aria-describedby=described_by
                 value=side.get_untracked()
                 prop:value=side
                 on:input=move |event| side.set(event_target_value(&event))
             />
-        </label>
+            <p class="field-problem" id=problem_id aria-live="polite">
+                {problem}
+            </p>
+        </div>
     }
 }

@@ -6,8 +6,7 @@ use leptos::prelude::*;
 #[component]
 pub(crate) fn StatusBadge(
     /// One lower-case word; also names the colour.
-    #[prop(into)]
-    status: Signal<String>,
+    status: String,
 ) -> impl IntoView {
-    view! { <span class=move || format!("badge badge-{}", status.get())>{move || status.get()}</span> }
+    view! { <span class=format!("badge badge-{status}")>{status.clone()}</span> }
 }

@@ -1,19 +1,56 @@
 //! both: two files instead of typed entries.
 
+use leptos::html;
 use leptos::prelude::*;
 
+use crate::texts::new_job as texts;
 use crate::upload::Upload;
 
 /// A plain multipart form to the API, which leads a person's browser to the
-/// job; with script the same request is sent in the background.
+/// job; with script the same request is sent in the background, and files can
+/// be dropped on it.
 #[component]
 pub(crate) fn UploadForm<Start: Fn() + 'static>(
     upload: Upload,
     start_upload: Start,
 ) -> impl IntoView {
+    let is_over = RwSignal::new(false);
+    let field = |letter: &'static str, id: &'static str, input: NodeRef<html::Input>| {
+        view! {
+            <label class="field" for=id>
+                <span>{texts::file_label(letter)}</span>
+                <input
+                    node_ref=input
+                    id=id
+                    name=letter.to_lowercase()
+                    type="file"
+                    accept=".npy,.csv,.mtx"
+                    on:change=move |_| upload.look()
+                />
+            </label>
+        }
+    };
+    let progress = move || {
+        upload.post.progress.get().map(|percent| {
+            view! {
+                <progress max="100" value=percent.to_string() aria-label=texts::UPLOAD></progress>
+                <span>{texts::sent(percent)}</span>
+            }
+        })
+    };
+    let remove = move || {
+        upload.is_chosen.get().then(|| {
+            view! {
+                <button type="button" class="quiet" on:click=move |_| upload.clear()>
+                    {texts::REMOVE}
+                </button>
+            }
+        })
+    };
     view! {
         <form
             class="upload panel"
+            class:drop-over=is_over
             method="post"
             enctype="multipart/form-data"
             action="/api/v1/jobs"
@@ -22,27 +59,27 @@ pub(crate) fn UploadForm<Start: Fn() + 'static>(
                 event.prevent_default();
                 start_upload();
             }
+            on:dragover=move |event| {
+                event.prevent_default();
+                is_over.set(true);
+            }
+            on:dragleave=move |_| is_over.set(false)
+            on:drop=move |event| {
+                is_over.set(false);
+                upload.drop_files(&event);
+            }
         >
-            <h2>"Or multiply two files"</h2>
-            <p class="muted">"NumPy .npy, comma-separated .csv or Matrix Market .mtx; the sizes come from the files."</p>
+            <h2>{texts::FILES}</h2>
+            <p class="muted">{texts::FILES_HELP}</p>
             <div class="sizes">
-                <label class="field" for="a-file">
-                    <span>"Matrix A file"</span>
-                    <input node_ref=upload.a id="a-file" name="a" type="file" accept=".npy,.csv,.mtx" />
-                </label>
-                <label class="field" for="b-file">
-                    <span>"Matrix B file"</span>
-                    <input node_ref=upload.b id="b-file" name="b" type="file" accept=".npy,.csv,.mtx" />
-                </label>
+                {field("A", "a-file", upload.a)} {field("B", "b-file", upload.b)}
             </div>
             <div class="actions">
-                <button type="submit" disabled=move || upload.progress.get().is_some()>
-                    "Multiply files"
+                <button type="submit" disabled=move || upload.post.progress.get().is_some()>
+                    {texts::MULTIPLY_FILES}
                 </button>
-                {move || upload.progress.get().map(|percent| view! {
-                    <progress max="100" value=percent.to_string() aria-label="Upload"></progress>
-                    <span>{format!("{percent} % sent")}</span>
-                })}
+                {remove}
+                {progress}
             </div>
         </form>
     }

@@ -3,20 +3,19 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-use crate::api::own_account;
-use crate::components::{ContributionPanel, PanelPlace, WithoutScript};
+use crate::components::{
+    ContributionChart, ContributionPanel, ContributionRules, PanelPlace, WithoutScript,
+};
+use crate::texts::contribution as texts;
 
-/// The panel as a page of its own.
+/// The panel as a page of its own, with a chart and what there is to know.
 #[component]
 pub(crate) fn ContributionPage() -> impl IntoView {
-    let account = Resource::new(|| (), |()| own_account());
     view! {
-        <Title text="My Node Contribution" />
-        <Suspense>
-            {move || Suspend::new(async move {
-                view! { <ContributionPanel account=account.await.ok() place=PanelPlace::Subject /> }
-            })}
-        </Suspense>
-        <WithoutScript html=r#"<p class="alert">Scripts are switched off, so this browser does not compute.</p>"# />
+        <Title text=texts::TITLE />
+        <ContributionPanel place=PanelPlace::Subject />
+        <WithoutScript html=texts::NO_SCRIPT />
+        <ContributionChart />
+        <ContributionRules />
     }
 }

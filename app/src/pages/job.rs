@@ -1,52 +1,106 @@
 //! both: `/jobs/ID`, one job.
 
-use leptos::either::Either;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_params_map;
-use wire::JobStatus;
 
-use crate::AppError;
-use crate::api::{job_blocks, job_view, mesh_view, own_account, result_preview};
-use crate::components::{FoldedContribution, JobMaterial, JobPanels, ProblemNotice};
-use crate::format::short_id;
+use crate::components::{
+    Alert, BlockMap, CancelForm, ContributionPanel, Coordination, DeviceTable, FoldedContribution,
+    JobProgress, PanelPlace, ProblemNotice, ResultPanel, StatusBadge, TimeLine, WithoutScript,
+};
+use crate::format::{grouped, short_id};
+use crate::live::Live;
+use crate::texts::job as texts;
+use wire::{JobStatus, JobView};
 
 /// The job, or why there is none.
 #[component]
 pub(crate) fn JobPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.read().get("id").unwrap_or_default());
-    let material = Resource::new(move || id.get(), fetch_material);
-    view! {
-        <Suspense fallback=|| view! { <p class="muted">"Fetching the job…"</p> }>
-            {move || Suspend::new(async move {
-                match material.await {
-                    Ok(material) => Either::Left(view! {
-                        <Title text=format!("Job {}", short_id(&material.job.id)) />
-                        <JobPanels material />
-                    }),
-                    Err(error) => Either::Right(view! {
-                        <ProblemNotice error />
-                        <FoldedContribution />
-                    }),
-                }
-            })}
-        </Suspense>
+    let live = Live::expect();
+    let is_known = Memo::new(move |_| live.job.with(Option::is_some));
+    move || {
+        if is_known.get() {
+            view! { <JobPanels live /> }.into_any()
+        } else if let Some(problem) = live.problem.get() {
+            view! {
+                <ProblemNotice problem />
+                <FoldedContribution />
+            }
+            .into_any()
+        } else {
+            view! { <p class="muted">{texts::FETCHING}</p> }.into_any()
+        }
     }
 }
 
-/// The job itself is needed; whatever else cannot be had now comes later.
-async fn fetch_material(id: String) -> Result<JobMaterial, AppError> {
-    let job = job_view(id).await?;
-    let preview = match job.status {
-        JobStatus::Complete => result_preview(job.id).await.ok(),
-        _ => None,
+#[component]
+fn JobPanels(live: Live) -> impl IntoView {
+    let is_complete = Memo::new(move |_| live.job_status() == Some(JobStatus::Complete));
+    view! {
+        <div class="job">
+            <JobHead live />
+            <BlockMap live />
+            <Coordination live />
+            <TimeLine live />
+            <DeviceTable live />
+            <Show when=move || is_complete.get()>
+                <ResultPanel live />
+            </Show>
+            <ContributionPanel place=PanelPlace::OfJob />
+        </div>
+    }
+}
+
+#[component]
+fn JobHead(live: Live) -> impl IntoView {
+    let facts = live.job.with_untracked(|job| job.as_ref().map(Facts::of));
+    let Facts { id, short, size } = facts.unwrap_or_default();
+    let status = Memo::new(move |_| live.job_status());
+    let badge = move || {
+        status
+            .get()
+            .map(|status| view! { <StatusBadge status=status.to_string() /> })
     };
-    Ok(JobMaterial {
-        blocks: job_blocks(job.id).await.unwrap_or_default(),
-        mesh: mesh_view().await.ok(),
-        account: own_account().await.ok(),
-        preview,
-        job,
-    })
+    let error = Signal::derive(move || live.job.with(|job| job.as_ref()?.error.clone()));
+    let report = format!("/jobs/{id}/report");
+    let (form_id, report_name) = (id.clone(), format!("matmesh-{short}.html"));
+    view! {
+        <Title text=format!("{} {short}", texts::TITLE) />
+        <section class="panel job-head wide" aria-labelledby="job">
+            <div class="title-row">
+                <h1 id="job">{texts::TITLE} " " <span class="mono">{short}</span></h1>
+                {badge}
+                <a class="report-link" href=report download=report_name rel="external">
+                    {texts::REPORT}
+                </a>
+                <CancelForm id=form_id is_running=Signal::derive(move || status.get() == Some(JobStatus::Running)) />
+            </div>
+            <p class="muted">{size} " · " <span class="mono breakable">{id}</span></p>
+            <JobProgress live />
+            <Alert message=error />
+            {move || {
+                // Without script the browser asks for the page again.
+                (status.get() == Some(JobStatus::Running))
+                    .then(|| view! { <WithoutScript html=r#"<meta http-equiv="refresh" content="2">"# /> })
+            }}
+        </section>
+    }
+}
+
+/// What never changes.
+#[derive(Debug, Default)]
+struct Facts {
+    id: String,
+    short: String,
+    size: String,
+}
+
+impl Facts {
+    fn of(job: &JobView) -> Self {
+        let size = [job.rows, job.inner, job.inner, job.cols].map(|side| grouped(side.into()));
+        Self {
+            id: job.id.to_string(),
+            short: short_id(&job.id),
+            size: format!("{} × {} times {} × {}", size[0], size[1], size[2], size[3]),
+        }
+    }
 }

@@ -1,52 +1,28 @@
 //! both: `/jobs`, all jobs of the mesh.
 
-use leptos::either::Either;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
-use wire::MeshView;
 
-use crate::answering_node::{AnsweringNode, in_time};
-use crate::api::mesh_view;
-use crate::components::{FoldedContribution, JobTable, ProblemNotice};
-use crate::live::{AT_LEISURE, keep_fresh};
+use crate::components::{FoldedContribution, JobTable};
+use crate::live::Live;
+use crate::texts::jobs as texts;
 
 const STATUSES: [&str; 4] = ["running", "complete", "failed", "cancelled"];
 
-/// The list, live.
+/// The list, live. The filter is part of the address, so it works without script and survives going
+/// back.
 #[component]
 pub(crate) fn JobsPage() -> impl IntoView {
-    let mesh = Resource::new(|| (), |()| mesh_view());
-    view! {
-        <Title text="Jobs" />
-        <Suspense>
-            {move || Suspend::new(async move {
-                match mesh.await {
-                    Ok(mesh) => Either::Left(view! { <JobList mesh /> }),
-                    Err(error) => Either::Right(view! { <ProblemNotice error /> }),
-                }
-            })}
-        </Suspense>
-        <FoldedContribution />
-    }
-}
-
-/// The filter is part of the address, so it works without script and survives
-/// going back.
-#[component]
-fn JobList(mesh: MeshView) -> impl IntoView {
-    let mesh = RwSignal::new(mesh);
-    keep_fresh(mesh, |_| Some(AT_LEISURE), || in_time(mesh_view()));
-    AnsweringNode::expect().remember_from(Signal::derive(move || Some(mesh.get())));
+    let live = Live::expect();
     let query = use_query_map();
     let wanted = Memo::new(move |_| query.read().get("status").unwrap_or_default());
     let jobs = Memo::new(move |_| {
-        let (mesh, wanted) = (mesh.read(), wanted.read());
-        let jobs = mesh.jobs.iter();
+        let (jobs, wanted) = (live.jobs.read(), wanted.read());
+        let jobs = jobs.iter();
         let wanted = jobs.filter(|job| wanted.is_empty() || job.status.to_string() == *wanted);
-        wanted.cloned().collect::<Vec<_>>()
+        wanted.copied().collect::<Vec<_>>()
     });
-    let is_empty = Memo::new(move |_| jobs.read().is_empty());
     let filter_link = move |status: &'static str, text: &'static str| {
         let href = if status.is_empty() {
             "/jobs".to_owned()
@@ -60,22 +36,21 @@ fn JobList(mesh: MeshView) -> impl IntoView {
             </a>
         }
     };
+    let more = move || {
+        let (shown, known) = (live.jobs.with(Vec::len), live.jobs_known.get());
+        (known as usize > shown).then(|| view! { <p class="muted">{texts::more(shown, known)}</p> })
+    };
     view! {
+        <Title text=texts::TITLE />
         <section class="panel" aria-labelledby="jobs">
-            <h1 id="jobs">"Jobs"</h1>
-            <nav class="filter" aria-label="Status">
-                {filter_link("", "all")}
-                {STATUSES.map(|status| filter_link(status, status))}
+            <h1 id="jobs">{texts::TITLE}</h1>
+            <nav class="filter" aria-label=texts::STATUS>
+                {filter_link("", texts::ALL)}
+                {STATUSES.map(|status| filter_link(status, status)).into_iter().collect_view()}
             </nav>
-            {move || {
-                if is_empty.get() {
-                    Either::Left(view! {
-                        <p>"No jobs here. " <a href="/">"Start a multiplication"</a> "."</p>
-                    })
-                } else {
-                    Either::Right(view! { <JobTable jobs /> })
-                }
-            }}
+            <JobTable jobs />
+            {more}
         </section>
+        <FoldedContribution />
     }
 }

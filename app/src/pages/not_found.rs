@@ -10,7 +10,7 @@ use crate::components::{FoldedContribution, ProblemNotice};
 pub(crate) fn NotFoundPage() -> impl IntoView {
     let problem = Problem::new(404, "there is no page at this address");
     view! {
-        <ProblemNotice error=problem.into() />
+        <ProblemNotice problem />
         <FoldedContribution />
     }
 }

@@ -46,7 +46,7 @@ use crate::tasks::cut_of;
 use crate::time::{Moment, Now};
 
 pub use progress::JobProgress;
-pub(crate) use progress::{block_views_of, progress_of};
+pub(crate) use progress::{course_of, progress_of};
 pub(crate) use succession::{Exchanges, HolderState, block_message, distance, is_block_of};
 
 /// A device that this job has heard of.
@@ -54,6 +54,8 @@ pub(crate) use succession::{Exchanges, HolderState, block_message, distance, is_
 struct Participant {
     home: NodeId,
     kind: WorkerKind,
+    /// For people.
+    name: String,
     /// A page whose node died: its leases stay open until then, for it to come
     /// back through another node.
     away_until: Option<Moment>,
@@ -73,6 +75,8 @@ struct Participant {
 #[derive(Debug, Clone, Copy)]
 struct Lease {
     worker: WorkerId,
+    /// Shown only.
+    leased_at: Moment,
     /// From here on a second device may compute the block too.
     overdue_at: Moment,
     /// From here on the block is pending again.
@@ -125,6 +129,8 @@ pub struct Coordinator {
     leases: BTreeMap<BlockIndex, Vec<Lease>>,
     /// Blocks that somebody had and lost: the next lease is a reassignment.
     lost: BTreeSet<BlockIndex>,
+    /// Who had a block last that another device has now, or had it too; shown only.
+    taken_from: BTreeMap<BlockIndex, WorkerId>,
     participants: BTreeMap<WorkerId, Participant>,
     /// Devices that were there at the submission of a job for the fastest and
     /// have not asked yet: until the moment, slower ones wait for them.
@@ -184,6 +190,7 @@ impl Coordinator {
             reserved: BTreeMap::new(),
             leases: BTreeMap::new(),
             lost: BTreeSet::new(),
+            taken_from: BTreeMap::new(),
             participants: BTreeMap::new(),
             awaited: BTreeMap::new(),
             awaited_until: None,
@@ -459,6 +466,11 @@ fn clip(mut exchange: Exchange) -> Exchange {
         }
     }
     exchange
+}
+
+/// As times are shown in the course of a job.
+fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn milliseconds(duration: Duration) -> f64 {

@@ -18,9 +18,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use kernel::cut::Cut;
-use wire::{BlockView, JobId, JobSummary, NodeId, NodeStatus, PeerMessage};
+use wire::{CourseView, JobId, JobSummary, NodeId, NodeStatus, PeerMessage};
 
-use crate::coordinator::{Coordinator, JobProgress, block_views_of};
+use crate::coordinator::{Coordinator, JobProgress, course_of};
 use crate::directory::Directory;
 use crate::effect::{Event, Input, Output};
 use crate::follower::Follower;
@@ -202,14 +202,15 @@ impl Node {
         Some(self.followers.get(&job)?.progress(now))
     }
 
-    /// Every block of a job of which a copy is here, and who computed it.
+    /// How a job goes of which a copy is here, block by block.
     #[must_use]
-    pub fn block_views(&self, job: JobId) -> Option<Vec<BlockView>> {
+    pub fn course(&self, job: JobId, now: Moment) -> Option<CourseView> {
         if let Some(coordinator) = self.coordinators.get(&job) {
-            return Some(coordinator.block_views());
+            return Some(coordinator.course(now));
         }
         let follower = self.followers.get(&job)?;
-        Some(block_views_of(follower.replica(), follower.cut()))
+        let (replica, cut) = (follower.replica(), follower.cut());
+        Some(course_of(replica, cut, follower.age(now)))
     }
 
     /// Whether this node answers for a job: it leads it, or the job has ended

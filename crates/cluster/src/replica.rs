@@ -141,6 +141,7 @@ impl Replica {
         known.computed = known.computed.max(tally.computed);
         known.rejected = known.rejected.max(tally.rejected);
         known.reassigned = known.reassigned.max(tally.reassigned);
+        known.begun_us = known.begun_us.max(tally.begun_us);
     }
 
     /// All epochs together.
@@ -152,6 +153,7 @@ impl Replica {
                 computed: sum.computed.saturating_add(tally.computed),
                 rejected: sum.rejected.saturating_add(tally.rejected),
                 reassigned: sum.reassigned.saturating_add(tally.reassigned),
+                begun_us: sum.begun_us.max(tally.begun_us),
             })
     }
 
@@ -197,7 +199,13 @@ fn stands_against(one: &DoneBlock, other: &DoneBlock) -> bool {
             done.compute_ms.to_bits(),
         )
     };
-    let rest = |done: &DoneBlock| (done.operations, done.kind == WorkerKind::Browser);
+    let rest = |done: &DoneBlock| {
+        (
+            done.course,
+            done.operations,
+            done.kind == WorkerKind::Browser,
+        )
+    };
     let words = |done: &DoneBlock| (done.name.clone(), done.device.clone());
     result(one)
         .cmp(&result(other))

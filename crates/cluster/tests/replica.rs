@@ -9,9 +9,9 @@ use proptest::option;
 use proptest::prelude::{Just, Strategy, prop_assert_eq, prop_oneof, proptest};
 use proptest::sample::select;
 use wire::{
-    Arithmetic, BlockIndex, ChunkHash, CutShape, DoneBlock, Ended, Ending, Epoch, JobId,
-    JobOptions, JobRecord, JobStatus, Leadership, MatrixSource, NodeId, Seed, Shape, Spread, Tally,
-    WorkerId, WorkerKind,
+    Arithmetic, BlockCourse, BlockIndex, ChunkHash, CutShape, DoneBlock, Ended, Ending, Epoch,
+    JobId, JobOptions, JobRecord, JobStatus, Leadership, MatrixSource, NodeId, Seed, Shape, Spread,
+    Tally, WorkerId, WorkerKind,
 };
 
 fn record() -> JobRecord {
@@ -46,12 +46,17 @@ fn epoch() -> impl Strategy<Value = Epoch> {
 }
 
 fn done() -> impl Strategy<Value = DoneBlock> {
-    let ids = (0..8_u32, 1..3_u8, 1..3_u8, epoch());
+    let ids = (0..8_u32, 1..3_u8, 1..3_u8, epoch(), 0..2_u64);
     let words = (select(vec!["a", "b"]), select(vec!["c", "d"]));
     let kind = select(vec![WorkerKind::Native, WorkerKind::Browser]);
     let numbers = (select(vec![0.0, -0.0, 1.5, f64::NAN]), 0..2_u64);
     (ids, words, kind, numbers).prop_map(
-        |((block, hash, worker, epoch), (name, device), kind, (compute_ms, operations))| {
+        |(
+            (block, hash, worker, epoch, leased_us),
+            (name, device),
+            kind,
+            (compute_ms, operations),
+        )| {
             DoneBlock {
                 block: BlockIndex(block),
                 hash: ChunkHash::from_bytes([hash; 32]),
@@ -60,6 +65,10 @@ fn done() -> impl Strategy<Value = DoneBlock> {
                 name: name.to_owned(),
                 device: device.to_owned(),
                 compute_ms,
+                course: BlockCourse {
+                    leased_us,
+                    ..BlockCourse::default()
+                },
                 operations,
                 epoch,
                 counted: 1,
@@ -70,10 +79,13 @@ fn done() -> impl Strategy<Value = DoneBlock> {
 
 fn tally() -> impl Strategy<Value = Tally> {
     let count = || prop_oneof![0..5_u64, Just(u64::MAX)];
-    (count(), count(), count()).prop_map(|(computed, rejected, reassigned)| Tally {
-        computed,
-        rejected,
-        reassigned,
+    (count(), count(), count(), count()).prop_map(|(computed, rejected, reassigned, begun_us)| {
+        Tally {
+            computed,
+            rejected,
+            reassigned,
+            begun_us,
+        }
     })
 }
 

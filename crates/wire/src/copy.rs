@@ -22,6 +22,8 @@ pub struct DoneBlock {
     pub device: String,
     /// Milliseconds it computed.
     pub compute_ms: f64,
+    /// When and after what; shown only.
+    pub course: BlockCourse,
     /// Floating-point operations.
     pub operations: u64,
     /// The epoch in which it was counted.
@@ -29,6 +31,24 @@ pub struct DoneBlock {
     /// How often the coordinator of that epoch counted it: once, or the
     /// coordinator is broken and the sum over all blocks shows it.
     pub counted: u32,
+}
+
+/// How a block went, for people to look at: nothing is decided by it. Microseconds, so that blocks
+/// of a small job are told apart; since the submission of the job, by its coordinator's clock.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+pub struct BlockCourse {
+    /// When its device was given it.
+    pub leased_us: u64,
+    /// When its result was stored; 0 before.
+    pub stored_us: u64,
+    /// From the lease until the device had the inputs, by the device's clock.
+    pub receive_us: u64,
+    /// From then until it began to compute, likewise.
+    pub wait_us: u64,
+    /// The device that had it before, and did not return it first.
+    pub taken_from: Option<WorkerId>,
 }
 
 /// What one coordinator saw in its epoch. Each number only rises, and only
@@ -41,6 +61,8 @@ pub struct Tally {
     pub rejected: u64,
     /// Blocks that went from one worker to another.
     pub reassigned: u64,
+    /// When the epoch began, in microseconds since the submission; shown only.
+    pub begun_us: u64,
 }
 
 /// How and when a job ended.

@@ -18,10 +18,12 @@
 #![warn(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
 mod copy;
+mod course;
 mod frame;
 mod handshake;
 mod id;
 mod job;
+mod news;
 mod page;
 mod peer;
 mod problem;
@@ -29,7 +31,8 @@ mod submission;
 mod task;
 mod view;
 
-pub use copy::{BlockSet, CopyHead, DoneBlock, Ended, Leadership, Tally};
+pub use copy::{BlockCourse, BlockSet, CopyHead, DoneBlock, Ended, Leadership, Tally};
+pub use course::{BlockPlace, BlockView, CourseDevice, CourseView, EpochView};
 pub use frame::{
     FRAME_BYTES_MAX, FrameError, PROTOCOL_VERSION, decode_page_frame, decode_peer_frame,
     encode_page_frame, encode_peer_frame,
@@ -40,6 +43,7 @@ pub use job::{
     Arithmetic, CutShape, Ending, JobOptions, JobRecord, JobStatus, JobSummary, MatrixSource, Seed,
     Shape, Spread,
 };
+pub use news::{JobLine, News, Shown, merge_job, merge_jobs, merge_nodes};
 pub use page::{HeldBlock, PageMessage, PageStatus};
 pub use peer::{
     Acquaintance, BrowserStatus, Exchange, HeldLease, NodeStatus, PeerMessage, Refusal,
@@ -48,6 +52,6 @@ pub use problem::Problem;
 pub use submission::{MatrixInput, Submission};
 pub use task::{BlockProof, BlockTask, Chunk, TaskInput};
 pub use view::{
-    BlockCounts, BlockView, BrowserView, ContributionView, DeviceView, JobView, JoinView, MeshView,
-    NodeLiveness, NodeView, ResultPreview, WorkerKind,
+    BlockCounts, BrowserView, ContributionView, DeviceView, JobView, JoinView, NodeLiveness,
+    NodeView, ResultPreview, WorkerKind,
 };

@@ -67,6 +67,13 @@ pub enum PageMessage {
         /// The device.
         status: PageStatus,
     },
+    /// Page: the path of what it shows. Its news are wanted from now on, all of it first.
+    Watch {
+        /// Such as `/nodes`.
+        path: String,
+    },
+    /// Node: what is new to what the page shows. [`crate::News`] follow as JSON.
+    News,
     /// Node: compute this block. A page has as many as its threads, and as
     /// many again on their way.
     Task {

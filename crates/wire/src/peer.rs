@@ -24,6 +24,8 @@ pub struct NodeStatus {
     pub threads: u32,
     /// Measured over all computing threads.
     pub mflops: f64,
+    /// Floating-point operations of its own that count, since it started; told every few seconds.
+    pub operations: u64,
     /// The pages that compute through it.
     pub browsers: Vec<BrowserStatus>,
 }
@@ -39,6 +41,8 @@ pub struct BrowserStatus {
     pub threads: u32,
     /// Measured over all of them.
     pub mflops: f64,
+    /// Floating-point operations that count, since it joined its node.
+    pub operations: u64,
     /// False while the tab is in the background.
     pub visible: bool,
     /// False while switched off by its person.

@@ -85,6 +85,12 @@ impl BlockTask {
 pub struct BlockProof {
     /// Milliseconds it computed, waiting and copying left out.
     pub compute_ms: f64,
+    /// Microseconds from the task's arrival until its inputs were there.
+    #[serde(default)]
+    pub receive_us: u64,
+    /// Microseconds from then until it began to compute.
+    #[serde(default)]
+    pub wait_us: u64,
     /// Floating-point operations it did.
     pub operations: u64,
     /// BLAKE3 of the result's bytes, row-major little-endian f64. A page

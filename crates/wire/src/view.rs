@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BlockIndex, JobId, JobOptions, JobStatus, JobSummary, NodeId, WorkerId};
+use crate::{JobId, JobOptions, JobStatus, NodeId, WorkerId};
 
 /// What a worker is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -98,23 +98,6 @@ pub struct JobView {
     pub error: Option<String>,
 }
 
-/// One block on the map of a job's page.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct BlockView {
-    /// Which.
-    pub block: BlockIndex,
-    /// First row of C.
-    pub row_start: u32,
-    /// Rows.
-    pub rows: u32,
-    /// First column of C.
-    pub col_start: u32,
-    /// Columns.
-    pub cols: u32,
-    /// Who computed it; null while nobody has.
-    pub worker: Option<WorkerId>,
-}
-
 /// Whether a node answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -138,8 +121,14 @@ pub struct BrowserView {
     pub threads: u32,
     /// Measured over all of them.
     pub mflops: f64,
+    /// Floating-point operations that count, since it joined this node.
+    #[serde(default)]
+    pub operations: u64,
     /// False while the tab is in the background.
     pub visible: bool,
+    /// False while switched off by its person.
+    #[serde(default)]
+    pub contributing: bool,
 }
 
 /// A node, as the API tells it.
@@ -160,6 +149,9 @@ pub struct NodeView {
     pub cores: u32,
     /// Measured over all computing threads.
     pub mflops: f64,
+    /// Floating-point operations that count, since it started.
+    #[serde(default)]
+    pub operations: u64,
     /// Processor and system.
     #[serde(default)]
     pub device: String,
@@ -182,17 +174,6 @@ pub struct DeviceView {
     pub operations: u64,
     /// Milliseconds it computed.
     pub compute_ms: f64,
-}
-
-/// The whole mesh, as the node that serves a page sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MeshView {
-    /// The node that serves.
-    pub node: NodeId,
-    /// Every node it knows, itself first.
-    pub nodes: Vec<NodeView>,
-    /// Every job it knows, newest first.
-    pub jobs: Vec<JobSummary>,
 }
 
 /// How another device joins.

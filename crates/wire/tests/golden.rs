@@ -60,7 +60,7 @@ fn page_frames_have_the_bytes_of_this_protocol_version() {
 
 #[test]
 fn the_golden_files_belong_to_this_protocol_version() {
-    assert_eq!(PROTOCOL_VERSION, 2, "write golden/*.txt anew");
+    assert_eq!(PROTOCOL_VERSION, 3, "write golden/*.txt anew");
 }
 
 #[test]
@@ -121,6 +121,8 @@ fn every_variant_has_a_golden_frame() {
             PageMessage::Welcome { .. } => "Welcome",
             PageMessage::Nodes { .. } => "Nodes",
             PageMessage::Superseded => "Superseded",
+            PageMessage::Watch { .. } => "Watch",
+            PageMessage::News => "News",
             PageMessage::Status { .. } => "Status",
             PageMessage::Task { .. } => "Task",
             PageMessage::Drop { .. } => "Drop",

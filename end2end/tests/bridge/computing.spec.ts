@@ -60,7 +60,16 @@ test('the proof tells operations, bytes and milliseconds', async ({ page, open }
   const link = await open(page);
   link.send({ type: 'task', task: seededTask(0, 50, 200, 100) });
   const { message } = await resultOf(link, 0);
-  expect(message.proof).toEqual({ operations: 2 * 50 * 200 * 100, bytes: 8 * 50 * 100, compute_ms: expect.any(Number) });
+  expect(message.proof).toEqual({
+    operations: 2 * 50 * 200 * 100,
+    bytes: 8 * 50 * 100,
+    compute_ms: expect.any(Number),
+    receive_us: expect.any(Number),
+    wait_us: expect.any(Number),
+  });
+  for (const micros of [message.proof.receive_us, message.proof.wait_us]) {
+    expect(Number.isSafeInteger(micros) && micros >= 0).toBe(true);
+  }
   expect(message.proof.compute_ms).toBeGreaterThanOrEqual(0);
   expect(message.proof.compute_ms).toBeLessThan(5_000);
 });

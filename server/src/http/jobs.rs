@@ -48,9 +48,9 @@ pub(super) async fn cancel(
     Ok(Json(jobs::cancel_here(&services, job).await?).into_response())
 }
 
-/// `GET /api/v1/jobs/ID/blocks`: which block is where and who computed it. Our
+/// `GET /api/v1/jobs/ID/course`: which block is where, who has it and when. Our
 /// own addition.
-pub(super) async fn blocks(
+pub(super) async fn course(
     State(Api { services, .. }): State<Api>,
     JobPath(job): JobPath,
     request: Parts,
@@ -59,7 +59,7 @@ pub(super) async fn blocks(
         let question = Question::same_as(&request, Duration::ZERO);
         return Ok(forward::forward(&services, node, &question).await?);
     }
-    Ok(Json(jobs::blocks_here(&services, job).await?).into_response())
+    Ok(Json(jobs::course_here(&services, job).await?).into_response())
 }
 
 /// The other node that answers for a job; `None` when it is this one.

@@ -22,7 +22,9 @@ use wire::{
     PageStatus, TaskInput, WorkerId, WorkerKind, decode_page_frame, encode_page_frame,
 };
 
+use super::looking_at::LookingAt;
 use super::socket::{Outgoing, Socket};
+use crate::live::Live;
 use crate::own_status::PageEntry;
 use crate::services::Services;
 
@@ -66,17 +68,22 @@ struct PageLink {
     told: PageStatus,
     status: Option<PageStatus>,
     status_from: Instant,
+    /// Floating-point operations of its blocks that count.
+    operations: u64,
+    /// What its person looks at.
+    looks_at: LookingAt,
 }
 
 struct Given {
     coordinator: NodeId,
     rows: u32,
+    operations: u64,
     bytes: u64,
     chunks: Vec<ChunkHash>,
 }
 
 /// Runs the socket of a page to its end.
-pub async fn serve(services: Services, mut socket: Socket) {
+pub async fn serve(services: Services, live: Live, mut socket: Socket) {
     let (worker, status) = match greet(&mut socket).await {
         Ok(greeting) => greeting,
         Err(reason) => return socket.close(&reason).await,
@@ -92,7 +99,7 @@ pub async fn serve(services: Services, mut socket: Socket) {
             .await;
     }
     let mut commands = services.workers.attach(worker);
-    tell_mesh(&services, worker, &status).await;
+    tell_mesh(&services, worker, &status, 0).await;
     let (frames, frame_receiver) = mpsc::channel(FRAMES_WAITING_MAX);
     let mut page = PageLink {
         services: services.clone(),
@@ -104,6 +111,8 @@ pub async fn serve(services: Services, mut socket: Socket) {
         told: status,
         status: None,
         status_from: Instant::now(),
+        operations: 0,
+        looks_at: LookingAt::new(live),
     };
     page.welcome().await;
     let reason = page.run(&mut socket, &mut commands, frame_receiver).await;
@@ -154,8 +163,12 @@ async fn greet(socket: &mut Socket) -> Result<(WorkerId, PageStatus), String> {
 }
 
 /// What a page says of itself, for the other nodes and for whoever places work.
-async fn tell_mesh(services: &Services, worker: WorkerId, status: &PageStatus) {
-    services.own_status.set_page(worker, entry_of(status)).await;
+async fn tell_mesh(services: &Services, worker: WorkerId, status: &PageStatus, operations: u64) {
+    let entry = PageEntry {
+        operations,
+        ..entry_of(status)
+    };
+    services.own_status.set_page(worker, entry).await;
     let profile = profile_of(status);
     services
         .driver
@@ -211,6 +224,12 @@ impl PageLink {
                 }
                 Some(frame) = frames.recv() => {
                     if let Err(reason) = send(socket, Outgoing::Frame(frame)).await {
+                        return reason;
+                    }
+                }
+                news = self.looks_at.news() => {
+                    let frame = encode_page_frame(&PageMessage::News, &news);
+                    if let Err(reason) = send(socket, Outgoing::Frame(Bytes::from(frame))).await {
                         return reason;
                     }
                 }
@@ -276,10 +295,13 @@ impl PageLink {
                 block,
                 counted,
             } => {
-                let rows = self
-                    .given
-                    .remove(&(job, block))
-                    .map_or(0, |given| given.rows);
+                let given = self.given.remove(&(job, block));
+                let rows = given.as_ref().map_or(0, |given| given.rows);
+                if let Some(given) = given.filter(|_| counted) {
+                    self.operations = self.operations.saturating_add(given.operations);
+                    let own_status = &self.services.own_status;
+                    own_status.note_page_work(self.worker, self.operations);
+                }
                 PageMessage::Counted {
                     job,
                     block,
@@ -295,6 +317,7 @@ impl PageLink {
         let (message, payload) = decode_page_frame(frame).map_err(|error| error.to_string())?;
         match message {
             PageMessage::Status { status } => self.status = Some(status),
+            PageMessage::Watch { path } => self.looks_at.turn_to(&path),
             PageMessage::Holding { blocks } => {
                 let worker = self.worker;
                 let blocks = blocks.into_iter().take(BLOCKS_HELD_MAX);
@@ -332,7 +355,7 @@ impl PageLink {
         if self.told == status {
             return;
         }
-        tell_mesh(&self.services, self.worker, &status).await;
+        tell_mesh(&self.services, self.worker, &status, self.operations).await;
         self.told = status;
     }
 
@@ -432,6 +455,7 @@ fn given_of(task: &BlockTask, coordinator: NodeId) -> Given {
     Given {
         coordinator,
         rows: task.rows,
+        operations: task.operations(),
         bytes: task.result_bytes(),
         chunks,
     }
@@ -461,6 +485,7 @@ fn entry_of(status: &PageStatus) -> PageEntry {
             .collect(),
         threads: status.threads.clamp(1, THREADS_MAX),
         mflops: if usable { status.mflops } else { 0.0 },
+        operations: 0,
         visible: status.visible,
         contributing: status.contributing,
     }

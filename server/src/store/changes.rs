@@ -119,8 +119,9 @@ async fn put_block(
     };
     sqlx::query(
         "INSERT OR REPLACE INTO blocks (job, block, hash, worker, kind, name, device, compute_ms,
-         operations, epoch_number, epoch_coordinator, counted)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         operations, epoch_number, epoch_coordinator, counted, leased_us, stored_us, receive_us,
+         wait_us, taken_from)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&job.as_bytes()[..])
     .bind(i64::from(done.block.0))
@@ -134,6 +135,15 @@ async fn put_block(
     .bind(to_stored(done.epoch.number))
     .bind(&done.epoch.coordinator.as_bytes()[..])
     .bind(i64::from(done.counted))
+    .bind(to_stored(done.course.leased_us))
+    .bind(to_stored(done.course.stored_us))
+    .bind(to_stored(done.course.receive_us))
+    .bind(to_stored(done.course.wait_us))
+    .bind(
+        done.course
+            .taken_from
+            .map(|worker| worker.as_bytes().to_vec()),
+    )
     .execute(&mut *connection)
     .await?;
     sqlx::query("INSERT OR REPLACE INTO results (job, block, bytes) VALUES (?, ?, ?)")
@@ -152,10 +162,13 @@ async fn put_tally(
     tally: Tally,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO tallies (job, epoch_number, epoch_coordinator, computed, rejected, reassigned)
-         VALUES (?, ?, ?, ?, ?, ?)
-         ON CONFLICT DO UPDATE SET computed = max(computed, excluded.computed), rejected = max(rejected, excluded.rejected),
-         reassigned = max(reassigned, excluded.reassigned)",
+        "INSERT INTO tallies (job, epoch_number, epoch_coordinator, computed, rejected, reassigned,
+         begun_us)
+         VALUES (?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET computed = max(computed, excluded.computed),
+         rejected = max(rejected, excluded.rejected),
+         reassigned = max(reassigned, excluded.reassigned),
+         begun_us = max(begun_us, excluded.begun_us)",
     )
     .bind(&job.as_bytes()[..])
     .bind(to_stored(epoch.number))
@@ -163,6 +176,7 @@ async fn put_tally(
     .bind(to_stored(tally.computed))
     .bind(to_stored(tally.rejected))
     .bind(to_stored(tally.reassigned))
+    .bind(to_stored(tally.begun_us))
     .execute(connection)
     .await?;
     Ok(())

@@ -9,8 +9,8 @@ use cluster::{Replica, Restored};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use wire::{
-    BlockIndex, ChunkHash, DoneBlock, Ended, Epoch, JobId, JobRecord, Leadership, MatrixSource,
-    NodeId, Tally, WorkerId, WorkerKind,
+    BlockCourse, BlockIndex, ChunkHash, DoneBlock, Ended, Epoch, JobId, JobRecord, Leadership,
+    MatrixSource, NodeId, Tally, WorkerId, WorkerKind,
 };
 
 use super::{Store, StoreError, from_stored, to_stored, unix_ms};
@@ -107,7 +107,8 @@ impl Store {
     async fn read_blocks(&self, replica: &mut Replica) -> Result<(), StoreError> {
         let rows = sqlx::query(
             "SELECT block, hash, worker, kind, name, device, compute_ms, operations, epoch_number,
-             epoch_coordinator, counted FROM blocks WHERE job = ?",
+             epoch_coordinator, counted, leased_us, stored_us, receive_us, wait_us, taken_from
+             FROM blocks WHERE job = ?",
         )
         .bind(&replica.record.id.as_bytes()[..])
         .fetch_all(&self.readers)
@@ -129,6 +130,7 @@ impl Store {
                 name: row.try_get(4)?,
                 device: row.try_get(5)?,
                 compute_ms: row.try_get(6)?,
+                course: course_at(&row, 11)?,
                 operations: from_stored(row.try_get(7)?),
                 epoch: epoch_at(&row, 8)?,
                 counted: u32::try_from(row.try_get::<i64, _>(10)?).unwrap_or(u32::MAX),
@@ -139,7 +141,7 @@ impl Store {
 
     async fn read_tallies(&self, replica: &mut Replica) -> Result<(), StoreError> {
         let rows = sqlx::query(
-            "SELECT epoch_number, epoch_coordinator, computed, rejected, reassigned
+            "SELECT epoch_number, epoch_coordinator, computed, rejected, reassigned, begun_us
              FROM tallies WHERE job = ?",
         )
         .bind(&replica.record.id.as_bytes()[..])
@@ -150,6 +152,7 @@ impl Store {
                 computed: from_stored(row.try_get(2)?),
                 rejected: from_stored(row.try_get(3)?),
                 reassigned: from_stored(row.try_get(4)?),
+                begun_us: from_stored(row.try_get(5)?),
             };
             replica.raise_tally(epoch_at(&row, 0)?, tally);
         }
@@ -206,6 +209,20 @@ fn ids_at(row: &SqliteRow, column: usize) -> Result<Vec<NodeId>, StoreError> {
         });
     }
     Ok(ids.iter().copied().map(NodeId::from_bytes).collect())
+}
+
+fn course_at(row: &SqliteRow, column: usize) -> Result<BlockCourse, StoreError> {
+    let taken_from: Option<Vec<u8>> = row.try_get(column + 4)?;
+    Ok(BlockCourse {
+        leased_us: from_stored(row.try_get(column)?),
+        stored_us: from_stored(row.try_get(column + 1)?),
+        receive_us: from_stored(row.try_get(column + 2)?),
+        wait_us: from_stored(row.try_get(column + 3)?),
+        taken_from: match taken_from {
+            Some(_) => Some(WorkerId::from_bytes(bytes_at(row, column + 4)?)),
+            None => None,
+        },
+    })
 }
 
 fn epoch_at(row: &SqliteRow, column: usize) -> Result<Epoch, StoreError> {

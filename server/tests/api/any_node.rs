@@ -45,7 +45,7 @@ async fn the_other_node_answers_everything_about_a_job() {
         &there.entries(&format!("{path}/inputs/a")).await,
         &a.entries,
     );
-    for rest in ["/blocks", "/result/corner?side=3"] {
+    for rest in ["/course", "/result/corner?side=3"] {
         let path = format!("{path}{rest}");
         assert_eq!(there.get_json(&path).await, here.get_json(&path).await);
     }

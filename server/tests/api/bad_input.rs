@@ -174,7 +174,7 @@ async fn unknown_jobs_and_paths_are_not_found_and_wrong_methods_not_allowed() {
         format!("/api/v1/jobs/{unknown}/result/corner"),
         format!("/api/v1/jobs/{unknown}/inputs/a"),
         format!("/api/v1/jobs/{unknown}/inputs/c"),
-        format!("/api/v1/jobs/{unknown}/blocks"),
+        format!("/api/v1/jobs/{unknown}/course"),
         "/api/v1/jobs/short".to_owned(),
         "/api/v1/jobs/%ff".to_owned(),
         "/api/v1/nothing".to_owned(),

@@ -123,14 +123,8 @@ async fn b_too_large_for_one_device_is_cut_into_columns_and_comes_back_whole() {
         .part("b", part(&b, OutputFormat::Npy));
     let job = submit_files(&node, form).await;
     node.completed(&job).await;
-    let blocks = node.get_json(&format!("/api/v1/jobs/{job}/blocks")).await;
-    assert!(
-        blocks
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|block| block["col_start"] != 0)
-    );
+    let course = node.get_json(&format!("/api/v1/jobs/{job}/course")).await;
+    assert!(course["cols_per_block"].as_u64() < course["cols"].as_u64());
     assert_same_bits(&node.result(&job).await, &a.times(&b).entries);
     let path = format!("/api/v1/jobs/{job}/inputs/b?format=npy");
     let returned = node.get(&path).await.bytes().await.unwrap();

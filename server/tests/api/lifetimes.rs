@@ -138,7 +138,7 @@ async fn an_expired_job_is_gone_and_still_known_to_have_been() {
         path.clone(),
         format!("{path}/result"),
         format!("{path}/inputs/a"),
-        format!("{path}/blocks"),
+        format!("{path}/course"),
     ] {
         assert_eq!(
             problem_of(node.get(&path).await).await["status"],

@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
+use wire::CourseView;
 
 use crate::api_client::{client, problem_of, seeded_job, until};
 use crate::matrices::{TestMatrix, assert_same_bits};
@@ -37,8 +38,15 @@ async fn two_by_two_gives_19_22_43_50() {
         result,
         json!({"rows": 2, "cols": 2, "data": [19, 22, 43, 50]})
     );
-    let blocks = node.get_json(&format!("{location}/blocks")).await;
-    assert_eq!(blocks.as_array().unwrap().len(), 2);
+    let course: CourseView = node.get_as(&format!("{location}/course")).await;
+    assert_eq!(course.block_count(), 2);
+    for block in &course.blocks {
+        let stored_us = block.stored_us.expect("every block is done");
+        let spent_us = block.receive_us + block.wait_us;
+        assert!(block.leased_us + spent_us <= stored_us, "{block:?}");
+    }
+    assert_eq!(course.blocks.len(), 2);
+    assert_eq!(course.epochs.len(), 1);
 }
 
 #[tokio::test]

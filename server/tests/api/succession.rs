@@ -196,13 +196,12 @@ async fn a_copy_answers_what_another_node_asks_it_without_asking_further() {
     progressed(&nodes[0], &job, 5).await;
     // It answers nobody, and nobody knows yet.
     nodes[0].pause();
-    let url = format!("http://{}/api/v1/jobs/{job}/blocks", nodes[1].address());
+    let url = format!("http://{}/api/v1/jobs/{job}/course", nodes[1].address());
     let asked = client().get(url).header("matmesh-forwarded", "1").send();
     let answer = asked.await.unwrap();
     assert_eq!(answer.status(), 200);
-    let blocks: Value = answer.json().await.unwrap();
-    let done = blocks.as_array().unwrap().iter();
-    assert!(done.filter(|block| !block["worker"].is_null()).count() > 0);
+    let course: Value = answer.json().await.unwrap();
+    assert!(!course["blocks"].as_array().unwrap().is_empty());
     nodes[0].run_on();
     check(&nodes[2].completed(&job).await);
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Response, StatusCode};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::running_node::RunningNode;
@@ -44,6 +45,10 @@ impl RunningNode {
     }
 
     pub(crate) async fn get_json(&self, path: &str) -> Value {
+        self.get_as(path).await
+    }
+
+    pub(crate) async fn get_as<T: DeserializeOwned>(&self, path: &str) -> T {
         let response = self.get(path).await;
         let status = response.status();
         let text = response.text().await.unwrap();

@@ -175,6 +175,8 @@ impl FakePage {
             .collect();
         let proof = BlockProof {
             compute_ms,
+            receive_us: 0,
+            wait_us: 0,
             operations: task.operations(),
             hash: None,
             bytes: bytes.len() as u64,

@@ -3,9 +3,13 @@
 //! A result is stored here, sent to the backups, and counts when all of them
 //! have it. Only then is its device told to forget it.
 
-use wire::{BlockIndex, BlockProof, DoneBlock, Exchange, NodeId, PeerMessage, Tally, WorkerId};
+use std::time::Duration;
 
-use super::{Coordinator, clip, milliseconds};
+use wire::{
+    BlockCourse, BlockIndex, BlockProof, DoneBlock, Exchange, NodeId, PeerMessage, Tally, WorkerId,
+};
+
+use super::{Coordinator, clip, microseconds, milliseconds};
 use crate::effect::{Change, Event, Output};
 use crate::limits::{PARTICIPANTS_MAX, SUMMARY_INTERVAL};
 use crate::time::{Moment, Now};
@@ -25,6 +29,7 @@ impl Coordinator {
         let worker = exchange.worker;
         self.meet(now.moment, home, &exchange);
         self.moved_at = now.moment;
+        let leased_at = self.leased_at(block, worker);
         let held = self.end_lease(block, worker);
         let mut tally = self.tally();
         tally.computed = tally.computed.saturating_add(1);
@@ -35,7 +40,9 @@ impl Coordinator {
         }
         self.set_tally(tally);
         if let Some(reason) = fault {
-            self.put_back(block, held);
+            if held {
+                self.put_back(block, worker);
+            }
             self.set_aside(now.moment, worker);
             outputs.push(Output::Event(Event::ResultRefused {
                 job: self.job(),
@@ -47,7 +54,8 @@ impl Coordinator {
         } else if is_news {
             // Nobody computed for longer than the job is old.
             proof.compute_ms = proof.compute_ms.min(milliseconds(self.age(now.moment)));
-            self.record(now, home, block, &exchange, proof, outputs);
+            let course = self.course_of_result(now.moment, block, worker, leased_at, &proof);
+            self.record(now, home, block, &exchange, (proof, course), outputs);
         } else if let Some(awaiting) = self.uncommitted.get_mut(&block) {
             // One whose answer was lost asks again; another device is told at
             // once that it was not the first.
@@ -102,6 +110,37 @@ impl Coordinator {
         None
     }
 
+    /// How the block of a result went, with the device's own figures bounded by the time that it had.
+    fn course_of_result(
+        &self,
+        now: Moment,
+        block: BlockIndex,
+        worker: WorkerId,
+        leased_at: Option<Moment>,
+        proof: &BlockProof,
+    ) -> BlockCourse {
+        let stored_us = microseconds(self.age(now));
+        let compute_us = microseconds(Duration::from_secs_f64(proof.compute_ms / 1e3));
+        // Its lease may have been another coordinator's.
+        let had_us = leased_at.map_or_else(
+            || {
+                let claimed = proof.receive_us.saturating_add(proof.wait_us);
+                claimed.saturating_add(compute_us)
+            },
+            |at| microseconds(now.since(at)),
+        );
+        let had_us = had_us.min(stored_us);
+        let receive_us = proof.receive_us.min(had_us);
+        let taken_from = self.taken_from.get(&block).copied();
+        BlockCourse {
+            leased_us: stored_us - had_us,
+            stored_us,
+            receive_us,
+            wait_us: proof.wait_us.min(had_us - receive_us),
+            taken_from: taken_from.filter(|before| *before != worker),
+        }
+    }
+
     /// Stores a result here and sends it to the backups.
     fn record(
         &mut self,
@@ -109,7 +148,7 @@ impl Coordinator {
         home: NodeId,
         block: BlockIndex,
         exchange: &Exchange,
-        proof: BlockProof,
+        (proof, course): (BlockProof, BlockCourse),
         outputs: &mut Vec<Output>,
     ) {
         let operations = self.operations(block);
@@ -123,6 +162,7 @@ impl Coordinator {
             name: exchange.name.clone(),
             device: exchange.device.clone(),
             compute_ms: proof.compute_ms,
+            course,
             operations,
             epoch: self.epoch(),
             counted: 1,
@@ -148,6 +188,7 @@ impl Coordinator {
         self.pending.remove(&block);
         self.reserved.remove(&block);
         self.lost.remove(&block);
+        self.taken_from.remove(&block);
         self.drop_others(block, outputs);
         self.replica.record_done(done.clone());
         let tally = self.replica.tallies.get(&done.epoch).copied();

@@ -87,7 +87,7 @@ impl Coordinator {
         };
         for block in held {
             if self.end_lease(block, worker) {
-                self.put_back(block, true);
+                self.put_back(block, worker);
             }
         }
         if gone {
@@ -125,7 +125,7 @@ impl Coordinator {
         }
         for (block, worker) in &expired {
             self.end_lease(*block, *worker);
-            self.put_back(*block, true);
+            self.put_back(*block, *worker);
             self.set_aside(now, *worker);
             if let Some(participant) = self.participants.get_mut(worker) {
                 participant.lapsed = true;
@@ -164,6 +164,9 @@ impl Coordinator {
             return;
         }
         let doubled = self.leases.contains_key(&block);
+        if let Some(first) = self.leases.get(&block).and_then(|leases| leases.first()) {
+            self.taken_from.insert(block, first.worker);
+        }
         if self.lost.remove(&block) || doubled {
             let mut tally = self.tally();
             tally.reassigned = tally.reassigned.saturating_add(1);
@@ -184,6 +187,7 @@ impl Coordinator {
         let expected = self.expected(speed, block, ahead);
         let lease = Lease {
             worker,
+            leased_at: now,
             overdue_at: now + expected * PATIENCE,
             expires_at: now + self.block_timeout,
             overdue_told: false,
@@ -211,12 +215,20 @@ impl Coordinator {
         ended
     }
 
-    /// A block that was leased is pending again: its next lease is a
-    /// reassignment.
-    pub(super) fn put_back(&mut self, block: BlockIndex, was_leased: bool) {
-        if was_leased && self.pending.contains(&block) {
+    /// A device has a block no longer. When it is pending again its next lease
+    /// is a reassignment.
+    pub(super) fn put_back(&mut self, block: BlockIndex, worker: WorkerId) {
+        if self.pending.contains(&block) {
             self.lost.insert(block);
         }
+        if self.pending_or_leased(block) {
+            self.taken_from.insert(block, worker);
+        }
+    }
+
+    pub(super) fn leased_at(&self, block: BlockIndex, worker: WorkerId) -> Option<Moment> {
+        let mut leases = self.leases.get(&block)?.iter();
+        Some(leases.find(|lease| lease.worker == worker)?.leased_at)
     }
 
     pub(super) fn has_lease(&self, block: BlockIndex, worker: WorkerId) -> bool {

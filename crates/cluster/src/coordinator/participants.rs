@@ -25,6 +25,7 @@ impl Coordinator {
         let participant = Participant {
             home,
             kind: exchange.kind,
+            name: exchange.name.clone(),
             away_until: None,
             speed: Speed::claimed(mflops, threads),
             leased: 0,

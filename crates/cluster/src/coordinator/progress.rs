@@ -1,14 +1,16 @@
 //! What is to be told of a job: its blocks, its tallies, who did what.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use wire::{
-    BlockCounts, BlockIndex, BlockView, ContributionView, Epoch, JobStatus, NodeId, Tally, WorkerId,
+    BlockCounts, BlockView, ContributionView, CourseDevice, CourseView, Epoch, EpochView,
+    JobStatus, NodeId, Tally, WorkerId, WorkerKind,
 };
 
 use kernel::cut::Cut;
 
-use super::{Coordinator, milliseconds};
+use super::{Coordinator, microseconds, milliseconds};
 use crate::replica::Replica;
 use crate::time::Moment;
 
@@ -57,10 +59,47 @@ impl Coordinator {
         progress
     }
 
-    /// Every block of the cut and who computed it.
+    /// The course of the job, with what is under way.
     #[must_use]
-    pub fn block_views(&self) -> Vec<BlockView> {
-        block_views_of(&self.replica, &self.cut)
+    pub fn course(&self, now: Moment) -> CourseView {
+        let mut course = course_of(&self.replica, &self.cut, self.age(now));
+        let epoch = self.epoch().number;
+        for (block, leases) in &self.leases {
+            let Some(lease) = leases.first() else {
+                continue;
+            };
+            let device = course.place_of(&self.named(lease.worker));
+            // When it has changed hands, the device before may have no block of its own.
+            let taken_from = self.taken_from.get(block).copied();
+            let taken_from = taken_from.filter(|before| *before != lease.worker);
+            let taken_from = taken_from.map(|before| course.place_of(&self.named(before)));
+            course.blocks.push(BlockView {
+                block: *block,
+                device,
+                leased_us: course
+                    .age_us
+                    .saturating_sub(microseconds(now.since(lease.leased_at))),
+                receive_us: 0,
+                wait_us: 0,
+                compute_us: 0,
+                stored_us: None,
+                epoch,
+                is_verified: false,
+                taken_from,
+            });
+        }
+        course.blocks.sort_unstable_by_key(|it| it.block);
+        course
+    }
+
+    /// A device as the course names it; one that has left has no name any longer.
+    fn named(&self, worker: WorkerId) -> CourseDevice {
+        let known = self.participants.get(&worker);
+        CourseDevice {
+            worker,
+            kind: known.map_or(WorkerKind::Native, |known| known.kind),
+            name: known.map(|known| known.name.clone()).unwrap_or_default(),
+        }
     }
 }
 
@@ -86,21 +125,72 @@ pub(crate) fn progress_of(replica: &Replica, cut: &Cut) -> JobProgress {
     }
 }
 
-pub(crate) fn block_views_of(replica: &Replica, cut: &Cut) -> Vec<BlockView> {
-    let blocks = (0..cut.block_count()).filter_map(|index| cut.block(index));
-    blocks
-        .map(|block| BlockView {
-            block: BlockIndex(block.index),
-            row_start: block.rows.start,
-            rows: block.rows.end - block.rows.start,
-            col_start: block.cols.start,
-            cols: block.cols.end - block.cols.start,
-            worker: replica
-                .done
-                .get(&BlockIndex(block.index))
-                .map(|done| done.worker),
+/// The course of a job as a copy has it: blocks that are done, and by whom. `age` is the time since
+/// the job ended, or since it was submitted.
+pub(crate) fn course_of(replica: &Replica, cut: &Cut, age: Duration) -> CourseView {
+    let mut course = CourseView {
+        rows: replica.record.shape.rows,
+        cols: replica.record.shape.cols,
+        rows_per_block: cut.rows_per_block(),
+        cols_per_block: cut.cols_per_block(),
+        age_us: match &replica.ended {
+            Some(ended) => from_milliseconds(ended.elapsed_ms),
+            None => microseconds(age),
+        },
+        epochs: epochs_of(replica),
+        ..CourseView::default()
+    };
+    for done in replica.done.values() {
+        let device = course.place_of(&CourseDevice {
+            worker: done.worker,
+            kind: done.kind,
+            name: done.name.clone(),
+        });
+        let taken_from = done.course.taken_from.map(|before| {
+            let named = replica.done.values().find(|done| done.worker == before);
+            course.place_of(&CourseDevice {
+                worker: before,
+                kind: named.map_or(WorkerKind::Native, |done| done.kind),
+                name: named.map(|done| done.name.clone()).unwrap_or_default(),
+            })
+        });
+        course.blocks.push(BlockView {
+            block: done.block,
+            device,
+            leased_us: done.course.leased_us,
+            receive_us: done.course.receive_us,
+            wait_us: done.course.wait_us,
+            compute_us: from_milliseconds(done.compute_ms),
+            stored_us: Some(done.course.stored_us),
+            epoch: done.epoch.number,
+            is_verified: false,
+            taken_from,
+        });
+    }
+    course
+}
+
+/// Every epoch that left a trace, and the one there is.
+fn epochs_of(replica: &Replica) -> Vec<EpochView> {
+    let mut known: BTreeMap<Epoch, u64> = replica
+        .tallies
+        .iter()
+        .map(|(epoch, tally)| (*epoch, tally.begun_us))
+        .collect();
+    known.entry(replica.epoch()).or_default();
+    let epochs = known.into_iter();
+    epochs
+        .map(|(epoch, begun_us)| EpochView {
+            number: epoch.number,
+            coordinator: epoch.coordinator,
+            begun_us,
         })
         .collect()
+}
+
+/// A duration that may have come from elsewhere; nothing where it is none.
+fn from_milliseconds(duration_ms: f64) -> u64 {
+    Duration::try_from_secs_f64(duration_ms / 1e3).map_or(0, microseconds)
 }
 
 fn contributions_of(replica: &Replica, cut: &Cut) -> Vec<ContributionView> {

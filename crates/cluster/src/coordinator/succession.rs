@@ -11,7 +11,7 @@ use wire::{
 };
 
 use super::copies::Shipment;
-use super::{Coordinator, clip, has_all};
+use super::{Coordinator, clip, has_all, microseconds};
 use crate::effect::{Change, Event, Output};
 use crate::limits::{
     ADOPTION_WAIT, COPIES_WAIT, COPY_REQUEST_PAUSE, ELECTION_COLLECT_MAX, NAME_CHARS_MAX,
@@ -56,6 +56,9 @@ impl Coordinator {
         reached: BTreeSet<NodeId>,
         outputs: &mut Vec<Output>,
     ) {
+        let begun_us = microseconds(self.age(now.moment));
+        let tally = self.tally();
+        self.set_tally(Tally { begun_us, ..tally });
         self.copy_to(now, backups, outputs);
         if self.is_running() {
             let until = now.moment + ADOPTION_WAIT;

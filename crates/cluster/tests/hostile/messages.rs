@@ -6,10 +6,10 @@ use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 use wire::{
-    Acquaintance, Arithmetic, BlockIndex, BlockProof, BlockSet, BlockTask, BrowserStatus,
-    ChunkHash, CopyHead, CutShape, DoneBlock, Ended, Ending, Epoch, Exchange, HeldLease, JobId,
-    JobOptions, JobRecord, JobStatus, JobSummary, Leadership, MatrixSource, NodeId, NodeStatus,
-    PeerMessage, Refusal, Seed, Shape, Tally, TaskInput, WorkerId, WorkerKind,
+    Acquaintance, Arithmetic, BlockCourse, BlockIndex, BlockProof, BlockSet, BlockTask,
+    BrowserStatus, ChunkHash, CopyHead, CutShape, DoneBlock, Ended, Ending, Epoch, Exchange,
+    HeldLease, JobId, JobOptions, JobRecord, JobStatus, JobSummary, Leadership, MatrixSource,
+    NodeId, NodeStatus, PeerMessage, Refusal, Seed, Shape, Tally, TaskInput, WorkerId, WorkerKind,
 };
 
 use crate::OWN;
@@ -80,6 +80,8 @@ pub(crate) fn proof() -> impl Strategy<Value = BlockProof> {
     (number(), any::<u64>(), hash, bytes).prop_map(|(compute_ms, operations, hash, bytes)| {
         BlockProof {
             compute_ms,
+            receive_us: u64::MAX,
+            wait_us: operations,
             operations,
             hash,
             bytes,
@@ -144,6 +146,7 @@ pub(crate) fn status() -> impl Strategy<Value = NodeStatus> {
             device: String::new(),
             threads,
             mflops,
+            operations: u64::MAX,
             visible: true,
             contributing: true,
         });
@@ -157,6 +160,7 @@ pub(crate) fn status() -> impl Strategy<Value = NodeStatus> {
             cores: threads,
             threads,
             mflops,
+            operations: u64::MAX,
             browsers,
         }
     })
@@ -178,6 +182,11 @@ pub(crate) fn done() -> impl Strategy<Value = DoneBlock> {
             name: "n".repeat(600),
             device: String::new(),
             compute_ms,
+            course: BlockCourse {
+                leased_us: u64::MAX,
+                taken_from: Some(worker),
+                ..BlockCourse::default()
+            },
             operations: u64::MAX,
             epoch,
             counted: 1,

@@ -4,11 +4,11 @@ use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use wire::{
-    Acquaintance, Arithmetic, BlockIndex, BlockProof, BlockSet, BlockTask, BrowserStatus, Chunk,
-    ChunkHash, CopyHead, CutShape, DoneBlock, Ended, Ending, Epoch, Exchange, HeldBlock, HeldLease,
-    JobId, JobOptions, JobRecord, JobStatus, JobSummary, Leadership, MatrixSource, NodeId,
-    NodeStatus, PageMessage, PageStatus, PeerMessage, Refusal, Seed, Shape, Spread, Tally,
-    TaskInput, WorkerId, WorkerKind,
+    Acquaintance, Arithmetic, BlockCourse, BlockIndex, BlockProof, BlockSet, BlockTask,
+    BrowserStatus, Chunk, ChunkHash, CopyHead, CutShape, DoneBlock, Ended, Ending, Epoch, Exchange,
+    HeldBlock, HeldLease, JobId, JobOptions, JobRecord, JobStatus, JobSummary, Leadership,
+    MatrixSource, NodeId, NodeStatus, PageMessage, PageStatus, PeerMessage, Refusal, Seed, Shape,
+    Spread, Tally, TaskInput, WorkerId, WorkerKind,
 };
 
 /// Times and speeds. JSON has no infinity, and these are finite; nor are their
@@ -72,14 +72,22 @@ pub(crate) fn exchange() -> impl Strategy<Value = Exchange> {
 }
 
 pub(crate) fn proof() -> impl Strategy<Value = BlockProof> {
-    (number(), any::<u64>(), option::of(hash()), any::<u64>()).prop_map(
-        |(compute_ms, operations, hash, bytes)| BlockProof {
-            compute_ms,
-            operations,
-            hash,
-            bytes,
-        },
+    (
+        number(),
+        any::<[u64; 3]>(),
+        option::of(hash()),
+        any::<u64>(),
     )
+        .prop_map(
+            |(compute_ms, [receive_us, wait_us, operations], hash, bytes)| BlockProof {
+                compute_ms,
+                receive_us,
+                wait_us,
+                operations,
+                hash,
+                bytes,
+            },
+        )
 }
 
 pub(crate) fn input() -> impl Strategy<Value = TaskInput> {
@@ -116,6 +124,7 @@ pub(crate) fn task() -> impl Strategy<Value = BlockTask> {
 pub(crate) fn browser() -> impl Strategy<Value = BrowserStatus> {
     (worker(), text(), any::<u32>(), number(), any::<[bool; 2]>()).prop_map(
         |(worker, device, threads, mflops, [visible, contributing])| BrowserStatus {
+            operations: threads.into(),
             worker,
             device,
             threads,
@@ -131,6 +140,7 @@ pub(crate) fn node_status() -> impl Strategy<Value = NodeStatus> {
     let numbers = (any::<u64>(), any::<[u32; 2]>(), number());
     (words, numbers, vec(browser(), 0..3)).prop_map(
         |((name, addresses, device), (version, [cores, threads], mflops), browsers)| NodeStatus {
+            operations: version / 2,
             version,
             name,
             addresses,
@@ -176,21 +186,35 @@ pub(crate) fn summary() -> impl Strategy<Value = JobSummary> {
 }
 
 pub(crate) fn tally() -> impl Strategy<Value = Tally> {
-    any::<[u64; 3]>().prop_map(|[computed, rejected, reassigned]| Tally {
+    any::<[u64; 4]>().prop_map(|[computed, rejected, reassigned, begun_us]| Tally {
         computed,
         rejected,
         reassigned,
+        begun_us,
     })
+}
+
+fn course() -> impl Strategy<Value = BlockCourse> {
+    (any::<[u64; 4]>(), option::of(worker())).prop_map(
+        |([leased_us, stored_us, receive_us, wait_us], taken_from)| BlockCourse {
+            leased_us,
+            stored_us,
+            receive_us,
+            wait_us,
+            taken_from,
+        },
+    )
 }
 
 pub(crate) fn done() -> impl Strategy<Value = DoneBlock> {
     let ids = (block(), hash(), worker(), epoch(), kind());
     let numbers = (number(), any::<u64>(), any::<u32>());
-    (ids, [text(), text()], numbers).prop_map(
+    (ids, [text(), text()], numbers, course()).prop_map(
         |(
             (block, hash, worker, epoch, kind),
             [name, device],
             (compute_ms, operations, counted),
+            course,
         )| {
             DoneBlock {
                 block,
@@ -200,6 +224,7 @@ pub(crate) fn done() -> impl Strategy<Value = DoneBlock> {
                 name,
                 device,
                 compute_ms,
+                course,
                 operations,
                 epoch,
                 counted,
@@ -437,6 +462,8 @@ pub(crate) fn page_message() -> impl Strategy<Value = PageMessage> {
         welcome,
         vec(text(), 0..3).prop_map(|nodes| PageMessage::Nodes { nodes }),
         Just(PageMessage::Superseded),
+        Just(PageMessage::News),
+        text().prop_map(|path| PageMessage::Watch { path }),
         page_status().prop_map(|status| PageMessage::Status { status }),
         task().prop_map(|task| PageMessage::Task { task }),
         (job(), option::of(block())).prop_map(|(job, block)| PageMessage::Drop { job, block }),

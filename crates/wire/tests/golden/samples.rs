@@ -1,11 +1,11 @@
 //! One message of each variant, with every field set.
 
 use wire::{
-    Acquaintance, Arithmetic, BlockIndex, BlockProof, BlockSet, BlockTask, BrowserStatus, Chunk,
-    ChunkHash, CopyHead, CutShape, DoneBlock, Ended, Ending, Epoch, Exchange, HeldBlock, HeldLease,
-    JobId, JobOptions, JobRecord, JobStatus, JobSummary, Leadership, MatrixSource, NodeId,
-    NodeStatus, PageMessage, PageStatus, PeerMessage, Refusal, Seed, Shape, Spread, Tally,
-    TaskInput, WorkerId, WorkerKind,
+    Acquaintance, Arithmetic, BlockCourse, BlockIndex, BlockProof, BlockSet, BlockTask,
+    BrowserStatus, Chunk, ChunkHash, CopyHead, CutShape, DoneBlock, Ended, Ending, Epoch, Exchange,
+    HeldBlock, HeldLease, JobId, JobOptions, JobRecord, JobStatus, JobSummary, Leadership,
+    MatrixSource, NodeId, NodeStatus, PageMessage, PageStatus, PeerMessage, Refusal, Seed, Shape,
+    Spread, Tally, TaskInput, WorkerId, WorkerKind,
 };
 
 pub(crate) fn record_id() -> JobId {
@@ -46,6 +46,8 @@ fn exchange() -> Exchange {
 fn proof() -> BlockProof {
     BlockProof {
         compute_ms: 12.25,
+        receive_us: 300,
+        wait_us: 40,
         operations: 100_000_000,
         hash: Some(hash()),
         bytes: 80_000,
@@ -154,6 +156,13 @@ fn done() -> DoneBlock {
         name: "phone".to_owned(),
         device: "Safari, iOS".to_owned(),
         compute_ms: 1.5,
+        course: BlockCourse {
+            leased_us: 100_000,
+            stored_us: 102_500,
+            receive_us: 300,
+            wait_us: 40,
+            taken_from: Some(worker()),
+        },
         operations: 1_040_000,
         epoch: epoch(),
         counted: 1,
@@ -165,6 +174,7 @@ fn tally() -> Tally {
         computed: 3,
         rejected: 2,
         reassigned: 1,
+        begun_us: 70_000,
     }
 }
 
@@ -177,11 +187,13 @@ fn node_status() -> NodeStatus {
         cores: 16,
         threads: 15,
         mflops: 1e5,
+        operations: 9_000_000_000,
         browsers: vec![BrowserStatus {
             worker: worker(),
             device: "Safari, iOS".to_owned(),
             threads: 6,
             mflops: 0.5,
+            operations: 1_040_000,
             visible: true,
             contributing: false,
         }],
@@ -379,6 +391,13 @@ pub(crate) fn page_samples() -> Vec<(&'static str, PageMessage)> {
         ),
         ("Nodes", PageMessage::Nodes { nodes }),
         ("Superseded", PageMessage::Superseded),
+        (
+            "Watch",
+            PageMessage::Watch {
+                path: "/nodes".to_owned(),
+            },
+        ),
+        ("News", PageMessage::News),
         (
             "Status",
             PageMessage::Status {

@@ -120,6 +120,8 @@ fn a_late_second_result_is_counted_as_computed_only() {
     let exchange = Device::page(1, 2.0).profile.exchange(page(9), 0);
     let proof = BlockProof {
         compute_ms: 1.0,
+        receive_us: 0,
+        wait_us: 0,
         operations: 1,
         hash: Some(result_hash(job, late)),
         bytes: 80_000,
@@ -252,6 +254,8 @@ fn results_that_claim_the_impossible_are_refused() {
     let job = mesh.submit(node(1), record(1, 8));
     let good = BlockProof {
         compute_ms: 1.0,
+        receive_us: 0,
+        wait_us: 0,
         operations: 20_000_000,
         hash: Some(result_hash(job, BlockIndex(0))),
         bytes: 80_000,

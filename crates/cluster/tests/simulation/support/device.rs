@@ -93,6 +93,8 @@ impl Device {
         let threads = f64::from(self.profile.threads);
         BlockProof {
             compute_ms: millis_of(task, self.mflops / threads),
+            receive_us: 0,
+            wait_us: 0,
             operations: task.operations(),
             hash: Some(result_hash(task.job, task.block)),
             bytes: task.result_bytes(),

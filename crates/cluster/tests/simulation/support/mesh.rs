@@ -426,6 +426,8 @@ impl Mesh {
         store.keep((job, block, worker), hash);
         let proof = BlockProof {
             compute_ms: 1.0,
+            receive_us: 0,
+            wait_us: 0,
             operations: 20_000_000,
             hash: Some(hash),
             bytes: 80_000,
@@ -469,6 +471,7 @@ impl Mesh {
             cores: 4,
             threads: 0,
             mflops: 0.0,
+            operations: 0,
             browsers: Vec::new(),
         };
         let own = self.devices.iter().filter(|((home, _), _)| *home == id);
@@ -483,6 +486,7 @@ impl Mesh {
                 device: profile.device.clone(),
                 threads: profile.threads,
                 mflops: profile.mflops,
+                operations: 0,
                 visible: profile.visible,
                 contributing: profile.contributing,
             });
