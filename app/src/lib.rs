@@ -28,6 +28,7 @@ mod app_error;
 mod components;
 mod compute_worker;
 mod course_drawing;
+mod dynamic;
 mod form_post;
 mod format;
 mod job_form;

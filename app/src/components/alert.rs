@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use crate::dynamic::dynamic;
+
 /// Says what went wrong, as soon as something did.
 #[component]
 pub(crate) fn Alert(
@@ -9,7 +11,7 @@ pub(crate) fn Alert(
     #[prop(into)]
     message: Signal<Option<String>>,
 ) -> impl IntoView {
-    move || {
+    dynamic(move || {
         message.get().map(|message| {
             view! {
                 <p class="alert" role="alert">
@@ -17,5 +19,5 @@ pub(crate) fn Alert(
                 </p>
             }
         })
-    }
+    })
 }

@@ -5,6 +5,7 @@ use leptos_router::hooks::use_location;
 use wire::NodeLiveness;
 
 use crate::compute_worker::ComputeStateSignal;
+use crate::dynamic::dynamic;
 use crate::live::Live;
 use crate::texts::link as texts;
 
@@ -42,7 +43,7 @@ pub(crate) fn AwayNotice() -> impl IntoView {
         });
         links.collect_view()
     };
-    move || {
+    dynamic(move || {
         let (is_connected, elsewhere) = {
             let state = state.read();
             let state = state.as_ref()?;
@@ -59,5 +60,5 @@ pub(crate) fn AwayNotice() -> impl IntoView {
                 {text}
             </p>
         })
-    }
+    })
 }

@@ -6,6 +6,7 @@ use web_sys::{KeyboardEvent, PointerEvent};
 use wire::{BlockIndex, CourseView};
 
 use crate::course_drawing::{MapPaths, color_class, map_lines, outline};
+use crate::dynamic::{attribute, dynamic};
 use crate::format::short_id;
 use crate::live::Live;
 use crate::texts::job as texts;
@@ -52,33 +53,33 @@ pub(crate) fn BlockMap(live: Live) -> impl IntoView {
             <div
                 class="map-frame"
                 node_ref=frame
-                role=move || if is_alive.get() { "slider" } else { "img" }
-                tabindex=move || is_alive.get().then_some("0")
-                aria-label=move || {
-                    if is_alive.get() { texts::MAP_LABEL.to_owned() } else { summary() }
-                }
-                aria-valuemin=move || is_alive.get().then_some("1")
-                aria-valuemax=move || is_alive.get().then(|| cut.read().block_count().max(1).to_string())
-                aria-valuenow=move || is_alive.get().then(|| selected.get().map_or(1, |block| block.0 + 1).to_string())
-                aria-valuetext=move || is_alive.get().then(|| facts.get().unwrap_or_else(summary))
+                role=attribute(move || Some(if is_alive.get() { "slider" } else { "img" }))
+                tabindex=attribute(move || is_alive.get().then_some("0"))
+                aria-label=attribute(move || {
+                    Some(if is_alive.get() { texts::MAP_LABEL.to_owned() } else { summary() })
+                })
+                aria-valuemin=attribute(move || is_alive.get().then_some("1"))
+                aria-valuemax=attribute(move || is_alive.get().then(|| cut.read().block_count().max(1).to_string()))
+                aria-valuenow=attribute(move || is_alive.get().then(|| selected.get().map_or(1, |block| block.0 + 1).to_string()))
+                aria-valuetext=attribute(move || is_alive.get().then(|| facts.get().unwrap_or_else(summary)))
                 on:pointermove=on_point
                 on:pointerdown=on_point
                 on:keydown=on_key
             >
-                {move || view! { <MapPicture cut=cut.get() paths=paths.get() /> }}
+                {dynamic(move || view! { <MapPicture cut=cut.get() paths=paths.get() /> })}
                 <svg
                     class="block-map over"
-                    viewBox=move || view_box(&cut.read())
+                    viewBox=attribute(move || Some(view_box(&cut.read())))
                     preserveAspectRatio="none"
                     aria-hidden="true"
                 >
-                    <path class="highlight" d=highlight></path>
+                    <path class="highlight" d=attribute(move || Some(highlight()))></path>
                 </svg>
             </div>
             <p class="block-facts muted">
-                {move || facts.get().unwrap_or_else(|| if is_alive.get() { texts::MAP_HELP.to_owned() } else { String::new() })}
+                {dynamic(move || facts.get().unwrap_or_else(|| if is_alive.get() { texts::MAP_HELP.to_owned() } else { String::new() }))}
             </p>
-            <ul class="legend">{move || course.with(legend)}</ul>
+            <ul class="legend">{dynamic(move || course.with(legend))}</ul>
         </section>
     }
 }

@@ -5,6 +5,7 @@ use leptos::server_fn::ServerFn;
 
 use super::Alert;
 use crate::api::CancelJob;
+use crate::dynamic::dynamic;
 use crate::form_post::FormPost;
 use crate::texts::job as texts;
 
@@ -31,7 +32,7 @@ pub(crate) fn CancelForm(id: String, is_running: Signal<bool>) -> impl IntoView 
         })
     };
     view! {
-        {form}
+        {dynamic(form)}
         <Alert message=post.problem />
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use leptos::prelude::*;
 
 use crate::compute_worker::{ComputeStateSignal, History};
+use crate::dynamic::dynamic;
 use crate::format::{megaflops, percent};
 use crate::live::{Live, all_operations};
 use crate::texts::contribution as texts;
@@ -27,9 +28,9 @@ pub(crate) fn ContributionChart() -> impl IntoView {
     view! {
         <section class="panel" aria-labelledby="chart">
             <h2 id="chart">{texts::CHART}</h2>
-            {move || history.with(chart)}
+            {dynamic(move || history.with(chart))}
             <h2>{texts::SHARE}</h2>
-            <p>{move || share.get().unwrap_or_else(|| texts::SHARE_NONE.to_owned())}</p>
+            <p>{dynamic(move || share.get().unwrap_or_else(|| texts::SHARE_NONE.to_owned()))}</p>
         </section>
     }
 }

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::compute_worker::{ComputeStateSignal, set_contributing, set_threads};
+use crate::dynamic::attribute;
 use crate::texts::contribution as texts;
 
 /// A switch and the number of threads; both speak to the computing script.
@@ -49,7 +50,7 @@ pub(crate) fn ContributionControls() -> impl IntoView {
                     step="1"
                     inputmode="numeric"
                     disabled=is_deaf
-                    max=move || threads_max.get().map(|threads_max| threads_max.to_string())
+                    max=attribute(move || threads_max.get())
                     prop:value=threads
                     on:change=move |event| {
                         if let Ok(threads) = event_target_value(&event).parse() {

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use wire::{ContributionView, DeviceView, JobView, WorkerId};
 
 use crate::compute_worker::{ComputeState, ComputeStateSignal};
+use crate::dynamic::dynamic;
 use crate::format::{megaflops, milliseconds};
 use crate::live::Live;
 use crate::texts::contribution as texts;
@@ -86,9 +87,9 @@ pub(crate) fn ContributionFigures(of_job: bool) -> impl IntoView {
             <div class="figures-head">
                 <dt>{if of_job { texts::IN_JOB } else { texts::IN_ALL }}</dt>
                 <dd>{texts::THIS_BROWSER}</dd>
-                <dd>{node_name}</dd>
+                <dd>{dynamic(node_name)}</dd>
             </div>
-            {rows}
+            {dynamic(rows)}
         </dl>
     }
 }

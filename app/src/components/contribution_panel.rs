@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use super::{ContributionControls, ContributionFigures};
 use crate::compute_worker::{ComputeState, ComputeStateSignal};
+use crate::dynamic::dynamic;
 use crate::texts::contribution as texts;
 
 /// How much room the panel takes, and what its figures are about.
@@ -57,7 +58,7 @@ pub(crate) fn FoldedContribution() -> impl IntoView {
 #[component]
 fn Summary() -> impl IntoView {
     let state = ComputeStateSignal::expect();
-    view! { <span class="muted">{move || state.read().as_ref().map(summary_of)}</span> }
+    view! { <span class="muted">{dynamic(move || state.read().as_ref().map(summary_of))}</span> }
 }
 
 fn summary_of(state: &ComputeState) -> String {

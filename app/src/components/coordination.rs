@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use wire::{Arithmetic, JobView, Spread};
 
+use crate::dynamic::dynamic;
 use crate::format::rfc3339_time;
 use crate::live::Live;
 use crate::texts::job as texts;
@@ -30,7 +31,7 @@ pub(crate) fn Coordination(live: Live) -> impl IntoView {
     view! {
         <section class="panel" aria-labelledby="coordination">
             <h2 id="coordination">{texts::COORDINATION}</h2>
-            <dl class="facts">{rows}</dl>
+            <dl class="facts">{dynamic(rows)}</dl>
         </section>
     }
 }

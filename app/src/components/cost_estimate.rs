@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use wire::{NodeLiveness, NodeView};
 
+use crate::dynamic::dynamic;
 use crate::format::{bytes, duration, flop_rate, operations};
 use crate::job_form::JobForm;
 use crate::live::Live;
@@ -25,7 +26,7 @@ pub(crate) fn CostEstimate(form: JobForm, upload: Upload) -> impl IntoView {
     view! {
         <section class="cost" aria-labelledby="cost">
             <h2 id="cost">{texts::COST}</h2>
-            {move || lines().into_iter().map(|line| view! { <p>{line}</p> }).collect_view()}
+            {dynamic(move || lines().into_iter().map(|line| view! { <p>{line}</p> }).collect_view())}
         </section>
     }
 }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use wire::{ContributionView, CourseView, JobView, WorkerKind};
 
 use crate::course_drawing::color_class;
+use crate::dynamic::dynamic;
 use crate::format::{grouped, megaflops, milliseconds, percent};
 use crate::live::Live;
 use crate::texts::job as texts;
@@ -16,7 +17,7 @@ pub(crate) fn DeviceTable(live: Live) -> impl IntoView {
         <section class="panel wide" aria-labelledby="devices">
             <h2 id="devices">{texts::DEVICES}</h2>
             <div class="scroll">
-                {move || live.job.with(|job| live.course.with(|course| table(job.as_ref(), course)))}
+                {dynamic(move || live.job.with(|job| live.course.with(|course| table(job.as_ref(), course))))}
             </div>
         </section>
     }

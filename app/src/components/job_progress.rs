@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use wire::{CourseView, JobStatus, JobView};
 
 use crate::course_drawing::Pace;
+use crate::dynamic::{attribute, dynamic};
 use crate::format::{duration, flop_rate};
 use crate::live::Live;
 use crate::texts::job as texts;
@@ -18,6 +19,7 @@ pub(crate) fn JobProgress(live: Live) -> impl IntoView {
             .unwrap_or_default()
     });
     let text_of = move |text: fn(&Progress) -> String| move || text(&progress.read());
+    let some = move |text: fn(&Progress) -> String| attribute(move || Some(text(&progress.read())));
     view! {
         <div
             class="progress"
@@ -25,16 +27,16 @@ pub(crate) fn JobProgress(live: Live) -> impl IntoView {
             aria-label=texts::PROGRESS
             aria-valuemin="0"
             aria-valuemax="100"
-            aria-valuenow=text_of(|progress| progress.percent.to_string())
-            aria-valuetext=text_of(|progress| progress.done.clone())
+            aria-valuenow=some(|progress| progress.percent.to_string())
+            aria-valuetext=some(|progress| progress.done.clone())
         >
-            <div class="progress-fill" style=text_of(|progress| format!("inline-size: {}%", progress.percent))></div>
+            <div class="progress-fill" style=some(|progress| format!("inline-size: {}%", progress.percent))></div>
         </div>
         <p class="progress-text">
-            <span>{text_of(|progress| progress.done.clone())}</span>
-            <span class="muted">{text_of(|progress| progress.waiting.clone())}</span>
-            <span class="muted">{text_of(|progress| progress.pace.clone())}</span>
-            <span class="muted">{text_of(|progress| progress.elapsed.clone())}</span>
+            <span>{dynamic(text_of(|progress| progress.done.clone()))}</span>
+            <span class="muted">{dynamic(text_of(|progress| progress.waiting.clone()))}</span>
+            <span class="muted">{dynamic(text_of(|progress| progress.pace.clone()))}</span>
+            <span class="muted">{dynamic(text_of(|progress| progress.elapsed.clone()))}</span>
         </p>
     }
 }

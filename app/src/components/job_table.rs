@@ -4,13 +4,14 @@ use leptos::prelude::*;
 use wire::JobLine;
 
 use super::StatusBadge;
+use crate::dynamic::dynamic;
 use crate::format::{grouped, short_id, unix_time};
 use crate::texts::jobs as texts;
 
 /// Every job with its sizes, status and progress; leads to its page.
 #[component]
 pub(crate) fn JobTable(#[prop(into)] jobs: Signal<Vec<JobLine>>) -> impl IntoView {
-    move || {
+    dynamic(move || {
         let jobs = jobs.read();
         if jobs.is_empty() {
             return view! { <p>{texts::NONE} <a href="/">{texts::START}</a> "."</p> }.into_any();
@@ -33,7 +34,7 @@ pub(crate) fn JobTable(#[prop(into)] jobs: Signal<Vec<JobLine>>) -> impl IntoVie
             </div>
         }
         .into_any()
-    }
+    })
 }
 
 fn job_row(job: &JobLine) -> impl IntoView + use<> {

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use wire::JoinView;
 
+use crate::dynamic::dynamic;
 use crate::live::Live;
 use crate::texts::nodes as texts;
 
@@ -10,7 +11,7 @@ use crate::texts::nodes as texts;
 #[component]
 pub(crate) fn JoinCard() -> impl IntoView {
     let live = Live::expect();
-    move || live.join.with(|join| join.as_ref().map(card))
+    dynamic(move || live.join.with(|join| join.as_ref().map(card)))
 }
 
 fn card(join: &JoinView) -> impl IntoView + use<> {

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::MatrixGrid;
+use crate::dynamic::dynamic;
 use crate::format::grouped;
 use crate::job_form::{JobForm, MatrixDraft};
 use crate::texts::new_job as texts;
@@ -14,12 +15,12 @@ pub(crate) fn MatrixFields(form: JobForm, draft: MatrixDraft) -> impl IntoView {
     view! {
         <fieldset class="matrix">
             <legend>
-                "Matrix " {draft.name.to_string()} <span class="muted">{move || sides_text(draft)}</span>
+                "Matrix " {draft.name.to_string()} <span class="muted">{dynamic(move || sides_text(draft))}</span>
             </legend>
-            {move || match grid.get() {
+            {dynamic(move || match grid.get() {
                 Some((rows, cols)) => view! { <MatrixGrid form draft rows cols /> }.into_any(),
                 None => view! { <SeedField draft /> }.into_any(),
-            }}
+            })}
         </fieldset>
     }
 }

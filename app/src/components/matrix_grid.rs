@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{ClipboardEvent, Element, FocusEvent, HtmlInputElement, KeyboardEvent};
 
+use crate::dynamic::{attribute, dynamic};
 use crate::job_form::{Fill, JobForm, MatrixDraft, cell_index, cell_place, cell_problem};
 use crate::texts::new_job as texts;
 
@@ -32,7 +33,7 @@ pub(crate) fn MatrixGrid(form: JobForm, draft: MatrixDraft, rows: u32, cols: u32
                     inputmode="decimal"
                     autocomplete="off"
                     aria-label=texts::cell_label(&name, row + 1, column + 1)
-                    aria-invalid=is_wrong
+                    aria-invalid=attribute(is_wrong)
                     data-cell=index.to_string()
                     value=draft.cells.with_untracked(|cells| cells[index].clone())
                     prop:value=text
@@ -68,8 +69,8 @@ pub(crate) fn MatrixGrid(form: JobForm, draft: MatrixDraft, rows: u32, cols: u32
         </div>
         <p class="muted small">{texts::CELLS_HELP}</p>
         <GridActions draft />
-        {move || problem.get().map(|problem| view! { <p class="field-problem" role="status">{problem}</p> })}
-        {move || note.get().map(|note| view! { <p class="muted" role="status">{note}</p> })}
+        {dynamic(move || problem.get().map(|problem| view! { <p class="field-problem" role="status">{problem}</p> }))}
+        {dynamic(move || note.get().map(|note| view! { <p class="muted" role="status">{note}</p> }))}
     }
 }
 
@@ -100,7 +101,7 @@ fn GridActions(draft: MatrixDraft) -> impl IntoView {
             view! { <div class="button-row">{buttons.into_iter().collect_view()}</div> }
         })
     };
-    view! { {actions} }
+    view! { {dynamic(actions)} }
 }
 
 /// About the first cell that is no number.

@@ -5,6 +5,7 @@ use wire::{BrowserView, NodeLiveness, NodeView, WorkerId};
 
 use super::StatusBadge;
 use crate::compute_worker::ComputeStateSignal;
+use crate::dynamic::dynamic;
 use crate::format::{flop_rate, megaflops, percent, short_id};
 use crate::live::{Live, all_operations};
 use crate::texts::nodes as texts;
@@ -24,13 +25,13 @@ pub(crate) fn NodeTable() -> impl IntoView {
         texts::ADDRESS,
     ];
     view! {
-        <p class="muted">{move || live.nodes.with(|nodes| summary_of(nodes))}</p>
+        <p class="muted">{dynamic(move || live.nodes.with(|nodes| summary_of(nodes)))}</p>
         <div class="scroll">
             <table class="cards">
                 <thead>
                     <tr>{heads.map(|head| view! { <th scope="col">{head}</th> }).into_iter().collect_view()}</tr>
                 </thead>
-                <tbody>{move || live.nodes.with(|nodes| rows(nodes, own.get()))}</tbody>
+                <tbody>{dynamic(move || live.nodes.with(|nodes| rows(nodes, own.get())))}</tbody>
             </table>
         </div>
     }

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::JobTable;
+use crate::dynamic::dynamic;
 use crate::live::Live;
 use crate::texts::new_job as texts;
 
@@ -11,7 +12,7 @@ use crate::texts::new_job as texts;
 pub(crate) fn RecentJobs() -> impl IntoView {
     let live = Live::expect();
     let is_empty = Memo::new(move |_| live.jobs.with(Vec::is_empty));
-    move || {
+    dynamic(move || {
         (!is_empty.get()).then(|| {
             view! {
                 <section class="panel" aria-labelledby="recent">
@@ -23,5 +24,5 @@ pub(crate) fn RecentJobs() -> impl IntoView {
                 </section>
             }
         })
-    }
+    })
 }

@@ -6,6 +6,7 @@ use wire::NodeId;
 
 use super::Alert;
 use crate::api::RegisterNode;
+use crate::dynamic::dynamic;
 use crate::form_post::FormPost;
 use crate::texts::nodes as texts;
 
@@ -50,7 +51,7 @@ pub(crate) fn RegisterForm() -> impl IntoView {
                 </div>
             </form>
             <Alert message=post.problem />
-            {move || linked.get().map(|text| view! { <p role="status">{text}</p> })}
+            {dynamic(move || linked.get().map(|text| view! { <p role="status">{text}</p> }))}
         </section>
     }
 }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use wire::ResultPreview;
 
 use crate::compute_worker::ComputeStateSignal;
+use crate::dynamic::{attribute, dynamic};
 use crate::job_form::GRID_SIDE_MAX;
 use crate::live::Live;
 use crate::texts::job as texts;
@@ -25,7 +26,7 @@ pub(crate) fn ResultPanel(live: Live) -> impl IntoView {
         let name = format!("matmesh-{}.{format}", id.get(..8).unwrap_or_default());
         let path = format!("/api/v1/jobs/{id}/result?format={format}");
         view! {
-            <a class="button" href=move || format!("{}{path}", elsewhere.get()) download=name rel="external">
+            <a class="button" href=attribute(move || Some(format!("{}{path}", elsewhere.get()))) download=name rel="external">
                 {text}
             </a>
         }
@@ -34,7 +35,7 @@ pub(crate) fn ResultPanel(live: Live) -> impl IntoView {
         <section class="panel result wide" aria-labelledby="result">
             <h2 id="result">{texts::RESULT}</h2>
             <p class="muted">{texts::result_size(rows, cols)}</p>
-            {move || live.preview.with(|preview| result_table(preview.as_ref()))}
+            {dynamic(move || live.preview.with(|preview| result_table(preview.as_ref())))}
             <p class="button-row">
                 {download("csv", texts::DOWNLOAD_CSV)} {download("npy", texts::DOWNLOAD_NPY)}
             </p>

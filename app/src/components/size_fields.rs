@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::dynamic::{attribute, dynamic};
 use crate::job_form::{JobForm, side_problem};
 use crate::live::Live;
 use crate::texts::new_job as texts;
@@ -53,14 +54,14 @@ fn SizeField(
                 step="1"
                 inputmode="numeric"
                 autocomplete="off"
-                aria-invalid=move || problem.with(Option::is_some).then_some("true")
+                aria-invalid=attribute(move || problem.with(Option::is_some).then_some("true"))
                 aria-describedby=described_by
                 value=side.get_untracked()
                 prop:value=side
                 on:input=move |event| side.set(event_target_value(&event))
             />
             <p class="field-problem" id=problem_id aria-live="polite">
-                {problem}
+                {dynamic(move || problem.get())}
             </p>
         </div>
     }

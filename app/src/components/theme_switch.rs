@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use web_sys::Storage;
 
+use crate::dynamic::dynamic;
 use crate::texts::navigation as texts;
 
 /// Where the choice is kept; `shell` reads it before anything is drawn.
@@ -25,7 +26,7 @@ pub(crate) fn ThemeSwitch() -> impl IntoView {
         });
         options.into_iter().collect_view()
     };
-    move || {
+    dynamic(move || {
         theme.get().map(|chosen| {
             view! {
                 <label class="theme">
@@ -36,7 +37,7 @@ pub(crate) fn ThemeSwitch() -> impl IntoView {
                 </label>
             }
         })
-    }
+    })
 }
 
 fn chosen() -> String {

@@ -5,6 +5,7 @@ use wire::CourseView;
 
 use super::block_map::name_of;
 use crate::course_drawing::{LinePaths, color_class};
+use crate::dynamic::dynamic;
 use crate::live::Live;
 use crate::texts::job as texts;
 
@@ -17,9 +18,9 @@ pub(crate) fn TimeLine(live: Live) -> impl IntoView {
     view! {
         <section class="panel wide" aria-labelledby="time-line">
             <h2 id="time-line">{texts::LINE}</h2>
-            {move || live.course.with(lanes)}
+            {dynamic(move || live.course.with(lanes))}
             <ul class="hand-overs">
-                {move || live.course.with(|course| hand_overs_of(course, live))}
+                {dynamic(move || live.course.with(|course| hand_overs_of(course, live)))}
             </ul>
             <ul class="legend">
                 {[

@@ -3,6 +3,7 @@
 use leptos::html;
 use leptos::prelude::*;
 
+use crate::dynamic::dynamic;
 use crate::texts::new_job as texts;
 use crate::upload::Upload;
 
@@ -78,8 +79,8 @@ pub(crate) fn UploadForm<Start: Fn() + 'static>(
                 <button type="submit" disabled=move || upload.post.progress.get().is_some()>
                     {texts::MULTIPLY_FILES}
                 </button>
-                {remove}
-                {progress}
+                {dynamic(remove)}
+                {dynamic(progress)}
             </div>
         </form>
     }

@@ -7,6 +7,7 @@ use crate::components::{
     Alert, BlockMap, CancelForm, ContributionPanel, Coordination, DeviceTable, FoldedContribution,
     JobProgress, PanelPlace, ProblemNotice, ResultPanel, StatusBadge, TimeLine, WithoutScript,
 };
+use crate::dynamic::dynamic;
 use crate::format::{grouped, short_id};
 use crate::live::Live;
 use crate::texts::job as texts;
@@ -17,7 +18,7 @@ use wire::{JobStatus, JobView};
 pub(crate) fn JobPage() -> impl IntoView {
     let live = Live::expect();
     let is_known = Memo::new(move |_| live.job.with(Option::is_some));
-    move || {
+    dynamic(move || {
         if is_known.get() {
             view! { <JobPanels live /> }.into_any()
         } else if let Some(problem) = live.problem.get() {
@@ -29,7 +30,7 @@ pub(crate) fn JobPage() -> impl IntoView {
         } else {
             view! { <p class="muted">{texts::FETCHING}</p> }.into_any()
         }
-    }
+    })
 }
 
 #[component]
@@ -68,7 +69,7 @@ fn JobHead(live: Live) -> impl IntoView {
         <section class="panel job-head wide" aria-labelledby="job">
             <div class="title-row">
                 <h1 id="job">{texts::TITLE} " " <span class="mono">{short}</span></h1>
-                {badge}
+                {dynamic(badge)}
                 <a class="report-link" href=report download=report_name rel="external">
                     {texts::REPORT}
                 </a>
@@ -77,11 +78,11 @@ fn JobHead(live: Live) -> impl IntoView {
             <p class="muted">{size} " · " <span class="mono breakable">{id}</span></p>
             <JobProgress live />
             <Alert message=error />
-            {move || {
+            {dynamic(move || {
                 // Without script the browser asks for the page again.
                 (status.get() == Some(JobStatus::Running))
                     .then(|| view! { <WithoutScript html=r#"<meta http-equiv="refresh" content="2">"# /> })
-            }}
+            })}
         </section>
     }
 }

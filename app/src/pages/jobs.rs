@@ -5,6 +5,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use crate::components::{FoldedContribution, JobTable};
+use crate::dynamic::{attribute, dynamic};
 use crate::live::Live;
 use crate::texts::jobs as texts;
 
@@ -31,7 +32,7 @@ pub(crate) fn JobsPage() -> impl IntoView {
         };
         let is_current = move || (wanted.read().as_str() == status).then_some("true");
         view! {
-            <a href=href aria-current=is_current>
+            <a href=href aria-current=attribute(is_current)>
                 {text}
             </a>
         }
@@ -49,7 +50,7 @@ pub(crate) fn JobsPage() -> impl IntoView {
                 {STATUSES.map(|status| filter_link(status, status)).into_iter().collect_view()}
             </nav>
             <JobTable jobs />
-            {more}
+            {dynamic(more)}
         </section>
         <FoldedContribution />
     }
