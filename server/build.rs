@@ -2,6 +2,7 @@
 //! modules, one with SIMD and one without, which the node serves from memory.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -56,5 +57,22 @@ fn build_worker(workspace: &Path, name: &str, flags: &str) -> PathBuf {
         "the browser's compute module does not build. If the target is missing: \
          rustup target add wasm32-unknown-unknown"
     );
-    target.join("wasm32-unknown-unknown/compute/worker.wasm")
+    let module = target.join("wasm32-unknown-unknown/compute/worker.wasm");
+    pack(&module);
+    module
+}
+
+/// Leaves the module compressed beside it, once and as well as it can be done: a phone that joins
+/// waits for it.
+fn pack(module: &Path) {
+    let bytes = fs::read(module).expect("cargo has just built it");
+    let packed =
+        fs::File::create(module.with_extension("wasm.gz")).expect("its folder can be written");
+    zopfli::compress(
+        zopfli::Options::default(),
+        zopfli::Format::Gzip,
+        &bytes[..],
+        packed,
+    )
+    .expect("its folder has room");
 }

@@ -55,6 +55,8 @@ pub(crate) struct MatrixDraft {
     /// change; see [`cell_index`].
     pub(crate) cells: RwSignal<Vec<String>>,
     pub(crate) seed: RwSignal<String>,
+    /// What became of the last paste; here, because the grid is made anew when it grows.
+    pub(crate) note: RwSignal<Option<String>>,
 }
 
 /// What cells can be filled with.
@@ -254,12 +256,14 @@ impl MatrixDraft {
             cols: Signal::derive(move || side_of(&cols.read())),
             cells: RwSignal::new(fill.cells()),
             seed: RwSignal::new(seed),
+            note: RwSignal::new(None),
         }
     }
 
     /// New entries, and a new seed where the filling has one.
     pub(crate) fn fill(self, fill: Fill) {
         self.cells.set(fill.cells());
+        self.note.set(None);
         if let Fill::Reals(seed) | Fill::Integers(seed) = fill {
             self.seed.set(seed.to_string());
         }

@@ -75,7 +75,7 @@ export function createContributor({ state, redrawId, watched, folder }) {
     try {
       const [kernel, script] = await Promise.all([files.kernel(state.kernel), files.threadScript()]);
       state.kernel = kernel.name;
-      threads.start(script, kernel, state.threads);
+      threads.start(script, kernel, state.threads, files.fallbackScripts());
     } catch (error) {
       threads.giveUp(error);
     }

@@ -8,7 +8,10 @@ const MODULES = { simd: 'simd.wasm', scalar: 'scalar.wasm' };
 
 // In the order in which they refer to each other. Plain scripts, because older
 // phones know no modules in a Web Worker.
-const THREAD_SCRIPTS = ['wasm-kernel.js', 'philox.js', 'blake3.js', 'textbook.js', 'kernel-worker.js'];
+const THREAD_SCRIPTS = ['wasm-kernel.js', 'kernel-worker.js'];
+
+// Only a thread that cannot have WebAssembly asks for these.
+const FALLBACK_SCRIPTS = ['philox.js', 'blake3.js', 'textbook.js'];
 
 const ANSWER_MS_MAX = 10000;
 const RETRY_MS = 500;
@@ -54,6 +57,9 @@ export function createFiles(folder, linkedNode) {
       }
       return { name: 'javascript', module: null };
     },
+
+    /** The addresses of what multiplies without WebAssembly, at the linked node. */
+    fallbackScripts: () => FALLBACK_SCRIPTS.map((name) => linkedNode() + pathname + name),
 
     /** The address of all that a thread runs, in one script. */
     async threadScript() {

@@ -40,7 +40,9 @@ function start(message) {
     makeKernel = () => self.createWasmKernel(message.module);
     kernel = makeKernel();
   } catch {
-    // No WebAssembly, or no memory for one more instance of it.
+    // No WebAssembly, or no memory for one more instance of it. What multiplies without it is
+    // fetched only then.
+    importScripts(...message.fallback);
     makeKernel = () => self.createTextbookKernel();
     kernel = makeKernel();
   }

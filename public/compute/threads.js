@@ -17,6 +17,7 @@ const BREAKS_MAX = 3;
  */
 export function createThreads({ onDone, onFailed, onReturned, onMeasured, onChanged }) {
   let script = '';
+  let fallback = []; // addresses of the scripts that multiply without WebAssembly
   let kernel = null; // until it is loaded no thread starts
   let count = 0;
   let breaks = 0;
@@ -37,7 +38,7 @@ export function createThreads({ onDone, onFailed, onReturned, onMeasured, onChan
       event.preventDefault();
       breakThread(thread, event.message || 'a Web Worker did not start');
     };
-    thread.worker.postMessage({ type: 'start', kernel: kernel.name, module: kernel.module });
+    thread.worker.postMessage({ type: 'start', kernel: kernel.name, module: kernel.module, fallback });
   }
 
   function receive(thread, message) {
@@ -112,8 +113,9 @@ export function createThreads({ onDone, onFailed, onReturned, onMeasured, onChan
 
   return {
     /** Starts `wish` threads that run the script at `address` with a loaded kernel. */
-    start(address, loaded, wish) {
+    start(address, loaded, wish, fallbackScripts) {
       script = address;
+      fallback = fallbackScripts;
       kernel = loaded;
       setCount(wish);
     },

@@ -24,6 +24,7 @@ pub mod results;
 pub mod seat;
 pub mod services;
 pub mod site;
+pub mod sockets;
 pub mod startup;
 pub mod store;
 pub mod submission;

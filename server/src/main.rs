@@ -6,6 +6,8 @@ use clap::Parser;
 
 use server::cli::{self, Cli, Command, ServeArgs};
 use server::config::Config;
+#[cfg(feature = "embed")]
+use server::site::EmbeddedSite;
 use server::site::SiteFiles;
 use server::startup::{self, UsageError};
 use server::telemetry;
@@ -34,13 +36,23 @@ fn serve(args: &ServeArgs) -> ExitCode {
 /// `cargo xtask build` puts the site into the binary.
 #[cfg(feature = "embed")]
 fn site_files() -> SiteFiles {
-    #[derive(rust_embed::RustEmbed)]
+    use rust_embed::RustEmbed;
+
+    #[derive(RustEmbed)]
     #[folder = "../target/site"]
     struct Site;
 
+    #[derive(RustEmbed)]
+    #[folder = "../target/site-packed"]
+    struct PackedSite;
+
     // A build with another site is another build, also where only a file came.
     let _ = option_env!("MATMESH_SITE");
-    SiteFiles::Embedded(|path| Site::get(path).map(|file| file.data.into_owned()))
+    SiteFiles::Embedded(EmbeddedSite {
+        names: || Site::iter().map(Into::into).collect(),
+        read: |path| Some(Site::get(path)?.data),
+        read_packed: |path| Some(PackedSite::get(path)?.data),
+    })
 }
 
 #[cfg(not(feature = "embed"))]

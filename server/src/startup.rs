@@ -30,7 +30,7 @@ use crate::services::Services;
 use crate::site::{self, SiteFiles};
 use crate::store::Store;
 use crate::workers::Workers;
-use crate::{http, seat};
+use crate::{http, seat, sockets};
 
 /// How long a node that stops waits for others to lead its jobs on.
 const HAND_OVER_MAX: Duration = Duration::from_secs(2);
@@ -273,7 +273,7 @@ fn router(
 ) -> Router {
     let pages = site::pages_router(files, cluster.clone(), live.clone());
     let app = http::api_router(services.clone())
-        .merge(site::sockets_router(
+        .merge(sockets::sockets_router(
             services.clone(),
             live.clone(),
             identity.clone(),

@@ -5,7 +5,7 @@
 //! | [`serve`], [`build`], [`mod@test`], [`sim`], [`chaos`], [`failover`], [`mod@bench`] | one command each |
 //! | [`pages`] | the pages that the server embeds |
 //! | [`mesh`] | real nodes in network namespaces, for those that disturb or time them |
-//! | [`tools`] | Rust targets and components, cargo-leptos, wasm-bindgen, wasm-opt |
+//! | [`tools`] | Rust targets and components, cargo-leptos, wasm-bindgen |
 //! | [`system`] | programs that come from the operating system |
 //! | [`session`] | where the workspace is, how a program is started, where the time went |
 //!
@@ -22,6 +22,7 @@ mod chaos;
 mod failover;
 mod mesh;
 mod pages;
+mod scripts;
 mod serve;
 mod session;
 mod sim;

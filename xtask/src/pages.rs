@@ -15,12 +15,13 @@ use lightningcss::rules::CssRule;
 use lightningcss::stylesheet::{MinifyOptions, ParserOptions, PrinterOptions, StyleSheet};
 use lightningcss::targets::{Browsers, Targets};
 
+use crate::scripts::{self, Modules, bundle};
 use crate::session::{Session, run};
-use crate::tools::{self, WASM_TARGET};
+use crate::tools::WASM_TARGET;
 
 /// What the pages are made from. The layer rule keeps this list true: `frontend` imports `app`,
 /// `app` imports `wire`, and nothing else.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     "Cargo.toml",
     "Cargo.lock",
     "rust-toolchain.toml",
@@ -31,10 +32,17 @@ const SOURCES: [&str; 10] = [
     "style",
     "public",
     "xtask/src/pages.rs",
+    "xtask/src/scripts.rs",
 ];
 
 /// `site-root` in the workspace's Cargo.toml.
 const SITE: &str = "target/site";
+
+/// The same files, each compressed where that makes it smaller.
+const PACKED: &str = "target/site-packed";
+
+/// The module of `public/compute` that imports the others.
+const MAIN_MODULE: &str = "contributor.js";
 
 /// `output-name` in the workspace's Cargo.toml. Leptos bakes it into the server, too, while it
 /// compiles, and asks for other file names where it is not set.
@@ -59,9 +67,8 @@ const BROWSERS: Browsers = Browsers {
 
 /// Builds the pages if anything they are made from has changed.
 pub(crate) fn build(session: &mut Session) -> Result<()> {
-    let wasm_opt = tools::find_wasm_opt(session);
     let stamp = session.target("xtask/pages.stamp");
-    let before = describe(session, wasm_opt.as_deref())?;
+    let before = describe(session)?;
     if fs::read_to_string(&stamp).is_ok_and(|known| known == before) {
         println!("    pages: built already");
         return Ok(());
@@ -77,11 +84,54 @@ pub(crate) fn build(session: &mut Session) -> Result<()> {
         let package = site.join("pkg");
         copy_folder(&session.file("public"), &site)?;
         fs::create_dir_all(&package)?;
-        bind_script(session, &module, &package, wasm_opt.as_deref())?;
-        write_file(&package.join(format!("{OUTPUT_NAME}.css")), &styles)
+        bind_script(session, &module, &package)?;
+        write_file(&package.join(format!("{OUTPUT_NAME}.css")), &styles)?;
+        prepare_scripts(&site)?;
+        pack(&site, &session.file(PACKED))
     })?;
     // Described after the build, because the build is what makes the site.
-    write_file(&stamp, &describe(session, wasm_opt.as_deref())?)
+    write_file(&stamp, &describe(session)?)
+}
+
+/// Bundles and minifies the scripts of a site.
+fn prepare_scripts(site: &Path) -> Result<()> {
+    let folder = site.join("compute");
+    let mut modules = Modules::new();
+    for entry in fs::read_dir(&folder)? {
+        let path = entry?.path();
+        let name = path.file_name().context("a file has a name")?;
+        modules.insert(name.to_string_lossy().into_owned(), read_file(&path)?);
+    }
+    write_file(&folder.join(MAIN_MODULE), &bundle(&modules, MAIN_MODULE)?)?;
+    for name in names(site)? {
+        if name.extension().is_some_and(|extension| extension == "js") {
+            let path = site.join(name);
+            write_file(&path, &scripts::minify(&read_file(&path)?))?;
+        }
+    }
+    Ok(())
+}
+
+/// Compresses each file of a site where that makes it smaller, once and as well as it can be done:
+/// browsers take nothing but gzip from a node, for its pages are plain http.
+fn pack(site: &Path, packed: &Path) -> Result<()> {
+    if packed.exists() {
+        fs::remove_dir_all(packed)?;
+    }
+    fs::create_dir_all(packed)?;
+    for name in names(site)? {
+        let bytes = fs::read(site.join(&name))?;
+        let mut small = Vec::new();
+        let options = zopfli::Options::default();
+        zopfli::compress(options, zopfli::Format::Gzip, &bytes[..], &mut small)?;
+        if small.len() < bytes.len() {
+            let path = packed.join(name);
+            let folder = path.parent().context("a file lies in a folder")?;
+            fs::create_dir_all(folder)?;
+            fs::write(&path, small).with_context(|| path.display().to_string())?;
+        }
+    }
+    Ok(())
 }
 
 /// Where the pages are left.
@@ -114,13 +164,9 @@ fn compile_script(session: &Session) -> Result<PathBuf> {
     Ok(module)
 }
 
-/// Ties the module to JavaScript, and makes it small where wasm-opt is there.
-fn bind_script(
-    session: &Session,
-    module: &Path,
-    package: &Path,
-    wasm_opt: Option<&Path>,
-) -> Result<()> {
+/// Ties the module to JavaScript. Without wasm-opt: what it makes is smaller by a sixth, and larger by
+/// a twelfth once it is compressed.
+fn bind_script(session: &Session, module: &Path, package: &Path) -> Result<()> {
     // Names of functions are of use to a debugger, and a third of the file.
     let arguments = [
         "--remove-name-section",
@@ -139,19 +185,7 @@ fn bind_script(
     // The name under which the pages ask for it.
     let bound = package.join(format!("{OUTPUT_NAME}.wasm"));
     fs::rename(package.join(format!("{OUTPUT_NAME}_bg.wasm")), &bound)?;
-    let Some(wasm_opt) = wasm_opt else {
-        return Ok(());
-    };
-    let arguments = [
-        "-Oz",
-        "--enable-bulk-memory",
-        "--enable-nontrapping-float-to-int",
-    ];
-    run(session
-        .command(&wasm_opt.to_string_lossy(), &arguments)
-        .arg(&bound)
-        .arg("-o")
-        .arg(&bound))
+    Ok(())
 }
 
 /// One sheet of those that the main one imports, without white space, in words that [`BROWSERS`]
@@ -214,7 +248,7 @@ const fn version(major: u32, minor: u32) -> u32 {
 
 /// Everything that decides whether the pages must be built again: their sources, the tools, and
 /// the built site itself, which `cargo leptos serve` overwrites with a debug build.
-fn describe(session: &Session, wasm_opt: Option<&Path>) -> Result<String> {
+fn describe(session: &Session) -> Result<String> {
     let mut files = Vec::new();
     for source in SOURCES.iter().copied().chain([SITE]) {
         let path = session.file(source);
@@ -223,7 +257,7 @@ fn describe(session: &Session, wasm_opt: Option<&Path>) -> Result<String> {
         }
     }
     files.sort_unstable();
-    let mut lines = vec![format!("wasm-opt: {wasm_opt:?}")];
+    let mut lines = Vec::new();
     for file in &files {
         let facts = fs::metadata(file).with_context(|| file.display().to_string())?;
         let modified = facts.modified()?.duration_since(UNIX_EPOCH);

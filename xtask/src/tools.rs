@@ -148,36 +148,6 @@ fn wait_for_others(session: &Session) -> Result<File> {
     Ok(lock)
 }
 
-/// The oldest wasm-opt that is let near the pages. Release 108, which Debian 12 has, binds the
-/// tables that wasm-bindgen exports to the wrong ones, and the pages never come to life; 132
-/// works. Nothing between was tried: the limit is on the safe side.
-const WASM_OPT_OLDEST: u32 = 123;
-
-/// wasm-opt, where one that can be trusted is there. Compiling it would take ten minutes, so
-/// otherwise the pages do without it.
-pub(crate) fn find_wasm_opt(session: &Session) -> Option<PathBuf> {
-    let found = session.find_program("wasm-opt");
-    let answer = session.ask("wasm-opt", &["--version"]);
-    let release = answer.and_then(|text| release_in(&text));
-    if release.is_some_and(|release| release >= WASM_OPT_OLDEST) {
-        return found;
-    }
-    let why = match release {
-        Some(release) => format!("wasm-opt {release} is too old ({WASM_OPT_OLDEST} is needed)"),
-        None => "no wasm-opt".to_owned(),
-    };
-    println!(
-        "    {why}: the script of the pages is built without it, nearly twice as large \
-         (npm install --global binaryen brings a new one)"
-    );
-    None
-}
-
-/// `wasm-opt version 132 (version_132)` is release 132.
-fn release_in(text: &str) -> Option<u32> {
-    text.split_whitespace().find_map(|word| word.parse().ok())
-}
-
 fn ensure_target(session: &mut Session, target: &str) -> Result<()> {
     // The compiler itself says where a target's library would be, with or without rustup.
     let library = session
@@ -208,16 +178,4 @@ fn install(session: &Session, package: &[&str], variable: Option<(&str, &str)>) 
         fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_release_of_wasm_opt_is_the_number_in_its_answer() {
-        assert_eq!(release_in("wasm-opt version 108"), Some(108));
-        assert_eq!(release_in("wasm-opt version 132 (version_132)"), Some(132));
-        assert_eq!(release_in("no such program"), None);
-    }
 }

@@ -14,7 +14,6 @@ use crate::texts::new_job as texts;
 #[component]
 pub(crate) fn MatrixGrid(form: JobForm, draft: MatrixDraft, rows: u32, cols: u32) -> impl IntoView {
     let grid = NodeRef::<html::Div>::new();
-    let note = RwSignal::new(None::<String>);
     let name = draft.name.to_string();
     let letter = name.to_lowercase();
     let cells = (0..rows)
@@ -61,7 +60,7 @@ pub(crate) fn MatrixGrid(form: JobForm, draft: MatrixDraft, rows: u32, cols: u32
             on:keydown=on_key
             on:paste=move |event| {
                 if let Some(pasted) = paste_cells(form, draft, &event) {
-                    note.set(Some(pasted));
+                    draft.note.set(Some(pasted));
                 }
             }
         >
@@ -70,7 +69,7 @@ pub(crate) fn MatrixGrid(form: JobForm, draft: MatrixDraft, rows: u32, cols: u32
         <p class="muted small">{texts::CELLS_HELP}</p>
         <GridActions draft />
         {dynamic(move || problem.get().map(|problem| view! { <p class="field-problem" role="status">{problem}</p> }))}
-        {dynamic(move || note.get().map(|note| view! { <p class="muted" role="status">{note}</p> }))}
+        {dynamic(move || draft.note.get().map(|note| view! { <p class="muted" role="status">{note}</p> }))}
     }
 }
 

@@ -143,6 +143,10 @@ pub struct CourseView {
     /// Among changes: blocks that nobody has any longer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pending_again: Vec<BlockIndex>,
+    /// Who was last seen to have a block that is pending again: a place in `devices`. Whoever
+    /// watches keeps this for itself.
+    #[serde(skip)]
+    pub had_last: BTreeMap<BlockIndex, u32>,
 }
 
 impl CourseView {
@@ -244,6 +248,7 @@ impl CourseView {
             devices: self.devices.clone(),
             blocks: Vec::new(),
             pending_again: Vec::new(),
+            had_last: BTreeMap::new(),
             ..*self
         }
     }
@@ -259,23 +264,28 @@ impl CourseView {
         let mut blocks: BTreeMap<BlockIndex, BlockView> =
             self.blocks.iter().map(|it| (it.block, *it)).collect();
         for block in &changes.pending_again {
-            blocks.remove(block);
+            if let Some(known) = blocks.remove(block) {
+                self.had_last.insert(*block, known.device);
+            }
         }
         let own_place = |place: u32| places.get(place as usize).copied().unwrap_or(u32::MAX);
         for mut block in changes.blocks {
             block.device = own_place(block.device);
             block.taken_from = block.taken_from.map(own_place);
-            if let Some(known) = blocks.get(&block.block)
-                && block.taken_from.is_none()
-            {
-                let was_elsewhere = known.stored_us.is_none() && known.device != block.device;
-                let before = was_elsewhere.then_some(known.device).or(known.taken_from);
-                block.taken_from = before.filter(|before| *before != block.device);
-            }
+            let known = blocks.get(&block.block);
+            let held = known.filter(|known| known.stored_us.is_none());
+            let before = held
+                .map(|held| held.device)
+                .filter(|before| *before != block.device)
+                .or(known.and_then(|known| known.taken_from))
+                .or(self.had_last.get(&block.block).copied());
+            let before = before.filter(|before| *before != block.device);
+            block.taken_from = block.taken_from.or(before);
             blocks.insert(block.block, block);
         }
         *self = Self {
             devices: std::mem::take(&mut self.devices),
+            had_last: std::mem::take(&mut self.had_last),
             blocks: blocks.into_values().collect(),
             pending_again: Vec::new(),
             ..changes
@@ -397,6 +407,20 @@ mod tests {
         assert_eq!(watched.find(BlockIndex(0)).unwrap().device, 1);
         assert_eq!(watched.find(BlockIndex(0)).unwrap().taken_from, Some(0));
         // It stays marked when it is done.
+        watched.merge(view(&[2], vec![block(0, 0, Some(9))]));
+        assert_eq!(watched.find(BlockIndex(0)).unwrap().taken_from, Some(0));
+    }
+
+    #[test]
+    fn a_block_says_from_whom_also_when_nobody_had_it_in_between() {
+        let mut watched = view(&[1, 2], vec![block(0, 0, None), block(1, 0, None)]);
+        let mut lost = view(&[], Vec::new());
+        lost.pending_again = vec![BlockIndex(0), BlockIndex(1)];
+        watched.merge(lost);
+        watched.merge(view(&[2, 1], vec![block(0, 0, None), block(1, 1, None)]));
+        assert_eq!(watched.find(BlockIndex(0)).unwrap().taken_from, Some(0));
+        // Whoever gets its own block again has it from nobody.
+        assert_eq!(watched.find(BlockIndex(1)).unwrap().taken_from, None);
         watched.merge(view(&[2], vec![block(0, 0, Some(9))]));
         assert_eq!(watched.find(BlockIndex(0)).unwrap().taken_from, Some(0));
     }
