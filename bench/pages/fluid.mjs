@@ -52,7 +52,7 @@ async function measure(path) {
   const events = [];
   session.on('Tracing.dataCollected', ({ value }) => events.push(...value));
   const done = new Promise((resolve) => session.once('Tracing.tracingComplete', resolve));
-  await session.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig: { includedCategories: ['devtools.timeline', 'disabled-by-default-devtools.timeline', 'toplevel'] } });
+  await session.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig: { includedCategories: ['devtools.timeline', 'disabled-by-default-devtools.timeline', 'disabled-by-default-devtools.timeline.frame', 'devtools.timeline.frame', 'toplevel'] } });
   const rounds = (SECONDS * 1000) / NEWS_MS;
   const perRound = Math.floor(BLOCKS / rounds);
   for (let round = 0; round < rounds; round += 1) {
