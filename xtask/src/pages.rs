@@ -250,7 +250,7 @@ const fn version(major: u32, minor: u32) -> u32 {
 /// the built site itself, which `cargo leptos serve` overwrites with a debug build.
 fn describe(session: &Session) -> Result<String> {
     let mut files = Vec::new();
-    for source in SOURCES.iter().copied().chain([SITE]) {
+    for source in SOURCES.iter().copied().chain([SITE, PACKED]) {
         let path = session.file(source);
         if path.exists() {
             list_files(&path, &mut files)?;
