@@ -205,25 +205,17 @@ impl Pace {
     }
 }
 
-fn push_rectangle(path: &mut String, place: BlockPlace) {
-    let BlockPlace {
-        row,
-        col,
-        rows,
-        cols,
-    } = place;
+fn push_rectangle(path: &mut String, at: BlockPlace) {
+    let (row, col, rows, cols) = (at.row, at.col, at.rows, at.cols);
     push(path, format_args!("M{col} {row}h{cols}v{rows}h-{cols}z"));
 }
 
-fn push_diagonal(path: &mut String, place: BlockPlace) {
-    let BlockPlace {
-        row,
-        col,
-        rows,
-        cols,
-    } = place;
-    let bottom = row + rows;
-    push(path, format_args!("M{col} {bottom}l{cols}-{rows}"));
+fn push_diagonal(path: &mut String, at: BlockPlace) {
+    let (bottom, col) = (at.row + at.rows, at.col);
+    push(
+        path,
+        format_args!("M{col} {bottom}l{}-{}", at.cols, at.rows),
+    );
 }
 
 fn push_bar(path: &mut String, top: u32, (from, until): Span) {

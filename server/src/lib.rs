@@ -2,8 +2,9 @@
 //!
 //! The rooms of the server: `startup` puts a node together; `driver` owns the
 //! cluster's state and carries out what it decides; `links` are the sockets,
-//! `store` is the disk, `compute` the threads; `http`, `site` and `seat` are
-//! what people and programs see of it; `cli` is the command line.
+//! `store` is the disk, `compute` the threads; `live` gathers what pages show,
+//! `site` makes them, `seat` takes their forms, `http` is what programs see;
+//! `cli` is the command line.
 
 pub mod account;
 pub mod chunks;

@@ -9,6 +9,7 @@ pub mod dial;
 mod handshake;
 mod looking_at;
 pub mod page;
+mod page_status;
 pub mod peer;
 mod socket;
 

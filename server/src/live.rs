@@ -113,17 +113,14 @@ impl Live {
             return shutting_down();
         };
         let mut shown = self.common(subject, &mesh).await;
-        match subject {
-            Subject::Job(Some(job)) => {
-                let followed = self.lock().get(&job).map(|sender| sender.borrow().clone());
-                let now = match followed.filter(|followed| followed.job.is_some()) {
-                    Some(followed) => followed,
-                    None => Arc::new(look_at_job(&self.services, job, &JobShown::default()).await),
-                };
-                show_job(&mut shown, &now);
-            }
-            Subject::Job(None) => shown.problem = Some(no_such_id()),
-            _ => {}
+        // Of an address without an id the common parts say all.
+        if let Subject::Job(Some(job)) = subject {
+            let followed = self.lock().get(&job).map(|sender| sender.borrow().clone());
+            let now = match followed.filter(|followed| followed.job.is_some()) {
+                Some(followed) => followed,
+                None => Arc::new(look_at_job(&self.services, job, &JobShown::default()).await),
+            };
+            show_job(&mut shown, &now);
         }
         shown
     }
@@ -304,6 +301,8 @@ async fn follow_job(live: &Live, services: &Services, job: JobId) {
         } else {
             ENDED_INTERVAL
         };
+        // The rate at which a job is looked at: its coordinator may be another node, which tells
+        // nobody of each block.
         tokio::time::sleep_until(started + interval).await;
     }
 }

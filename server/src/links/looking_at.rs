@@ -61,6 +61,7 @@ impl LookingAt {
                 watch.changed().await;
                 self.is_stale = true;
             }
+            // The rate: what changes meanwhile comes along.
             tokio::time::sleep_until(self.next_at).await;
             let now = watch.shown().await;
             self.is_stale = false;

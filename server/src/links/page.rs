@@ -11,21 +11,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cluster::limits::{PAGES_MAX, THREADS_MAX};
-use cluster::{Input, WorkerCommand, WorkerProfile};
+use cluster::limits::PAGES_MAX;
+use cluster::{Input, WorkerCommand};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use wire::{
     BlockIndex, BlockProof, BlockTask, ChunkHash, JobId, NodeId, PROTOCOL_VERSION, PageMessage,
-    PageStatus, TaskInput, WorkerId, WorkerKind, decode_page_frame, encode_page_frame,
+    PageStatus, TaskInput, WorkerId, decode_page_frame, encode_page_frame,
 };
 
 use super::looking_at::LookingAt;
+use super::page_status::tell_mesh;
 use super::socket::{Outgoing, Socket};
 use crate::live::Live;
-use crate::own_status::PageEntry;
 use crate::services::Services;
 
 /// A page says hello at once; what does not is no page of ours.
@@ -50,9 +50,6 @@ const CHUNKS_WAITING_MAX: usize = 256;
 
 /// Blocks that a page may say it holds: twice as many as its queue takes.
 const BLOCKS_HELD_MAX: usize = 160;
-
-/// Text that a page says of itself is shown to others: so much of it.
-const DEVICE_CHARS_MAX: usize = 80;
 
 /// One page and what it was given.
 struct PageLink {
@@ -160,20 +157,6 @@ async fn greet(socket: &mut Socket) -> Result<(WorkerId, PageStatus), String> {
         Ok(_) => Err("the first message must be a hello".to_owned()),
         Err(error) => Err(error.to_string()),
     }
-}
-
-/// What a page says of itself, for the other nodes and for whoever places work.
-async fn tell_mesh(services: &Services, worker: WorkerId, status: &PageStatus, operations: u64) {
-    let entry = PageEntry {
-        operations,
-        ..entry_of(status)
-    };
-    services.own_status.set_page(worker, entry).await;
-    let profile = profile_of(status);
-    services
-        .driver
-        .tell(Input::Worker { worker, profile })
-        .await;
 }
 
 /// Sends to a page; one that reads nothing is as good as gone.
@@ -458,36 +441,6 @@ fn given_of(task: &BlockTask, coordinator: NodeId) -> Given {
         operations: task.operations(),
         bytes: task.result_bytes(),
         chunks,
-    }
-}
-
-fn profile_of(status: &PageStatus) -> WorkerProfile {
-    let entry = entry_of(status);
-    WorkerProfile {
-        kind: WorkerKind::Browser,
-        name: entry.device.clone(),
-        device: entry.device,
-        threads: entry.threads,
-        mflops: entry.mflops,
-        contributing: entry.contributing,
-        visible: entry.visible,
-    }
-}
-
-fn entry_of(status: &PageStatus) -> PageEntry {
-    let usable = status.mflops.is_finite() && status.mflops >= 0.0;
-    PageEntry {
-        device: status
-            .device
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(DEVICE_CHARS_MAX)
-            .collect(),
-        threads: status.threads.clamp(1, THREADS_MAX),
-        mflops: if usable { status.mflops } else { 0.0 },
-        operations: 0,
-        visible: status.visible,
-        contributing: status.contributing,
     }
 }
 
