@@ -16,17 +16,6 @@ pub enum AppError {
     Unreachable,
 }
 
-impl AppError {
-    /// The HTTP status that says the same.
-    #[must_use]
-    pub fn status(&self) -> u16 {
-        match self {
-            Self::Problem(problem) => problem.status,
-            Self::Unreachable => 503,
-        }
-    }
-}
-
 impl From<Problem> for AppError {
     fn from(problem: Problem) -> Self {
         Self::Problem(problem)
