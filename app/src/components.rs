@@ -22,6 +22,7 @@ mod matrix_grid;
 mod new_job_form;
 mod node_table;
 mod option_fields;
+mod picture_layers;
 mod problem_notice;
 mod recent_jobs;
 mod register_form;

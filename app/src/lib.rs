@@ -27,7 +27,7 @@ mod app;
 mod app_error;
 mod components;
 mod compute_worker;
-mod course_drawing;
+mod course;
 mod dynamic;
 mod form_post;
 mod format;

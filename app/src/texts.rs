@@ -284,6 +284,11 @@ pub(crate) mod job {
         format!("{device} had it before")
     }
 
+    pub(crate) fn other_devices(devices: usize, blocks: u32) -> String {
+        let plural = if devices == 1 { "device" } else { "devices" };
+        format!("{devices} more {plural}: {}", grouped(blocks.into()))
+    }
+
     pub(crate) const CHECKED: &str = "checked";
     pub(crate) const REPRODUCIBLE: &str = "reproducible";
     pub(crate) const FAST: &str = "fast";

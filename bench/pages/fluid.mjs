@@ -92,8 +92,7 @@ function inFrames(events) {
 }
 
 function whole(path) {
-  const now = state(0, 0);
-  return { path, is_whole: true, nodes: [nodeView()], browsers: devices.map((_, number) => [id('a', 1), browserView(number, 0)]), jobs_known: 1, job: jobView(0, devices.keys()), course: now };
+  return { path, is_whole: true, nodes: [nodeView()], browsers: devices.map((_, number) => [id('a', 1), browserView(number, 0)]), jobs_known: 1, job: jobView(0, devices.keys()), course: courseOf(0, null) };
 }
 
 function changes(path, round, perRound) {
@@ -101,17 +100,24 @@ function changes(path, round, perRound) {
   const touched = new Set(Array.from({ length: perRound }, (_, index) => (round * perRound + index) % DEVICES));
   const browsers = [...touched].map((number) => [id('a', 1), browserView(number, done)]);
   if (path === '/nodes') return { path, browsers };
-  return { path, job: jobView(done, touched), course: state(round * perRound, done) };
+  return { path, job: jobView(done, touched), course: courseOf(done, round * perRound) };
 }
 
-/** Blocks from `from` to `done` are done now, the next 400 on their way. */
-function state(from, done) {
+/** All blocks of a job of which `done` are done, the next ones on their way, two a device. */
+function blocksAt(done) {
   const at = done * 2000;
   const row = (block, isDone) => [block, block % DEVICES, at - 1500, 200, 100, 900, isDone ? at : null, 1, false, block % 97 === 0 ? (block + 1) % DEVICES : null];
-  const blocks = [];
-  for (let block = from; block < done; block += 1) blocks.push(row(block, true));
-  for (let block = done; block < Math.min(BLOCKS, done + 400); block += 1) blocks.push(row(block, false));
-  return { rows: BLOCKS, cols: 5000, rows_per_block: 50, cols_per_block: 100, age_us: at, epochs: [{ number: 1, coordinator: id('a', 1), begun_us: 0 }], devices, blocks };
+  return Array.from({ length: Math.min(BLOCKS, done + 2 * DEVICES) }, (_, block) => row(block, block < done));
+}
+
+/** A node tells of blocks that are new or changed, and names the devices that those speak of. */
+function courseOf(done, before) {
+  const [now, then] = [blocksAt(done), before === null ? [] : blocksAt(before)];
+  const news = now.filter((block, at) => at >= then.length || (block[6] === null) !== (then[at][6] === null));
+  const named = [...new Set(news.flatMap((block) => [block[1], block[9]]).filter((device) => device !== null))];
+  const place = new Map(named.map((device, at) => [device, at]));
+  const blocks = news.map((block) => block.with(1, place.get(block[1])).with(9, place.get(block[9]) ?? null));
+  return { rows: BLOCKS, cols: 5000, rows_per_block: 50, cols_per_block: 100, age_us: done * 2000, epochs: [{ number: 1, coordinator: id('a', 1), begun_us: 0 }], devices: named.map((device) => devices[device]), blocks };
 }
 
 function nodeView() {

@@ -5,28 +5,29 @@ use leptos::prelude::*;
 use web_sys::{KeyboardEvent, PointerEvent};
 use wire::{BlockIndex, CourseView};
 
-use crate::course_drawing::{MapPaths, color_class, map_lines, outline};
+use super::picture_layers::PictureLayers;
+use crate::course::{color_class, draw_on_map, map_lines, outline};
 use crate::dynamic::{attribute, dynamic};
-use crate::format::short_id;
+use crate::format::grouped;
 use crate::live::Live;
 use crate::texts::job as texts;
 
 /// The map, a legend, and what is known of the block that a person points at. To the keyboard and
 /// to screen readers the map is a slider from block to block.
 #[component]
-pub(crate) fn BlockMap(live: Live) -> impl IntoView {
+pub(crate) fn BlockMap(live: Live, names: Memo<Vec<String>>) -> impl IntoView {
     let course = live.course;
     let selected = RwSignal::new(None::<BlockIndex>);
     let is_alive = RwSignal::new(false);
     Effect::new(move |_| is_alive.set(true));
     let frame = NodeRef::<html::Div>::new();
     let cut = Memo::new(move |_| course.with(CourseView::cut));
-    let paths = Memo::new(move |_| course.with(MapPaths::of));
     let facts = Memo::new(move |_| {
         let block = selected.get()?;
-        course.with(|course| facts_of(course, block))
+        course.with(|course| facts_of(course, &names.read(), block))
     });
-    let summary = move || course.with(summary_of);
+    let legend = Memo::new(move |_| course.with(|course| legend_of(course, &names.read())));
+    let summary = move || summary_of(cut.read().block_count(), &legend.read());
     let on_point = move |event: PointerEvent| {
         let place = frame.get().map(|frame| frame.get_bounding_client_rect());
         let block = place.and_then(|place| {
@@ -66,7 +67,7 @@ pub(crate) fn BlockMap(live: Live) -> impl IntoView {
                 on:pointerdown=on_point
                 on:keydown=on_key
             >
-                {dynamic(move || view! { <MapPicture cut=cut.get() paths=paths.get() /> })}
+                <MapPicture course=course.into() cut=cut.into() />
                 <svg
                     class="block-map over"
                     viewBox=attribute(move || Some(view_box(&cut.read())))
@@ -79,27 +80,23 @@ pub(crate) fn BlockMap(live: Live) -> impl IntoView {
             <p class="block-facts muted">
                 {dynamic(move || facts.get().unwrap_or_else(|| if is_alive.get() { texts::MAP_HELP.to_owned() } else { String::new() }))}
             </p>
-            <ul class="legend">{dynamic(move || course.with(legend))}</ul>
+            <ul class="legend">{dynamic(move || legend_items(&legend.read()))}</ul>
         </section>
     }
 }
 
 /// The picture by itself; the report has it, too.
 #[component]
-pub(crate) fn MapPicture(cut: CourseView, paths: MapPaths) -> impl IntoView {
-    let layer = |name: &'static str, of_device: Vec<String>| {
-        let paths = of_device.into_iter().zip(0..);
-        let paths = paths.map(|(path, device)| {
-            view! { <path class=format!("{name} {}", color_class(device)) d=path></path> }
-        });
-        paths.collect_view()
-    };
+pub(crate) fn MapPicture(course: Signal<CourseView>, cut: Signal<CourseView>) -> impl IntoView {
     view! {
-        <svg class="block-map" viewBox=view_box(&cut) preserveAspectRatio="none" aria-hidden="true">
-            <path class="lines" d=map_lines(&cut)></path>
-            <g>{layer("done", paths.done)}</g>
-            <g>{layer("running", paths.running)}</g>
-            <path class="moved" d=paths.moved></path>
+        <svg
+            class="block-map"
+            viewBox=attribute(move || Some(view_box(&cut.read())))
+            preserveAspectRatio="none"
+            aria-hidden="true"
+        >
+            <path class="lines" d=attribute(move || Some(map_lines(&cut.read())))></path>
+            <PictureLayers course draw_block=draw_on_map />
         </svg>
     }
 }
@@ -108,8 +105,8 @@ fn view_box(cut: &CourseView) -> String {
     format!("0 0 {} {}", cut.cols.max(1), cut.rows.max(1))
 }
 
-fn legend(course: &CourseView) -> impl IntoView + use<> {
-    let items = legend_of(course).into_iter().map(|(class, text)| {
+fn legend_items(legend: &[(String, String)]) -> impl IntoView + use<> {
+    let items = legend.iter().cloned().map(|(class, text)| {
         view! {
             <li>
                 <span class=format!("swatch {class}") aria-hidden="true"></span>
@@ -120,9 +117,12 @@ fn legend(course: &CourseView) -> impl IntoView + use<> {
     items.collect_view()
 }
 
+/// More devices than this the legend does not name: colours repeat, and the table names them all.
+const DEVICES_NAMED: usize = 12;
+
 /// Each device with its number of blocks; then those that are on their way, changed hands, or are
-/// still to do.
-fn legend_of(course: &CourseView) -> Vec<(String, String)> {
+/// still to do. A class of swatches, and a text.
+fn legend_of(course: &CourseView, names: &[String]) -> Vec<(String, String)> {
     let mut done = vec![0_u32; course.devices.len()];
     let (mut running, mut moved) = (0, 0);
     for block in &course.blocks {
@@ -132,53 +132,53 @@ fn legend_of(course: &CourseView) -> Vec<(String, String)> {
         }
         moved += u32::from(block.taken_from.is_some());
     }
-    let devices = done.iter().zip(0..).filter(|(count, _)| **count > 0);
+    let all_done: u32 = done.iter().sum();
+    let pending = course
+        .block_count()
+        .saturating_sub(all_done)
+        .saturating_sub(running);
+    let mut devices = done.iter().zip(0..).filter(|(count, _)| **count > 0);
     let mut legend: Vec<_> = devices
+        .by_ref()
+        .take(DEVICES_NAMED)
         .map(|(count, device)| {
-            let text = format!("{}: {count}", name_of(course, device));
+            let text = format!("{}: {}", name_of(names, device), grouped((*count).into()));
             (color_class(device), text)
         })
         .collect();
-    let waiting = course.block_count()
-        - done.iter().sum::<u32>().min(course.block_count())
-        - running.min(course.block_count());
+    let others: Vec<u32> = devices.map(|(count, _)| *count).collect();
+    if !others.is_empty() {
+        let text = texts::other_devices(others.len(), others.iter().sum());
+        legend.push(("others".to_owned(), text));
+    }
     for (class, text, count) in [
         ("running", texts::RUNNING, running),
         ("moved", texts::MOVED, moved),
-        ("pending", texts::NOT_COMPUTED, waiting),
+        ("pending", texts::NOT_COMPUTED, pending),
     ] {
         if count > 0 {
-            legend.push((class.to_owned(), format!("{text}: {count}")));
+            legend.push((
+                class.to_owned(),
+                format!("{text}: {}", grouped(count.into())),
+            ));
         }
     }
     legend
 }
 
-fn summary_of(course: &CourseView) -> String {
-    let texts: Vec<String> = legend_of(course)
-        .into_iter()
-        .map(|(_, text)| text)
-        .collect();
-    format!(
-        "{} ({}): {}",
-        texts::MAP_LABEL,
-        course.block_count(),
-        texts.join(", ")
-    )
+fn summary_of(block_count: u32, legend: &[(String, String)]) -> String {
+    let texts: Vec<&str> = legend.iter().map(|(_, text)| text.as_str()).collect();
+    let count = grouped(block_count.into());
+    format!("{} ({count}): {}", texts::MAP_LABEL, texts.join(", "))
 }
 
-/// A device's name; of one that left before it had any, its id.
-pub(super) fn name_of(course: &CourseView, device: u32) -> String {
-    match course.device(device) {
-        Some(device) if device.name.is_empty() => short_id(&device.worker),
-        Some(device) => device.name.clone(),
-        None => "–".to_owned(),
-    }
+fn name_of(names: &[String], device: u32) -> &str {
+    names.get(device as usize).map_or("–", String::as_str)
 }
 
 /// Who has a block, since when, how long it took, and whether it was checked.
 #[expect(clippy::cast_precision_loss, reason = "shown to people")]
-fn facts_of(course: &CourseView, block: BlockIndex) -> Option<String> {
+fn facts_of(course: &CourseView, names: &[String], block: BlockIndex) -> Option<String> {
     let place = course.place(block)?;
     let rows = (place.row + 1, place.row + place.rows);
     let cols = (place.col + 1, place.col + place.cols);
@@ -187,16 +187,16 @@ fn facts_of(course: &CourseView, block: BlockIndex) -> Option<String> {
     match course.find(block) {
         None => facts.push(texts::NOT_COMPUTED.to_owned()),
         Some(found) => {
-            let name = name_of(course, found.device);
+            let name = name_of(names, found.device);
             match found.stored_us {
                 None => {
                     let since_us = course.age_us.saturating_sub(found.leased_us);
-                    facts.push(texts::block_running(&name, milliseconds(since_us)));
+                    facts.push(texts::block_running(name, milliseconds(since_us)));
                 }
                 Some(stored_us) => {
                     let compute_ms = milliseconds(found.compute_us);
                     let stored_ms = milliseconds(stored_us);
-                    facts.push(texts::block_done(&name, compute_ms, stored_ms, found.epoch));
+                    facts.push(texts::block_done(name, compute_ms, stored_ms, found.epoch));
                     let checked = if found.is_verified {
                         texts::CHECKED
                     } else {
@@ -206,7 +206,7 @@ fn facts_of(course: &CourseView, block: BlockIndex) -> Option<String> {
                 }
             }
             if let Some(before) = found.taken_from {
-                facts.push(texts::block_moved(&name_of(course, before)));
+                facts.push(texts::block_moved(name_of(names, before)));
             }
         }
     }
@@ -286,6 +286,44 @@ mod tests {
         assert_eq!(go(Some(3), "End"), Some(7));
         assert_eq!(go(Some(3), "Tab"), None);
         assert_eq!(block_after_key(&CourseView::default(), None, "End"), None);
+    }
+
+    #[test]
+    fn the_legend_names_some_devices_and_counts_all_blocks() {
+        let block = |number: u32| wire::BlockView {
+            block: BlockIndex(number),
+            device: number,
+            leased_us: 0,
+            receive_us: 0,
+            wait_us: 0,
+            compute_us: 0,
+            stored_us: (number != 0).then_some(1),
+            epoch: 1,
+            is_verified: false,
+            taken_from: None,
+        };
+        let device = wire::CourseDevice {
+            worker: wire::WorkerId::from_bytes([1; 16]),
+            kind: wire::WorkerKind::Browser,
+            name: "phone".to_owned(),
+        };
+        let course = CourseView {
+            rows: 40,
+            devices: vec![device; 20],
+            blocks: (0..20).map(block).collect(),
+            ..course()
+        };
+        let course = CourseView {
+            rows_per_block: 2,
+            ..course
+        };
+        let names: Vec<String> = (0..20).map(|number| format!("phone {number}")).collect();
+        let legend = legend_of(&course, &names);
+        assert_eq!(legend[0], ("device-1".to_owned(), "phone 1: 1".to_owned()));
+        let texts: Vec<&str> = legend[12..].iter().map(|(_, text)| text.as_str()).collect();
+        let running = format!("{}: 1", texts::RUNNING);
+        let pending = format!("{}: 20", texts::NOT_COMPUTED);
+        assert_eq!(texts, [texts::other_devices(7, 7), running, pending]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use wire::{CourseView, JobStatus, JobView};
 
-use crate::course_drawing::Pace;
+use crate::course::Pace;
 use crate::dynamic::{attribute, dynamic};
 use crate::format::{duration, flop_rate};
 use crate::live::Live;

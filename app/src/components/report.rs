@@ -1,14 +1,14 @@
 //! ssr: a job as one file that needs nothing else: to keep, to print, to send.
 
 use leptos::prelude::*;
-use wire::{JobView, News};
+use wire::{CourseView, JobView, News};
 
 use super::block_map::MapPicture;
 use super::coordination::facts_of;
-use super::device_table::table;
+use super::device_table::DeviceRows;
 use super::result_panel::result_table;
-use super::time_line::lanes;
-use crate::course_drawing::MapPaths;
+use super::time_line::Lanes;
+use crate::course::names_of;
 use crate::format::{duration, grouped, short_id};
 use crate::live::Live;
 use crate::page_material::PageMaterial;
@@ -41,8 +41,8 @@ fn document_of(job: &JobView, live: Live, styles: &str) -> impl IntoView + use<>
             </div>
         }
     });
-    let course = live.course.get_untracked();
-    let paths = MapPaths::of(&course);
+    let names = Memo::new(move |_| live.course.with(names_of));
+    let cut = Signal::derive(move || live.course.with(CourseView::cut));
     let preview = live.preview.get_untracked();
     let styles = styles.replace("</", "<\\/");
     view! {
@@ -67,15 +67,15 @@ fn document_of(job: &JobView, live: Live, styles: &str) -> impl IntoView + use<>
                     </section>
                     <section class="panel">
                         <h2>{texts::MAP}</h2>
-                        <MapPicture cut=course.cut() paths />
+                        <MapPicture course=live.course.into() cut />
                     </section>
                     <section class="panel">
                         <h2>{texts::LINE}</h2>
-                        {lanes(&course)}
+                        <Lanes course=live.course.into() names />
                     </section>
                     <section class="panel">
                         <h2>{texts::DEVICES}</h2>
-                        {table(Some(job), &course)}
+                        <DeviceRows live names />
                     </section>
                     <section class="panel">
                         <h2>{texts::RESULT}</h2>

@@ -3,25 +3,21 @@
 use leptos::prelude::*;
 use wire::CourseView;
 
-use super::block_map::name_of;
-use crate::course_drawing::{LinePaths, color_class};
-use crate::dynamic::dynamic;
+use super::picture_layers::PictureLayers;
+use crate::course::{draw_on_line, hand_over_lines, lane_count, line_size};
+use crate::dynamic::{attribute, dynamic};
 use crate::live::Live;
 use crate::texts::job as texts;
 
-/// More lanes than this help nobody: the busiest are shown by the table of devices.
-const LANES_MAX: usize = 250;
-
 /// A lane a device, and the hand-overs also in words.
 #[component]
-pub(crate) fn TimeLine(live: Live) -> impl IntoView {
+pub(crate) fn TimeLine(live: Live, names: Memo<Vec<String>>) -> impl IntoView {
+    let hand_overs = Memo::new(move |_| live.course.with(|course| hand_overs_of(course, live)));
     view! {
         <section class="panel wide" aria-labelledby="time-line">
             <h2 id="time-line">{texts::LINE}</h2>
-            {dynamic(move || live.course.with(lanes))}
-            <ul class="hand-overs">
-                {dynamic(move || live.course.with(|course| hand_overs_of(course, live)))}
-            </ul>
+            <Lanes course=live.course.into() names />
+            <ul class="hand-overs">{dynamic(move || items(hand_overs.get()))}</ul>
             <ul class="legend">
                 {[
                     ("device-0", texts::COMPUTING),
@@ -40,42 +36,51 @@ pub(crate) fn TimeLine(live: Live) -> impl IntoView {
     }
 }
 
-/// The picture of a course; the report has it, too.
-#[expect(clippy::cast_precision_loss, reason = "shown to people")]
-pub(crate) fn lanes(course: &CourseView) -> impl IntoView + use<> {
-    let paths = LinePaths::of(course);
-    let shown = course.devices.len().min(LANES_MAX);
-    let names = (0..).take(shown).map(|device| {
-        view! { <li title=name_of(course, device)>{name_of(course, device)}</li> }
-    });
-    let computing = paths.computing.iter().zip(0..).take(shown);
-    let computing = computing.map(|(path, device)| {
-        view! { <path class=format!("computing {}", color_class(device)) d=path.clone()></path> }
-    });
+/// The picture by itself; the report has it, too.
+#[component]
+pub(crate) fn Lanes(course: Signal<CourseView>, names: Memo<Vec<String>>) -> impl IntoView {
+    let shown = move || course.with(lane_count);
+    let names = Memo::new(move |_| names.with(|names| names[..shown().min(names.len())].to_vec()));
+    let of_course =
+        move |text: fn(&CourseView) -> String| attribute(move || Some(course.with(text)));
     view! {
         <div class="lanes">
-            <ul class="lane-names" aria-hidden="true">{names.collect_view()}</ul>
+            <ul class="lane-names" aria-hidden="true">{dynamic(move || items(names.get()))}</ul>
             <svg
                 class="lane-lines"
-                style=format!("block-size: calc({shown} * var(--lane))")
-                viewBox=format!("0 0 {} {}", paths.width, paths.height.max(1))
+                style=attribute(move || Some(format!("block-size: calc({} * var(--lane))", shown())))
+                viewBox=of_course(view_box)
                 preserveAspectRatio="none"
                 role="img"
-                aria-label=texts::line_label(course.devices.len(), course.age_us as f64 / 1e3)
+                aria-label=of_course(label)
             >
-                <path class="moving" d=paths.moving></path>
-                <path class="waiting" d=paths.waiting></path>
-                {computing.collect_view()}
-                <path class="moved" d=paths.moved></path>
-                <path class="hand-over" d=paths.hand_overs></path>
+                <PictureLayers course draw_block=draw_on_line />
+                <path class="hand-over" d=of_course(hand_over_lines)></path>
             </svg>
         </div>
     }
 }
 
+fn view_box(course: &CourseView) -> String {
+    let (width, height) = line_size(course);
+    format!("0 0 {width} {height}")
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown to people")]
+fn label(course: &CourseView) -> String {
+    texts::line_label(course.devices.len(), course.age_us as f64 / 1e3)
+}
+
+fn items(texts: Vec<String>) -> impl IntoView + use<> {
+    let items = texts.into_iter().map(|text| {
+        view! { <li title=text.clone()>{text.clone()}</li> }
+    });
+    items.collect_view()
+}
+
 /// The same in words: who took the job over, and how many blocks changed hands.
 #[expect(clippy::cast_precision_loss, reason = "shown to people")]
-fn hand_overs_of(course: &CourseView, live: Live) -> impl IntoView + use<> {
+fn hand_overs_of(course: &CourseView, live: Live) -> Vec<String> {
     let epochs = course.epochs.iter().skip(1).map(|epoch| {
         let node = live.node_name(epoch.coordinator);
         texts::took_over(epoch.number, &node, epoch.begun_us as f64 / 1e3)
@@ -86,9 +91,5 @@ fn hand_overs_of(course: &CourseView, live: Live) -> impl IntoView + use<> {
         .filter(|block| block.taken_from.is_some());
     let moved = moved.count();
     let moved = (moved > 0).then(|| texts::handed_on(moved));
-    let lines: Vec<String> = epochs.chain(moved).collect();
-    lines
-        .into_iter()
-        .map(|line| view! { <li>{line}</li> })
-        .collect_view()
+    epochs.chain(moved).collect()
 }

@@ -7,6 +7,7 @@ use crate::components::{
     Alert, BlockMap, CancelForm, ContributionPanel, Coordination, DeviceTable, FoldedContribution,
     JobProgress, PanelPlace, ProblemNotice, ResultPanel, StatusBadge, TimeLine, WithoutScript,
 };
+use crate::course::names_of;
 use crate::dynamic::dynamic;
 use crate::format::{grouped, short_id};
 use crate::live::Live;
@@ -36,13 +37,14 @@ pub(crate) fn JobPage() -> impl IntoView {
 #[component]
 fn JobPanels(live: Live) -> impl IntoView {
     let is_complete = Memo::new(move |_| live.job_status() == Some(JobStatus::Complete));
+    let names = Memo::new(move |_| live.course.with(names_of));
     view! {
         <div class="job">
             <JobHead live />
-            <BlockMap live />
+            <BlockMap live names />
             <Coordination live />
-            <TimeLine live />
-            <DeviceTable live />
+            <TimeLine live names />
+            <DeviceTable live names />
             <Show when=move || is_complete.get()>
                 <ResultPanel live />
             </Show>

@@ -4,7 +4,7 @@
 //! sent whole once; after that only what [`changed`](CourseView::since) travels, and whoever watches
 //! [`merges`](CourseView::merge) it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -211,21 +211,39 @@ impl CourseView {
         u32::try_from(place).unwrap_or(u32::MAX)
     }
 
-    /// What is new in `self` to somebody who knows `before`; [`Self::merge`] takes it in.
+    /// What is new in `self` to somebody who knows `before`; [`Self::merge`] takes it in. It names
+    /// only devices of blocks that have changed.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
-        let known: BTreeMap<BlockIndex, &BlockView> =
-            before.blocks.iter().map(|it| (it.block, it)).collect();
         let is_news = |it: &&BlockView| {
-            let known = known.get(&it.block);
+            let known = before.find(it.block);
             known.is_none_or(|known| !self.is_same(it, before, known))
         };
-        let gone = known.keys().filter(|block| self.find(**block).is_none());
-        Self {
-            blocks: self.blocks.iter().filter(is_news).copied().collect(),
-            pending_again: gone.copied().collect(),
-            ..self.without_blocks()
+        let known = before.blocks.iter().map(|it| it.block);
+        let gone = known.filter(|block| self.find(*block).is_none());
+        let mut news = Self {
+            epochs: self.epochs.clone(),
+            devices: Vec::new(),
+            blocks: Vec::new(),
+            pending_again: gone.collect(),
+            had_last: BTreeMap::new(),
+            ..*self
+        };
+        let mut places = BTreeMap::new();
+        for block in self.blocks.iter().filter(is_news) {
+            let mut place = |old: u32| {
+                let device = self.device(old)?;
+                Some(*places.entry(old).or_insert_with(|| news.place_of(device)))
+            };
+            let device = place(block.device).unwrap_or(u32::MAX);
+            let taken_from = block.taken_from.and_then(&mut place);
+            news.blocks.push(BlockView {
+                device,
+                taken_from,
+                ..*block
+            });
         }
+        news
     }
 
     /// How C is cut, and nothing else.
@@ -240,19 +258,6 @@ impl CourseView {
         }
     }
 
-    /// The same without its blocks.
-    #[must_use]
-    pub fn without_blocks(&self) -> Self {
-        Self {
-            epochs: self.epochs.clone(),
-            devices: self.devices.clone(),
-            blocks: Vec::new(),
-            pending_again: Vec::new(),
-            had_last: BTreeMap::new(),
-            ..*self
-        }
-    }
-
     /// Takes changes in. A block that is seen to go from one device to another is marked, though
     /// its coordinator may not know: it died with the leases that it had given.
     pub fn merge(&mut self, changes: Self) {
@@ -261,32 +266,44 @@ impl CourseView {
             .iter()
             .map(|device| self.place_of(device))
             .collect();
-        let mut blocks: BTreeMap<BlockIndex, BlockView> =
-            self.blocks.iter().map(|it| (it.block, *it)).collect();
         for block in &changes.pending_again {
-            if let Some(known) = blocks.remove(block) {
+            if let Some(known) = self.find(*block) {
                 self.had_last.insert(*block, known.device);
             }
         }
+        if !changes.pending_again.is_empty() {
+            let gone: BTreeSet<BlockIndex> = changes.pending_again.iter().copied().collect();
+            self.blocks.retain(|it| !gone.contains(&it.block));
+        }
         let own_place = |place: u32| places.get(place as usize).copied().unwrap_or(u32::MAX);
+        let mut new = Vec::new();
         for mut block in changes.blocks {
             block.device = own_place(block.device);
             block.taken_from = block.taken_from.map(own_place);
-            let known = blocks.get(&block.block);
-            let held = known.filter(|known| known.stored_us.is_none());
+            let found = self
+                .blocks
+                .binary_search_by_key(&block.block, |it| it.block);
+            let known = found.ok().map(|found| &mut self.blocks[found]);
+            let held = known.as_ref().filter(|known| known.stored_us.is_none());
             let before = held
                 .map(|held| held.device)
                 .filter(|before| *before != block.device)
-                .or(known.and_then(|known| known.taken_from))
+                .or(known.as_ref().and_then(|known| known.taken_from))
                 .or(self.had_last.get(&block.block).copied());
             let before = before.filter(|before| *before != block.device);
             block.taken_from = block.taken_from.or(before);
-            blocks.insert(block.block, block);
+            match known {
+                Some(known) => *known = block,
+                None => new.push(block),
+            }
         }
+        self.blocks.append(&mut new);
+        self.blocks.sort_by_key(|it| it.block);
+        self.blocks.dedup_by_key(|it| it.block);
         *self = Self {
             devices: std::mem::take(&mut self.devices),
             had_last: std::mem::take(&mut self.had_last),
-            blocks: blocks.into_values().collect(),
+            blocks: std::mem::take(&mut self.blocks),
             pending_again: Vec::new(),
             ..changes
         };
@@ -394,6 +411,11 @@ mod tests {
         let changes = after.since(&before);
         assert_eq!(changes.blocks.len(), 2, "block 0 has not changed");
         assert_eq!(changes.pending_again, [BlockIndex(2)]);
+        assert_eq!(
+            changes.devices,
+            [device(2), device(3)],
+            "device 1 is not spoken of"
+        );
         let mut merged = before;
         merged.merge(changes);
         assert_eq!(merged.since(&after).blocks, []);

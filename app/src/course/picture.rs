@@ -1,0 +1,286 @@
+//! both: a picture of thousands of blocks that is drawn again ten times a second.
+//!
+//! Most of it never changes: a block that is done stays as it was drawn. So strokes are added to
+//! paths, a path that is long is closed, and only paths that were touched are handed to the browser.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{Arguments, Write as _};
+
+use wire::{BlockView, CourseView};
+
+use super::color_class;
+
+/// A path with more than this much text is closed: the browser reads all of a path that grows.
+const PATH_LONG: usize = 2_048;
+
+/// How strokes look: a kind that the style sheet knows, and whose colour they have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Look {
+    pub(crate) kind: &'static str,
+    /// A device's colour; see [`color_class`].
+    pub(crate) device: Option<u32>,
+}
+
+impl Look {
+    fn class(self) -> String {
+        match self.device {
+            Some(device) => format!("{} {}", self.kind, color_class(device)),
+            None => self.kind.to_owned(),
+        }
+    }
+}
+
+/// Strokes of one look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Path {
+    pub(crate) class: String,
+    pub(crate) d: String,
+}
+
+/// Paths that lie side by side.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sheet {
+    paths: Vec<Path>,
+    /// The path that strokes of a look are added to.
+    open: BTreeMap<Look, usize>,
+    touched: BTreeSet<usize>,
+}
+
+impl Sheet {
+    pub(crate) fn stroke(&mut self, look: Look, stroke: Arguments<'_>) {
+        let next = self.paths.len();
+        let open = self.open.entry(look).or_insert(next);
+        if self
+            .paths
+            .get(*open)
+            .is_some_and(|path| path.d.len() > PATH_LONG)
+        {
+            *open = next;
+        }
+        let at = *open;
+        if at == next {
+            let class = look.class();
+            self.paths.push(Path {
+                class,
+                d: String::new(),
+            });
+        }
+        self.touched.insert(at);
+        let written = self.paths[at].d.write_fmt(stroke);
+        written.expect("writing to a string cannot fail");
+    }
+
+    /// Empties the sheet for `draw`. Paths that come out as they were do not count as touched.
+    fn draw_anew(&mut self, draw: impl FnOnce(&mut Self)) {
+        let before = std::mem::take(self);
+        draw(self);
+        let changed = |at: &usize| before.paths.get(*at) != self.paths.get(*at);
+        let longest = before.paths.len().max(self.paths.len());
+        self.touched = before
+            .touched
+            .into_iter()
+            .chain((0..longest).filter(changed))
+            .collect();
+    }
+
+    /// Each path that was touched since the last call, by its place; those that are gone are nothing.
+    pub(crate) fn take_touched(&mut self) -> Vec<(usize, Option<&Path>)> {
+        let touched = std::mem::take(&mut self.touched).into_iter();
+        touched.map(|at| (at, self.paths.get(at))).collect()
+    }
+
+    /// As it stands in a document. Classes and strokes are our own words and numbers.
+    pub(crate) fn to_svg(&self) -> String {
+        let paths = self.paths.iter();
+        paths
+            .map(|Path { class, d }| format!(r#"<path class="{class}" d="{d}"></path>"#))
+            .collect()
+    }
+}
+
+/// What a block looks like: first what covers an area, then marks that lie above all areas.
+pub(crate) type DrawBlock = fn(&CourseView, &BlockView, areas: &mut Sheet, marks: &mut Sheet);
+
+/// All blocks of a course, drawn.
+#[derive(Debug)]
+pub(crate) struct Picture {
+    draw_block: DrawBlock,
+    /// How C was cut when this was drawn.
+    cut: CourseView,
+    /// Blocks that were done.
+    settled: Vec<BlockView>,
+    /// Lowest first: areas of blocks that are done and that are not, marks likewise.
+    pub(crate) sheets: [Sheet; 4],
+}
+
+impl Picture {
+    pub(crate) fn of(course: &CourseView, draw_block: DrawBlock) -> Self {
+        let mut picture = Self {
+            draw_block,
+            cut: CourseView::default(),
+            settled: Vec::new(),
+            sheets: Default::default(),
+        };
+        picture.follow(course);
+        picture
+    }
+
+    /// Draws what has changed.
+    pub(crate) fn follow(&mut self, course: &CourseView) {
+        let [areas, fleeting_areas, marks, fleeting_marks] = &mut self.sheets;
+        let draw = |blocks: &[&BlockView], areas: &mut Sheet, marks: &mut Sheet| {
+            for block in blocks {
+                (self.draw_block)(course, block, areas, marks);
+            }
+        };
+        let (done, on_their_way): (Vec<_>, Vec<_>) = course
+            .blocks
+            .iter()
+            .partition(|block| block.stored_us.is_some());
+        let cut = course.cut();
+        match newly_done(&self.settled, &done).filter(|_| cut == self.cut) {
+            Some(new) => draw(&new, areas, marks),
+            None => areas.draw_anew(|areas| marks.draw_anew(|marks| draw(&done, areas, marks))),
+        }
+        fleeting_areas.draw_anew(|areas| {
+            fleeting_marks.draw_anew(|marks| draw(&on_their_way, areas, marks));
+        });
+        self.cut = cut;
+        self.settled = done.into_iter().copied().collect();
+    }
+}
+
+/// The blocks of `done` that are not among `known`; nothing where one of those has changed, or is
+/// gone. Both are in order.
+fn newly_done<'b>(known: &[BlockView], done: &[&'b BlockView]) -> Option<Vec<&'b BlockView>> {
+    let mut known = known.iter().peekable();
+    let is_new = |block: &&&BlockView| known.next_if_eq(&**block).is_none();
+    let new = done.iter().filter(is_new).copied().collect();
+    known.next().is_none().then_some(new)
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::BlockIndex;
+
+    use super::*;
+
+    fn draw(_: &CourseView, block: &BlockView, areas: &mut Sheet, marks: &mut Sheet) {
+        let device = Some(block.device);
+        areas.stroke(
+            Look {
+                kind: "area",
+                device,
+            },
+            format_args!("M{} 0", block.block.0),
+        );
+        if block.is_verified {
+            marks.stroke(
+                Look {
+                    kind: "mark",
+                    device: None,
+                },
+                format_args!("m{} 0", block.block.0),
+            );
+        }
+    }
+
+    fn block(number: u32, device: u32, is_done: bool) -> BlockView {
+        BlockView {
+            block: BlockIndex(number),
+            device,
+            leased_us: 0,
+            receive_us: 0,
+            wait_us: 0,
+            compute_us: 0,
+            stored_us: is_done.then_some(1),
+            epoch: 1,
+            is_verified: false,
+            taken_from: None,
+        }
+    }
+
+    fn course(blocks: Vec<BlockView>) -> CourseView {
+        CourseView {
+            blocks,
+            ..CourseView::default()
+        }
+    }
+
+    /// The places of touched paths, sheet by sheet.
+    fn touched(picture: &mut Picture) -> [Vec<usize>; 4] {
+        let places = |sheet: &mut Sheet| sheet.take_touched().iter().map(|(at, _)| *at).collect();
+        picture.sheets.each_mut().map(places)
+    }
+
+    /// Whatever came before, a picture shows what one would see that is drawn at once.
+    fn assert_shows(picture: &Picture, course: &CourseView) {
+        let strokes = |picture: &Picture| {
+            let paths = picture.sheets.iter().flat_map(|sheet| &sheet.paths);
+            let mut strokes: Vec<_> = paths
+                .flat_map(|path| {
+                    path.d
+                        .split_inclusive(" 0")
+                        .map(|d| (path.class.clone(), d.to_owned()))
+                })
+                .collect();
+            strokes.sort();
+            strokes
+        };
+        assert_eq!(strokes(picture), strokes(&Picture::of(course, draw)));
+    }
+
+    #[test]
+    fn what_is_done_is_drawn_once() {
+        let mut picture = Picture::of(&course(vec![block(1, 0, true), block(2, 1, false)]), draw);
+        assert_eq!(touched(&mut picture), [vec![0], vec![0], vec![], vec![]]);
+        let next = course(vec![
+            block(0, 3, true),
+            block(1, 0, true),
+            block(2, 1, false),
+        ]);
+        picture.follow(&next);
+        assert_eq!(touched(&mut picture), [vec![1], vec![], vec![], vec![]]);
+        assert_shows(&picture, &next);
+    }
+
+    #[test]
+    fn a_block_that_was_done_and_has_changed_draws_all_anew() {
+        let before = course(vec![block(0, 0, true), block(1, 0, true)]);
+        for after in [
+            course(vec![block(0, 0, true), block(1, 1, true)]),
+            course(vec![block(1, 0, true)]),
+            course(vec![]),
+            CourseView {
+                rows: 9,
+                ..before.clone()
+            },
+        ] {
+            let mut picture = Picture::of(&before, draw);
+            picture.follow(&after);
+            assert_shows(&picture, &after);
+        }
+    }
+
+    #[test]
+    fn a_long_path_is_closed_and_no_longer_touched() {
+        let many = |count| course((0..count).map(|number| block(number, 0, true)).collect());
+        let mut picture = Picture::of(&many(1_000), draw);
+        touched(&mut picture);
+        picture.follow(&many(1_001));
+        let last = picture.sheets[0].paths.len() - 1;
+        assert!(last > 0);
+        assert_eq!(touched(&mut picture)[0], [last]);
+        assert_shows(&picture, &many(1_001));
+    }
+
+    #[test]
+    fn paths_that_are_gone_are_told() {
+        let mut picture = Picture::of(&course(vec![block(0, 0, false)]), draw);
+        touched(&mut picture);
+        picture.follow(&course(vec![]));
+        assert_eq!(picture.sheets[1].take_touched(), [(0, None)]);
+        let svg = Picture::of(&course(vec![block(4, 2, true)]), draw).sheets[0].to_svg();
+        assert_eq!(svg, r#"<path class="area device-2" d="M4 0"></path>"#);
+    }
+}
