@@ -36,6 +36,7 @@ mod live;
 mod pages;
 mod random_text;
 mod read_back;
+mod rows;
 mod texts;
 mod upload;
 

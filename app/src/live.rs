@@ -78,8 +78,10 @@ impl Live {
                 let text = event
                     .dyn_ref::<web_sys::CustomEvent>()
                     .and_then(|event| event.detail().as_string());
-                if let Some(news) = text.and_then(|text| serde_json::from_str(&text).ok()) {
-                    self.take_in(news);
+                match text.map(|text| serde_json::from_str(&text)) {
+                    Some(Ok(news)) => self.take_in(news),
+                    Some(Err(error)) => leptos::logging::warn!("matmesh: unreadable news: {error}"),
+                    None => {}
                 }
             });
             on_cleanup(move || listener.remove());

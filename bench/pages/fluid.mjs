@@ -60,6 +60,8 @@ async function measure(path) {
     await page.waitForTimeout(NEWS_MS);
   }
   await session.send('Tracing.end');
+  // What a page does not show costs nothing.
+  await page.getByText(path === '/nodes' ? `1 node and ${DEVICES} browsers` : /^5.000 of 5.000 blocks done$/).waitFor({ timeout: 5000 });
   await done;
   if (process.env.KEEP_PICTURE) await page.screenshot({ path: process.env.KEEP_PICTURE, fullPage: true });
   await context.close();
@@ -103,9 +105,14 @@ function changes(path, round, perRound) {
   return { path, job: jobView(done, touched), course: courseOf(done, round * perRound) };
 }
 
+/** Microseconds since the submission. */
+function ageOf(done) {
+  return 10_000 + done * 2000;
+}
+
 /** All blocks of a job of which `done` are done, the next ones on their way, two a device. */
 function blocksAt(done) {
-  const at = done * 2000;
+  const at = ageOf(done);
   const row = (block, isDone) => [block, block % DEVICES, at - 1500, 200, 100, 900, isDone ? at : null, 1, false, block % 97 === 0 ? (block + 1) % DEVICES : null];
   return Array.from({ length: Math.min(BLOCKS, done + 2 * DEVICES) }, (_, block) => row(block, block < done));
 }
@@ -117,7 +124,7 @@ function courseOf(done, before) {
   const named = [...new Set(news.flatMap((block) => [block[1], block[9]]).filter((device) => device !== null))];
   const place = new Map(named.map((device, at) => [device, at]));
   const blocks = news.map((block) => block.with(1, place.get(block[1])).with(9, place.get(block[9]) ?? null));
-  return { rows: BLOCKS, cols: 5000, rows_per_block: 50, cols_per_block: 100, age_us: done * 2000, epochs: [{ number: 1, coordinator: id('a', 1), begun_us: 0 }], devices: named.map((device) => devices[device]), blocks };
+  return { rows: BLOCKS, cols: 5000, rows_per_block: 50, cols_per_block: 100, age_us: ageOf(done), epochs: [{ number: 1, coordinator: id('a', 1), begun_us: 0 }], devices: named.map((device) => devices[device]), blocks };
 }
 
 function nodeView() {

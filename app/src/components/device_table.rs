@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use leptos::prelude::*;
-use wire::{ContributionView, CourseView, JobView, WorkerId, WorkerKind};
+use wire::{ContributionView, CourseView, WorkerId, WorkerKind};
 
 use crate::course::color_class;
 use crate::dynamic::{attribute, dynamic};
 use crate::format::{grouped, megaflops, milliseconds, percent};
 use crate::live::Live;
+use crate::rows::{self, Column};
 use crate::texts::job as texts;
 use crate::texts::nodes as node_texts;
 
@@ -28,19 +29,17 @@ pub(crate) fn DeviceTable(live: Live, names: Memo<Vec<String>>) -> impl IntoView
 /// The table by itself; the report has it, too.
 #[component]
 pub(crate) fn DeviceRows(live: Live, names: Memo<Vec<String>>) -> impl IntoView {
-    let places = Memo::new(move |_| {
+    let devices = rows::follow(move || {
         live.job.with(|job| {
             let contributions = job.as_ref().map_or(&[][..], |job| &job.contributions);
-            live.course.with(|course| places_of(contributions, course))
+            live.course
+                .with(|course| devices_of(contributions, course, &names.read()))
         })
     });
-    let all_operations = Memo::new(move |_| {
-        let sum = |job: &JobView| job.contributions.iter().map(|it| it.operations).sum();
-        live.job.with(|job| job.as_ref().map_or(0_u64, sum))
-    });
     let rows = move || {
-        let rows = places.get().into_iter();
-        rows.map(|(worker, place)| view! { <DeviceRow live names worker place all_operations /> })
+        let devices = devices.get().into_iter();
+        devices
+            .map(|((place, _), device)| view! { <DeviceRow place device /> })
             .collect_view()
     };
     let heads = [
@@ -63,49 +62,50 @@ pub(crate) fn DeviceRows(live: Live, names: Memo<Vec<String>>) -> impl IntoView 
     }
 }
 
+/// What a row shows.
+#[derive(Debug, PartialEq)]
+struct Device {
+    name: String,
+    share: String,
+    figures: ContributionView,
+}
+
 /// Who contributed, each with its place in the course, in that order: rows stay where they are while
 /// their figures grow.
-fn places_of(contributions: &[ContributionView], course: &CourseView) -> Vec<(WorkerId, u32)> {
-    let known: BTreeMap<WorkerId, u32> = course
+fn devices_of(
+    contributions: &[ContributionView],
+    course: &CourseView,
+    names: &[String],
+) -> Vec<((u32, WorkerId), Device)> {
+    let places: BTreeMap<WorkerId, u32> = course
         .devices
         .iter()
         .map(|device| device.worker)
         .zip(0..)
         .collect();
-    let place = |device: &ContributionView| {
-        let place = known.get(&device.worker).copied().unwrap_or(u32::MAX);
-        (device.worker, place)
-    };
-    let mut places: Vec<_> = contributions.iter().map(place).collect();
-    places.sort_by_key(|&(worker, place)| (place, worker));
-    places
+    let all_operations = contributions.iter().map(|device| device.operations).sum();
+    let mut devices: Vec<_> = contributions
+        .iter()
+        .map(|figures| {
+            let place = places.get(&figures.worker).copied().unwrap_or(u32::MAX);
+            let device = Device {
+                name: names.get(place as usize).unwrap_or(&figures.name).clone(),
+                share: percent(figures.operations, all_operations),
+                figures: figures.clone(),
+            };
+            ((place, figures.worker), device)
+        })
+        .collect();
+    devices.sort_by_key(|(key, _)| *key);
+    devices
 }
 
 #[component]
-fn DeviceRow(
-    live: Live,
-    names: Memo<Vec<String>>,
-    worker: WorkerId,
-    place: u32,
-    all_operations: Memo<u64>,
-) -> impl IntoView {
-    let device = Memo::new(move |_| {
-        let is_it = |device: &&ContributionView| device.worker == worker;
-        live.job
-            .with(|job| job.as_ref()?.contributions.iter().find(is_it).cloned())
-    });
-    let text = move |text: fn(&ContributionView) -> String| {
-        move || device.with(|device| device.as_ref().map(text).unwrap_or_default())
-    };
-    let name = move || {
-        let known = names.with(|names| names.get(place as usize).cloned());
-        known.unwrap_or_else(text(|device| device.name.clone()))
-    };
-    let share = Memo::new(move |_| {
-        let done = device.with(|device| device.as_ref().map_or(0, |device| device.operations));
-        percent(done, all_operations.get())
-    });
-    let cells: [(&'static str, fn(&ContributionView) -> String); 6] = [
+fn DeviceRow(place: u32, device: ArcRwSignal<Device>) -> impl IntoView {
+    let device = RwSignal::from(device);
+    let figure =
+        move |text: fn(&ContributionView) -> String| dynamic(move || text(&device.read().figures));
+    let cells: [Column<ContributionView>; 6] = [
         (texts::BLOCKS, |device| grouped(device.blocks.into())),
         (texts::ROWS, |device| grouped(device.rows.into())),
         (texts::FLOP, |device| grouped(device.operations)),
@@ -115,14 +115,15 @@ fn DeviceRow(
             texts::verified(device.verified_blocks, device.blocks)
         }),
     ];
-    let cells = cells.map(|(head, cell)| view! { <td data-label=head>{dynamic(text(cell))}</td> });
+    let cells = cells.map(|(head, text)| view! { <td data-label=head>{figure(text)}</td> });
     let color = color_class(place);
+    let share = Memo::new(move |_| device.read().share.clone());
     view! {
         <tr>
             <th scope="row">
                 <span class=format!("swatch {color}") aria-hidden="true"></span>
-                {dynamic(name)}
-                <span class="muted device-kind">{dynamic(text(kind_of))}</span>
+                {dynamic(move || device.read().name.clone())}
+                <span class="muted device-kind">{figure(kind_of)}</span>
             </th>
             <td data-label=texts::SHARE><span>
                 <span class="share">

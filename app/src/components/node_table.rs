@@ -1,13 +1,14 @@
 //! both: every device of the mesh.
 
 use leptos::prelude::*;
-use wire::{BrowserView, NodeLiveness, NodeView, WorkerId};
+use wire::{BrowserView, NodeId, NodeLiveness, NodeView, WorkerId};
 
 use super::StatusBadge;
 use crate::compute_worker::ComputeStateSignal;
 use crate::dynamic::dynamic;
 use crate::format::{flop_rate, megaflops, percent, short_id};
 use crate::live::{Live, all_operations};
+use crate::rows::{self, Column};
 use crate::texts::nodes as texts;
 
 /// Nodes, each followed by the pages that compute through it.
@@ -16,6 +17,14 @@ pub(crate) fn NodeTable() -> impl IntoView {
     let live = Live::expect();
     let state = ComputeStateSignal::expect();
     let own = Memo::new(move |_| state.read().as_ref().and_then(|state| state.worker()));
+    let devices = rows::follow(move || live.nodes.with(|nodes| devices_of(nodes, own.get())));
+    let rows = move || {
+        let devices = devices.get().into_iter();
+        devices
+            .map(|(_, device)| view! { <Row device /> })
+            .collect_view()
+    };
+    let summary = Memo::new(move |_| live.nodes.with(|nodes| summary_of(nodes)));
     let heads = [
         texts::NAME,
         texts::STATUS,
@@ -25,13 +34,13 @@ pub(crate) fn NodeTable() -> impl IntoView {
         texts::ADDRESS,
     ];
     view! {
-        <p class="muted">{dynamic(move || live.nodes.with(|nodes| summary_of(nodes)))}</p>
+        <p class="muted">{dynamic(move || summary.get())}</p>
         <div class="scroll">
             <table class="cards">
                 <thead>
                     <tr>{heads.map(|head| view! { <th scope="col">{head}</th> }).into_iter().collect_view()}</tr>
                 </thead>
-                <tbody>{dynamic(move || live.nodes.with(|nodes| rows(nodes, own.get())))}</tbody>
+                <tbody>{dynamic(rows)}</tbody>
             </table>
         </div>
     }
@@ -51,116 +60,130 @@ fn summary_of(nodes: &[NodeView]) -> String {
     texts::summary(count, browsers, &flop_rate(mflops * 1e6))
 }
 
-fn rows(nodes: &[NodeView], own: Option<WorkerId>) -> impl IntoView + use<> {
-    let all = all_operations(nodes);
-    let rows = nodes.iter().flat_map(|node| {
-        let browsers = node.browsers.iter();
-        let browsers = browsers.map(move |browser| browser_row(browser, own, all));
-        std::iter::once(node_row(node, own, all)).chain(browsers)
-    });
-    rows.collect_view()
-}
-
-/// One row, whatever the device is.
-struct Row<'d> {
+/// What a row shows, whatever the device is.
+#[derive(Debug, PartialEq)]
+struct Device {
     class: &'static str,
-    name: &'d str,
+    name: String,
     id: String,
     badge: Option<&'static str>,
     device: String,
     status: &'static str,
     mflops: f64,
     threads: u32,
-    operations: u64,
-    all_operations: u64,
-    address: AnyView,
+    share: String,
+    /// Of a node: its address, and the link to its pages.
+    address: Option<(String, String)>,
 }
 
-impl Row<'_> {
-    fn render(self) -> AnyView {
-        let cells = [
-            (texts::SPEED, megaflops(Some(self.mflops))),
-            (texts::CORES, self.threads.to_string()),
-            (texts::WORK, percent(self.operations, self.all_operations)),
-        ];
-        let cells = cells.map(|(name, text)| view! { <td data-label=name>{text}</td> });
-        let badge = self.badge.map(|badge| {
-            view! { " " <span class="badge badge-self">{badge}</span> }
-        });
-        view! {
-            <tr class=self.class>
-                <th scope="row">
-                    {self.name.to_owned()} " " <span class="mono muted">{self.id}</span>
-                    {badge}
-                    <span class="muted device-kind">{self.device}</span>
-                </th>
-                <td data-label=texts::STATUS>
-                    <StatusBadge status=self.status.to_owned() />
-                </td>
-                {cells.into_iter().collect_view()}
-                <td data-label=texts::ADDRESS>{self.address}</td>
-            </tr>
+/// Each node, followed by its pages.
+fn devices_of(
+    nodes: &[NodeView],
+    own: Option<WorkerId>,
+) -> Vec<((NodeId, Option<WorkerId>), Device)> {
+    let all = all_operations(nodes);
+    let mut devices = Vec::new();
+    for node in nodes {
+        devices.push(((node.id, None), of_node(node, own, all)));
+        for page in &node.browsers {
+            devices.push(((node.id, Some(page.id)), of_browser(page, own, all)));
         }
-        .into_any()
     }
+    devices
 }
 
-fn node_row(node: &NodeView, own: Option<WorkerId>, all_operations: u64) -> AnyView {
+fn of_node(node: &NodeView, own: Option<WorkerId>, all_operations: u64) -> Device {
     let status = match node.status {
         NodeLiveness::Alive => texts::ALIVE,
         NodeLiveness::Suspect => texts::SUSPECT,
         NodeLiveness::Unreachable => texts::UNREACHABLE,
     };
-    let row = Row {
+    Device {
         class: "node-row",
-        name: &node.name,
+        name: node.name.clone(),
         id: node.id.short(),
         badge: node.is_self.then_some(texts::THIS_NODE),
         device: format!("{} · {}", texts::NATIVE, node.device),
         status,
         mflops: node.mflops,
         threads: node.cores,
-        operations: node.operations,
-        all_operations,
-        address: node_link(node, own).into_any(),
-    };
-    row.render()
-}
-
-/// Leads to another node's pages. The link carries this browser's id, so that
-/// it stays the same device there.
-fn node_link(node: &NodeView, own: Option<WorkerId>) -> impl IntoView + use<> {
-    let address = node.address.clone();
-    let href = match own {
-        _ if node.is_self => "/nodes".to_owned(),
-        Some(device) => format!("http://{address}/nodes?device={device}"),
-        None => format!("http://{address}/nodes"),
-    };
-    view! {
-        <a class="mono" href=href rel="external">
-            {address}
-        </a>
+        share: percent(node.operations, all_operations),
+        address: Some((node.address.clone(), link_to(node, own))),
     }
 }
 
-fn browser_row(browser: &BrowserView, own: Option<WorkerId>, all_operations: u64) -> AnyView {
+/// Leads to another node's pages. The link carries this browser's id, so that it stays the same
+/// device there.
+fn link_to(node: &NodeView, own: Option<WorkerId>) -> String {
+    let address = &node.address;
+    match own {
+        _ if node.is_self => "/nodes".to_owned(),
+        Some(device) => format!("http://{address}/nodes?device={device}"),
+        None => format!("http://{address}/nodes"),
+    }
+}
+
+fn of_browser(browser: &BrowserView, own: Option<WorkerId>, all_operations: u64) -> Device {
     let status = match (browser.contributing, browser.visible) {
         (false, _) => texts::OFF,
         (true, true) => texts::VISIBLE,
         (true, false) => texts::HIDDEN,
     };
-    let row = Row {
+    Device {
         class: "browser-row",
-        name: texts::BROWSER,
+        name: texts::BROWSER.to_owned(),
         id: short_id(&browser.id),
         badge: (own == Some(browser.id)).then_some(texts::THIS_BROWSER),
         device: browser.device.clone(),
         status,
         mflops: browser.mflops,
         threads: browser.threads,
-        operations: browser.operations,
-        all_operations,
-        address: "–".into_any(),
+        share: percent(browser.operations, all_operations),
+        address: None,
+    }
+}
+
+#[component]
+fn Row(device: ArcRwSignal<Device>) -> impl IntoView {
+    let device = RwSignal::from(device);
+    let cells: [Column<Device>; 3] = [
+        (texts::SPEED, |device| megaflops(Some(device.mflops))),
+        (texts::CORES, |device| device.threads.to_string()),
+        (texts::WORK, |device| device.share.clone()),
+    ];
+    let cells = cells.map(|(head, text)| {
+        view! { <td data-label=head>{dynamic(move || text(&device.read()))}</td> }
+    });
+    let badge = Memo::new(move |_| device.read().badge);
+    let badge = move || {
+        badge
+            .get()
+            .map(|badge| view! { " " <span class="badge badge-self">{badge}</span> })
     };
-    row.render()
+    let status = Memo::new(move |_| device.read().status);
+    let address = Memo::new(move |_| device.read().address.clone());
+    view! {
+        <tr class=device.read_untracked().class>
+            <th scope="row">
+                {dynamic(move || device.read().name.clone())} " "
+                <span class="mono muted">{device.read_untracked().id.clone()}</span>
+                {dynamic(badge)}
+                <span class="muted device-kind">{dynamic(move || device.read().device.clone())}</span>
+            </th>
+            <td data-label=texts::STATUS>
+                {dynamic(move || view! { <StatusBadge status=status.get().to_owned() /> })}
+            </td>
+            {cells.into_iter().collect_view()}
+            <td data-label=texts::ADDRESS>{dynamic(move || address_of(address.get()))}</td>
+        </tr>
+    }
+}
+
+fn address_of(address: Option<(String, String)>) -> AnyView {
+    match address {
+        Some((address, href)) => {
+            view! { <a class="mono" href=href rel="external">{address}</a> }.into_any()
+        }
+        None => "–".into_any(),
+    }
 }

@@ -21,12 +21,28 @@ pub(crate) fn PictureLayers(course: Signal<CourseView>, draw_block: DrawBlock) -
         view! { <g node_ref=group inner_html=paths></g> }
     });
     let layers = layers.collect_view();
-    Effect::new(move |_| {
-        course.with(|course| picture.follow(course));
-        for (sheet, group) in picture.sheets.iter_mut().zip(groups) {
-            if let Some(group) = group.get_untracked() {
-                show(sheet, &group);
+    let picture = StoredValue::new(picture);
+    let draw = move |course: &CourseView| {
+        let _ = picture.try_update_value(|picture| {
+            picture.follow(course);
+            for (sheet, group) in picture.sheets.iter_mut().zip(groups) {
+                if let Some(group) = group.get_untracked() {
+                    show(sheet, &group);
+                }
             }
+        });
+    };
+    let is_due = StoredValue::new(false);
+    Effect::new(move |_| {
+        course.track();
+        // In a frame of its own: what came with the news has this one.
+        if !is_due.get_value() {
+            is_due.set_value(true);
+            request_animation_frame(move || {
+                // Nothing, where the page was left in between.
+                let _ = is_due.try_set_value(false);
+                let _ = course.try_with_untracked(draw);
+            });
         }
     });
     layers
