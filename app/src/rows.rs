@@ -4,8 +4,6 @@
 //! that changed drawn in one frame. Here one effect compares what they show, and tells some rows in
 //! each frame.
 
-use std::collections::BTreeMap;
-
 use leptos::prelude::*;
 
 /// Rows in their order, each with its key and the signal of what it shows.
@@ -22,7 +20,7 @@ pub(crate) fn follow<K, T>(
     source: impl Fn() -> Vec<(K, T)> + Clone + 'static,
 ) -> RwSignal<Rows<K, T>>
 where
-    K: Ord + Copy + Send + Sync + 'static,
+    K: PartialEq + Copy + Send + Sync + 'static,
     T: PartialEq + Send + Sync + 'static,
 {
     let shown = untrack(source.clone()).into_iter();
@@ -61,7 +59,7 @@ struct Renewal<K, T> {
 /// Tells rows that have changed, from the `first` on and around.
 fn renew<K, T>(known: &Rows<K, T>, now: Vec<(K, T)>, first: usize) -> Renewal<K, T>
 where
-    K: Ord + Copy + Send + Sync + 'static,
+    K: PartialEq + Copy + Send + Sync + 'static,
     T: PartialEq + Send + Sync + 'static,
 {
     let is_same = known
@@ -69,16 +67,16 @@ where
         .map(|(key, _)| key)
         .eq(now.iter().map(|(key, _)| key));
     if !is_same {
-        let mut signals: BTreeMap<K, ArcRwSignal<T>> = known.iter().cloned().collect();
-        let rows = now
-            .into_iter()
-            .map(|(key, row)| match signals.remove(&key) {
-                Some(signal) => {
+        let rows = now.into_iter().map(|(key, row)| {
+            let signal = known.iter().find(|(known, _)| *known == key);
+            match signal {
+                Some((_, signal)) => {
                     signal.set(row);
-                    (key, signal)
+                    (key, signal.clone())
                 }
                 None => (key, ArcRwSignal::new(row)),
-            });
+            }
+        });
         let rows = Some(rows.collect());
         return Renewal { rows, next: None };
     }

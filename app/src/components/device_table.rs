@@ -1,7 +1,5 @@
 //! both: what each device did for a job.
 
-use std::collections::BTreeMap;
-
 use leptos::prelude::*;
 use wire::{ContributionView, CourseView, WorkerId, WorkerKind};
 
@@ -77,27 +75,26 @@ fn devices_of(
     course: &CourseView,
     names: &[String],
 ) -> Vec<((u32, WorkerId), Device)> {
-    let places: BTreeMap<WorkerId, u32> = course
-        .devices
-        .iter()
-        .map(|device| device.worker)
-        .zip(0..)
-        .collect();
     let all_operations = contributions.iter().map(|device| device.operations).sum();
-    let mut devices: Vec<_> = contributions
-        .iter()
-        .map(|figures| {
-            let place = places.get(&figures.worker).copied().unwrap_or(u32::MAX);
-            let device = Device {
-                name: names.get(place as usize).unwrap_or(&figures.name).clone(),
-                share: percent(figures.operations, all_operations),
-                figures: figures.clone(),
-            };
-            ((place, figures.worker), device)
-        })
-        .collect();
-    devices.sort_by_key(|(key, _)| *key);
-    devices
+    let device = |figures: &ContributionView, place: u32, name: &str| {
+        let device = Device {
+            name: name.to_owned(),
+            share: percent(figures.operations, all_operations),
+            figures: figures.clone(),
+        };
+        ((place, figures.worker), device)
+    };
+    let find = |worker: WorkerId| contributions.iter().find(|it| it.worker == worker);
+    let named = course.devices.iter().zip(names).zip(0..);
+    let known =
+        named.filter_map(|((known, name), place)| Some(device(find(known.worker)?, place, name)));
+    // What is known of blocks may come later than what is known of devices.
+    let is_new =
+        |it: &&ContributionView| course.devices.iter().all(|known| known.worker != it.worker);
+    let new = contributions.iter().filter(is_new);
+    known
+        .chain(new.map(|it| device(it, u32::MAX, &it.name)))
+        .collect()
 }
 
 #[component]

@@ -1,7 +1,5 @@
 //! both: what the devices of a course are called.
 
-use std::collections::BTreeMap;
-
 use wire::CourseView;
 
 use crate::format::short_id;
@@ -9,15 +7,15 @@ use crate::format::short_id;
 /// Each device's name, in the order of [`CourseView::devices`]. Where two have the same, and where
 /// one left before it had any, its id tells it from the others.
 pub(crate) fn names_of(course: &CourseView) -> Vec<String> {
-    let mut counts = BTreeMap::new();
-    for device in &course.devices {
-        *counts.entry(&device.name).or_insert(0) += 1;
-    }
     let names = course.devices.iter().map(|device| {
         let id = short_id(&device.worker);
-        match counts.get(&device.name) {
+        let namesakes = course
+            .devices
+            .iter()
+            .filter(|other| other.name == device.name);
+        match namesakes.count() {
             _ if device.name.is_empty() => id,
-            Some(1) => device.name.clone(),
+            1 => device.name.clone(),
             _ => format!("{} ({id})", device.name),
         }
     });

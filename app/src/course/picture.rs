@@ -3,7 +3,6 @@
 //! Most of it never changes: a block that is done stays as it was drawn. So strokes are added to
 //! paths, a path that is long is closed, and only paths that were touched are handed to the browser.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Arguments, Write as _};
 
 use wire::{BlockView, CourseView};
@@ -14,7 +13,7 @@ use super::color_class;
 const PATH_LONG: usize = 2_048;
 
 /// How strokes look: a kind that the style sheet knows, and whose colour they have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Look {
     pub(crate) kind: &'static str,
     /// A device's colour; see [`color_class`].
@@ -42,30 +41,29 @@ pub(crate) struct Path {
 pub(crate) struct Sheet {
     paths: Vec<Path>,
     /// The path that strokes of a look are added to.
-    open: BTreeMap<Look, usize>,
-    touched: BTreeSet<usize>,
+    open: Vec<(Look, usize)>,
+    touched: Vec<usize>,
 }
 
 impl Sheet {
     pub(crate) fn stroke(&mut self, look: Look, stroke: Arguments<'_>) {
-        let next = self.paths.len();
-        let open = self.open.entry(look).or_insert(next);
-        if self
-            .paths
-            .get(*open)
-            .is_some_and(|path| path.d.len() > PATH_LONG)
-        {
-            *open = next;
-        }
-        let at = *open;
-        if at == next {
+        let is_open =
+            |(open, at): &&(Look, usize)| *open == look && self.paths[*at].d.len() <= PATH_LONG;
+        let open = self.open.iter().find(is_open).map(|(_, at)| *at);
+        let at = open.unwrap_or_else(|| {
             let class = look.class();
             self.paths.push(Path {
                 class,
                 d: String::new(),
             });
+            let new = self.paths.len() - 1;
+            self.open.retain(|(open, _)| *open != look);
+            self.open.push((look, new));
+            new
+        });
+        if !self.touched.contains(&at) {
+            self.touched.push(at);
         }
-        self.touched.insert(at);
         let written = self.paths[at].d.write_fmt(stroke);
         written.expect("writing to a string cannot fail");
     }
@@ -74,13 +72,11 @@ impl Sheet {
     fn draw_anew(&mut self, draw: impl FnOnce(&mut Self)) {
         let before = std::mem::take(self);
         draw(self);
-        let changed = |at: &usize| before.paths.get(*at) != self.paths.get(*at);
+        let changed = |at: &usize| {
+            before.touched.contains(at) || before.paths.get(*at) != self.paths.get(*at)
+        };
         let longest = before.paths.len().max(self.paths.len());
-        self.touched = before
-            .touched
-            .into_iter()
-            .chain((0..longest).filter(changed))
-            .collect();
+        self.touched = (0..longest).filter(changed).collect();
     }
 
     /// Each path that was touched since the last call, by its place; those that are gone are nothing.

@@ -4,7 +4,7 @@
 //! sent whole once; after that only what [`changed`](CourseView::since) travels, and whoever watches
 //! [`merges`](CourseView::merge) it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -146,7 +146,7 @@ pub struct CourseView {
     /// Who was last seen to have a block that is pending again: a place in `devices`. Whoever
     /// watches keeps this for itself.
     #[serde(skip)]
-    pub had_last: BTreeMap<BlockIndex, u32>,
+    pub had_last: Vec<(BlockIndex, u32)>,
 }
 
 impl CourseView {
@@ -226,7 +226,7 @@ impl CourseView {
             devices: Vec::new(),
             blocks: Vec::new(),
             pending_again: gone.collect(),
-            had_last: BTreeMap::new(),
+            had_last: Vec::new(),
             ..*self
         };
         let mut places = BTreeMap::new();
@@ -268,38 +268,41 @@ impl CourseView {
             .collect();
         for block in &changes.pending_again {
             if let Some(known) = self.find(*block) {
-                self.had_last.insert(*block, known.device);
+                let had = (*block, known.device);
+                self.had_last.retain(|(known, _)| known != block);
+                self.had_last.push(had);
             }
         }
         if !changes.pending_again.is_empty() {
-            let gone: BTreeSet<BlockIndex> = changes.pending_again.iter().copied().collect();
-            self.blocks.retain(|it| !gone.contains(&it.block));
+            self.blocks
+                .retain(|it| !changes.pending_again.contains(&it.block));
         }
         let own_place = |place: u32| places.get(place as usize).copied().unwrap_or(u32::MAX);
-        let mut new = Vec::new();
         for mut block in changes.blocks {
             block.device = own_place(block.device);
             block.taken_from = block.taken_from.map(own_place);
             let found = self
                 .blocks
                 .binary_search_by_key(&block.block, |it| it.block);
-            let known = found.ok().map(|found| &mut self.blocks[found]);
-            let held = known.as_ref().filter(|known| known.stored_us.is_none());
+            let known = found.ok().map(|found| self.blocks[found]);
+            let held = known.filter(|known| known.stored_us.is_none());
+            let had_last = self
+                .had_last
+                .iter()
+                .find(|(known, _)| *known == block.block);
             let before = held
                 .map(|held| held.device)
                 .filter(|before| *before != block.device)
-                .or(known.as_ref().and_then(|known| known.taken_from))
-                .or(self.had_last.get(&block.block).copied());
+                .or(known.and_then(|known| known.taken_from))
+                .or(had_last.map(|(_, device)| *device));
             let before = before.filter(|before| *before != block.device);
             block.taken_from = block.taken_from.or(before);
-            match known {
-                Some(known) => *known = block,
-                None => new.push(block),
+            match found {
+                Ok(found) => self.blocks[found] = block,
+                // Mostly the end.
+                Err(place) => self.blocks.insert(place, block),
             }
         }
-        self.blocks.append(&mut new);
-        self.blocks.sort_by_key(|it| it.block);
-        self.blocks.dedup_by_key(|it| it.block);
         *self = Self {
             devices: std::mem::take(&mut self.devices),
             had_last: std::mem::take(&mut self.had_last),
