@@ -39,5 +39,7 @@ export default defineConfig({
     { name: 'desktop', testMatch: ['**/tests/shared/*.spec.ts', '**/tests/desktop/*.spec.ts'], use: desktop },
     { name: 'mobile', testMatch: ['**/tests/shared/*.spec.ts', '**/tests/mobile/*.spec.ts'], use: phone },
     { name: 'narrow', testDir: 'tests/narrow', use: narrow },
+    // Not a test: `npm run pictures`, for people to look at.
+    ...(process.env.PICTURES ? [{ name: 'pictures', testDir: 'tests/pictures', use: desktop }] : []),
   ],
 });

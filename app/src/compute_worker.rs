@@ -69,6 +69,11 @@ impl History {
     /// Seconds that are remembered.
     pub(crate) const SECONDS: usize = 120;
 
+    /// What was computed before is of no second.
+    fn begin(&mut self, operations: f64) {
+        self.operations.get_or_insert(operations);
+    }
+
     /// Another second is over.
     fn push(&mut self, operations: f64) {
         let before = self.operations.replace(operations);
@@ -116,6 +121,11 @@ impl ComputeStateSignal {
                     timer.clear();
                 }
             });
+        });
+        Effect::new(move |_| {
+            if let Some(state) = state.read().as_ref() {
+                history.update_untracked(|history| history.begin(state.total.operations));
+            }
         });
         Effect::new(move |_| {
             state.set(current_state());
@@ -212,6 +222,15 @@ mod tests {
         assert_eq!(newest, [0.0, 2.0, 0.0, 0.0]);
         assert_eq!(history.peak(), 2.0);
         assert_eq!(history.each_second().count(), History::SECONDS);
+    }
+
+    #[test]
+    fn the_first_second_has_what_came_after_its_begin() {
+        let mut history = History::default();
+        history.begin(5e6);
+        history.begin(6e6);
+        history.push(8e6);
+        assert_eq!(history.peak(), 3.0);
     }
 
     #[test]

@@ -45,6 +45,7 @@ pub fn shell(options: LeptosOptions, assets: &str) -> impl IntoView + use<> {
                     content="Every device on this network shares matrix multiplications"
                 />
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                <link rel="apple-touch-icon" href="/icon-192.png" />
                 <link rel="manifest" href="/manifest.webmanifest" />
                 <link rel="stylesheet" href=styles />
                 // Before anything is drawn, or it would be drawn twice.

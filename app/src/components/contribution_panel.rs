@@ -30,6 +30,7 @@ pub(crate) fn ContributionPanel(place: PanelPlace) -> impl IntoView {
         Either::Left(view! {
             <section class="panel contribution wide" aria-labelledby="contribution">
                 <h1 id="contribution">{texts::TITLE}</h1>
+                <p><Summary /></p>
                 {body}
             </section>
         })
@@ -54,7 +55,7 @@ pub(crate) fn FoldedContribution() -> impl IntoView {
     view! { <ContributionPanel place=PanelPlace::Folded /> }
 }
 
-/// The folded panel's line.
+/// Whether this device computes, and how fast, in one line.
 #[component]
 fn Summary() -> impl IntoView {
     let state = ComputeStateSignal::expect();

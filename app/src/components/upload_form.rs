@@ -23,7 +23,7 @@ pub(crate) fn UploadForm<Start: Fn() + 'static>(
                 <input
                     node_ref=input
                     id=id
-                    name=letter.to_lowercase()
+                    name=letter.to_ascii_lowercase()
                     type="file"
                     accept=".npy,.csv,.mtx"
                     on:change=move |_| upload.look()

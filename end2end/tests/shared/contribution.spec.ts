@@ -92,3 +92,38 @@ test('the number of threads can be chosen', async ({ page, mesh }) => {
   await threads.press('Tab');
   await expect.poll(threadsOf).toBe(1);
 });
+
+test('the chart shows how fast this device was, and its share of all work', async ({ page, mesh }) => {
+  await openContributing(page, mesh.api, '/contribution');
+  const panel = page.getByRole('region', { name: 'What this browser computes' });
+  const chart = panel.getByRole('img');
+  await expect(chart).toHaveCount(0);
+  const { id } = await mesh.api.submit(random(300, 300, 1), random(300, 300, 2));
+  await mesh.api.ended(id);
+  await expect(chart).toBeVisible();
+  await expect(panel).toContainText(/\d+\s?% of everything/);
+});
+
+test('a device whose battery is low pauses, says so, and goes on when it is charged', async ({ page, mesh }) => {
+  await page.addInitScript(() => {
+    const battery = Object.assign(new EventTarget(), { level: 0.9, charging: false });
+    (window as any).battery = battery;
+    (navigator as any).getBattery = async () => battery;
+  });
+  const worker = await openContributing(page, mesh.api, '/contribution');
+  const contributing = async () => {
+    const browsers = (await mesh.api.nodes()).flatMap((node) => node.browsers);
+    return (browsers.find((browser) => browser.id === worker) as any)?.contributing;
+  };
+  const becomes = (state: { level: number; charging: boolean }, event: string) =>
+    page.evaluate(([state, event]) => {
+      Object.assign((window as any).battery, state);
+      (window as any).battery.dispatchEvent(new Event(event as string));
+    }, [state, event] as const);
+  expect(await contributing()).toBe(true);
+  await becomes({ level: 0.1, charging: false }, 'levelchange');
+  await expect.poll(contributing).toBe(false);
+  await expect(page.getByText('the battery is low')).toBeVisible();
+  await becomes({ level: 0.1, charging: true }, 'chargingchange');
+  await expect.poll(contributing).toBe(true);
+});

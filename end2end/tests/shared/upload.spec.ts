@@ -34,3 +34,22 @@ test('a file that is no matrix is refused with the line', async ({ page, mesh })
   await upload(page, '1,2\n3,banana\n', '1,2\n3,4\n');
   await expect(page.getByRole('alert')).toContainText(/line 2|row 2/i);
 });
+
+test('two files are dropped one after the other, and multiplied', async ({ page, mesh }) => {
+  await openContributing(page, mesh.api);
+  const drop = (name: string, text: string) =>
+    page.evaluate(([name, text]) => {
+      const data = new DataTransfer();
+      data.items.add(new File([text], name, { type: 'text/csv' }));
+      const target = document.querySelector('form[enctype="multipart/form-data"]')!;
+      for (const type of ['dragenter', 'dragover', 'drop']) {
+        target.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: data }));
+      }
+    }, [name, text]);
+  await drop('a.csv', '1,2\n3,4\n');
+  await drop('b.csv', '0,1\n1,0\n');
+  await page.getByRole('button', { name: 'Multiply files' }).click();
+  await shownJob(page);
+  const rows = page.getByRole('region', { name: 'Result' }).getByRole('row');
+  await expect(rows.nth(1).getByRole('cell')).toHaveText(['2', '1']);
+});
