@@ -15,7 +15,7 @@ pub(crate) mod navigation {
     pub(crate) const NODES: &str = "Nodes";
     pub(crate) const CONTRIBUTION: &str = "Contribution";
     pub(crate) const THEME: &str = "Colours";
-    pub(crate) const THEME_SYSTEM: &str = "as the system";
+    pub(crate) const THEME_SYSTEM: &str = "system";
     pub(crate) const THEME_LIGHT: &str = "light";
     pub(crate) const THEME_DARK: &str = "dark";
 }
@@ -66,6 +66,7 @@ pub(crate) mod new_job {
     pub(crate) const COST_FILES: &str = "The sizes come from the files, and so does the cost.";
     pub(crate) const RECENT: &str = "Recent multiplications";
     pub(crate) const ALL_JOBS: &str = "All jobs";
+    pub(crate) const SIDES_FIRST: &str = "Its sizes come first.";
     pub(crate) const SEEDED: &str = "Larger than 15×15: the entries are random numbers in [0, 1) that every device makes itself \
          from the seed.";
 
@@ -204,6 +205,8 @@ pub(crate) mod job {
     pub(crate) const SPEED: &str = "Mflop/s";
     pub(crate) const VERIFIED: &str = "Verified";
     pub(crate) const NOT_CHECKED: &str = "not checked";
+    pub(crate) const NOBODY_COMPUTED: &str = "No device has computed a block yet.";
+    pub(crate) const NOBODY_BEGAN: &str = "No device has been given a block yet.";
 
     pub(crate) fn blocks_done(done: u32, total: u32) -> String {
         let [done, total] = [done, total].map(|count| grouped(count.into()));

@@ -32,6 +32,8 @@ pub(crate) fn AwayNotice() -> impl IntoView {
         let others = nodes
             .iter()
             .filter(|node| !node.is_self && node.status != NodeLiveness::Unreachable);
+        let mut others = others.peekable();
+        let lead = others.peek().map(|_| texts::OTHERS);
         let links = others.map(|node| {
             let href = format!("http://{}{path}{query}", node.address);
             view! {
@@ -41,7 +43,7 @@ pub(crate) fn AwayNotice() -> impl IntoView {
                 </a>
             }
         });
-        links.collect_view()
+        view! { {lead} {links.collect_view()} }
     };
     dynamic(move || {
         let (is_connected, elsewhere) = {
@@ -53,7 +55,7 @@ pub(crate) fn AwayNotice() -> impl IntoView {
             (true, "") => return None,
             (true, address) => view! { {texts::moved(address)} }.into_any(),
             (false, _) if !was_linked.get() => return None,
-            (false, _) => view! { {texts::SEARCHING} {texts::OTHERS} {others} }.into_any(),
+            (false, _) => view! { {texts::SEARCHING} {others} }.into_any(),
         };
         Some(view! {
             <p class="notice-line" role="status">

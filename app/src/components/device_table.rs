@@ -57,6 +57,7 @@ pub(crate) fn DeviceRows(live: Live, names: Memo<Vec<String>>) -> impl IntoView 
             </thead>
             <tbody>{dynamic(rows)}</tbody>
         </table>
+        {dynamic(move || devices.read().is_empty().then(|| view! { <p class="muted">{texts::NOBODY_COMPUTED}</p> }))}
     }
 }
 

@@ -12,6 +12,7 @@ use crate::texts::new_job as texts;
 #[component]
 pub(crate) fn MatrixFields(form: JobForm, draft: MatrixDraft) -> impl IntoView {
     let grid = Memo::new(move |_| draft.grid());
+    let has_sides = Memo::new(move |_| draft.rows.get().is_some() && draft.cols.get().is_some());
     view! {
         <fieldset class="matrix">
             <legend>
@@ -19,7 +20,8 @@ pub(crate) fn MatrixFields(form: JobForm, draft: MatrixDraft) -> impl IntoView {
             </legend>
             {dynamic(move || match grid.get() {
                 Some((rows, cols)) => view! { <MatrixGrid form draft rows cols /> }.into_any(),
-                None => view! { <SeedField draft /> }.into_any(),
+                None if has_sides.get() => view! { <SeedField draft /> }.into_any(),
+                None => view! { <p class="muted">{texts::SIDES_FIRST}</p> }.into_any(),
             })}
         </fieldset>
     }
@@ -36,7 +38,7 @@ fn sides_text(draft: MatrixDraft) -> String {
 
 #[component]
 fn SeedField(draft: MatrixDraft) -> impl IntoView {
-    let letter = draft.name.to_string().to_lowercase();
+    let letter = draft.name.to_string().to_ascii_lowercase();
     let id = format!("{letter}-seed");
     let label_for = id.clone();
     view! {

@@ -12,10 +12,12 @@ use crate::texts::job as texts;
 /// A lane a device, and the hand-overs also in words.
 #[component]
 pub(crate) fn TimeLine(live: Live, names: Memo<Vec<String>>) -> impl IntoView {
+    let is_empty = Memo::new(move |_| live.course.with(|course| course.devices.is_empty()));
     let hand_overs = Memo::new(move |_| live.course.with(|course| hand_overs_of(course, live)));
     view! {
         <section class="panel wide" aria-labelledby="time-line">
             <h2 id="time-line">{texts::LINE}</h2>
+            {dynamic(move || is_empty.get().then(|| view! { <p class="muted">{texts::NOBODY_BEGAN}</p> }))}
             <Lanes course=live.course.into() names />
             <ul class="hand-overs">{dynamic(move || items(hand_overs.get()))}</ul>
             <ul class="legend">

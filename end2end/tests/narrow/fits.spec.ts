@@ -1,7 +1,7 @@
 // 360 px: nothing of a page lies beside the screen.
 
 import { addressOf, PAGES } from '../../support/every_page';
-import { expect, openContributing, test, workerOf } from '../../support/mesh';
+import { comesToLife, expect, openContributing, test, workerOf } from '../../support/mesh';
 
 /** Pixels that the page is wider than the screen. */
 const OVERHANG = () => document.documentElement.scrollWidth - document.documentElement.clientWidth;
@@ -12,6 +12,14 @@ for (const known of PAGES) {
     await expect(page.getByRole('heading', { name: known.heading }).first()).toBeVisible();
     const worker = await workerOf(page);
     await expect.poll(() => mesh.api.browsers()).toContain(worker);
+    expect(await page.evaluate(OVERHANG)).toBe(0);
+  });
+}
+
+for (const path of ['/nowhere', `/jobs/${'0'.repeat(32)}`]) {
+  test(`${path} fits`, async ({ page, mesh }) => {
+    await page.goto(mesh.first.origin + path);
+    await comesToLife(page);
     expect(await page.evaluate(OVERHANG)).toBe(0);
   });
 }

@@ -44,23 +44,23 @@ test('pages at rest', async ({ browser, mesh }) => {
     await close(pages);
   };
   await shoot('jobs-empty', '/jobs');
-  await shoot('new', '/');
-  await shoot('new-mistakes', '/', {}, async (page) => {
+  await shoot('new', '/?fill=7');
+  await shoot('new-mistakes', '/?fill=7', {}, async (page) => {
     await page.getByLabel('A row 1 column 1', { exact: true }).fill('seven');
     await page.getByLabel('Matrix B columns').fill('0');
     await expect(page.getByText('Matrix B columns is 0')).toBeVisible();
   });
-  await shoot('new-no-script', '/', { javaScriptEnabled: false });
+  await shoot('new-no-script', '/?fill=7', { javaScriptEnabled: false });
   const small = await mesh.api.submit(random(5, 4, 1), random(4, 5, 2));
   const large = await mesh.api.submit(random(500, 500, 1), random(500, 500, 2));
   for (const { id } of [small, large]) await mesh.api.ended(id);
-  await shoot('job-small', `/jobs/${small.id}`);
-  await shoot('job-large', `/jobs/${large.id}`);
-  await shoot('job-large-no-script', `/jobs/${large.id}`, { javaScriptEnabled: false });
-  await shoot('jobs', '/jobs');
-  await shoot('nodes', '/nodes');
-  await shoot('nodes-no-script', '/nodes', { javaScriptEnabled: false });
-  await shoot('contribution', '/contribution');
+  await shoot('changing/job-small', `/jobs/${small.id}`);
+  await shoot('changing/job-large', `/jobs/${large.id}`);
+  await shoot('changing/job-large-no-script', `/jobs/${large.id}`, { javaScriptEnabled: false });
+  await shoot('changing/jobs', '/jobs');
+  await shoot('changing/nodes', '/nodes');
+  await shoot('changing/nodes-no-script', '/nodes', { javaScriptEnabled: false });
+  await shoot('changing/contribution', '/contribution');
   await shoot('not-found', '/nowhere');
   await shoot('job-unknown', `/jobs/${'0'.repeat(32)}`);
 });
@@ -72,7 +72,7 @@ test('a job that fails', async ({ browser }) => {
     const { id } = await api.submit(random(40, 40, 1), random(40, 40, 2));
     await api.ended(id);
     const pages = await open(browser, `${node.origin}/jobs/${id}`);
-    await take(pages, 'job-failed');
+    await take(pages, 'changing/job-failed');
     await close(pages);
   } finally {
     await node.stop();
@@ -89,21 +89,21 @@ test('a job that runs on five devices, and whose coordinator is killed', async (
       await page.goto(mesh.first.origin);
       await workerOf(page);
     }
-    const { id } = await new Api(third).submit(random(1500, 20_000, 5), random(20_000, 1500, 6));
+    const { id } = await new Api(third).submit(random(3000, 20_000, 5), random(20_000, 3000, 6));
     const pages = await open(browser, `${mesh.first.origin}/jobs/${id}`);
     const nodes = await open(browser, `${mesh.first.origin}/nodes`);
     const done = async () => (await mesh.api.job(id)).blocks.done;
     await expect.poll(done).toBeGreaterThan(4);
-    await take(pages, 'moving/job-running');
+    await take(pages, 'changing/job-running');
     await third.kill();
     for (const [, page] of pages) await expect(page.getByText(/Epoch 2: .* took over/)).toBeVisible();
     const before = await done();
     await expect.poll(done).toBeGreaterThan(before);
-    await take(pages, 'moving/job-hand-over');
+    await take(pages, 'changing/job-hand-over');
     for (const [, page] of nodes) await expect(page.getByText('unreachable')).toBeVisible();
-    await take(nodes, 'moving/nodes-one-lost');
+    await take(nodes, 'changing/nodes-one-lost');
     for (const [, page] of pages) await expect(page.getByRole('heading', { name: 'Result' })).toBeVisible({ timeout: 120_000 });
-    await take(pages, 'moving/job-complete');
+    await take(pages, 'changing/job-complete');
     await close([...pages, ...nodes]);
   } finally {
     await Promise.all(phones.map((phone) => phone.close()));
@@ -116,7 +116,7 @@ test('a page whose node is gone', async ({ browser, mesh }) => {
   const pages = await open(browser, `${alone.origin}/nodes`);
   await alone.kill();
   for (const [, page] of pages) await expect(page.getByText(/looking for a node/i).first()).toBeVisible();
-  await take(pages, 'moving/page-away');
+  await take(pages, 'changing/page-away');
   await close(pages);
   await alone.stop();
   expect(mesh.first.hasExited).toBe(false);
