@@ -123,7 +123,12 @@ impl ComputeStateSignal {
             });
         });
         Effect::new(move |_| {
-            if let Some(state) = state.read().as_ref() {
+            // Before it knows its device, the script has not read its account either.
+            if let Some(state) = state
+                .read()
+                .as_ref()
+                .filter(|state| !state.device.is_empty())
+            {
                 history.update_untracked(|history| history.begin(state.total.operations));
             }
         });

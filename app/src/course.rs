@@ -2,7 +2,7 @@
 //! of its devices, and its pace.
 //!
 //! Strokes are in units of what they show, entries of C or steps of [`STEP_US`], and the picture is
-//! stretched to its place. So a stroke changes only when its block does, not when time goes on.
+//! stretched to its place. So what is drawn of a block that is done stays, however long the job takes.
 
 mod names;
 mod pace;
@@ -49,13 +49,7 @@ pub(crate) fn draw_on_map(
     areas: &mut Sheet,
     marks: &mut Sheet,
 ) {
-    let Some(BlockPlace {
-        row,
-        col,
-        rows,
-        cols,
-    }) = course.place(block.block)
-    else {
+    let (Some(place), Some(_)) = (course.place(block.block), course.device(block.device)) else {
         return;
     };
     let kind = match block.stored_us {
@@ -64,9 +58,15 @@ pub(crate) fn draw_on_map(
     };
     areas.stroke(
         in_color(kind, block.device),
-        format_args!("M{col} {row}h{cols}v{rows}h-{cols}z"),
+        format_args!("{}", outline(place)),
     );
     if block.taken_from.is_some() {
+        let BlockPlace {
+            row,
+            col,
+            rows,
+            cols,
+        } = place;
         let bottom = row + rows;
         marks.stroke(
             plain("moved"),

@@ -15,6 +15,9 @@ pub(crate) fn dynamic<V: IntoView + 'static>(
     erased(Arc::new(move || view().into_any()))
 }
 
+/// A column of a table: its head, and the text of a row in it.
+pub(crate) type Column<T> = (&'static str, fn(&T) -> String);
+
 /// The value of an attribute; nothing for none.
 pub(crate) fn attribute<T: ToString>(
     text: impl Fn() -> Option<T> + Send + Sync + 'static,

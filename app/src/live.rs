@@ -125,7 +125,7 @@ impl Live {
         if news.path != self.path.get_untracked() {
             return;
         }
-        let is_whole = news.is_whole;
+        let (is_whole, is_part) = (news.is_whole, news.is_part);
         if news.has_nodes() {
             self.nodes.update(|nodes| {
                 if is_whole {
@@ -158,11 +158,14 @@ impl Live {
             // All of it may come again, from another node: what was seen of blocks that changed
             // hands stays.
             self.course.update(|known| {
-                let changes = if is_whole {
+                let mut changes = if is_whole {
                     course.since(known)
                 } else {
                     course
                 };
+                if is_part {
+                    changes.pending_again.clear();
+                }
                 known.merge(changes);
             });
         }

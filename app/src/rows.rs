@@ -4,13 +4,77 @@
 //! that changed drawn in one frame. Here one effect compares what they show, and tells some rows in
 //! each frame.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use leptos::prelude::*;
 
-/// Rows in their order, each with its key and the signal of what it shows.
-pub(crate) type Rows<K, T> = Vec<(K, ArcRwSignal<T>)>;
+/// A row, known by its key.
+#[derive(Debug)]
+pub(crate) struct Row<K, T> {
+    key: K,
+    /// Unlike any other row's.
+    number: u64,
+    shown: ArcRwSignal<T>,
+}
 
-/// A column of a table: its head, and the text of a row in it.
-pub(crate) type Column<T> = (&'static str, fn(&T) -> String);
+impl<K, T: Send + Sync + 'static> Row<K, T> {
+    fn new(key: K, shown: T) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            key,
+            number: COUNT.fetch_add(1, Ordering::Relaxed),
+            shown: ArcRwSignal::new(shown),
+        }
+    }
+}
+
+impl<K: Clone, T> Clone for Row<K, T> {
+    fn clone(&self) -> Self {
+        Self {
+            key: self.key.clone(),
+            number: self.number,
+            shown: self.shown.clone(),
+        }
+    }
+}
+
+/// In their order.
+pub(crate) type Rows<K, T> = Vec<Row<K, T>>;
+
+/// A view a row. Rows that stay keep theirs, with whatever has the focus in it.
+pub(crate) fn each<K, T>(
+    rows: RwSignal<Rows<K, T>>,
+    view: impl Fn(K, ArcRwSignal<T>) -> AnyView + Copy + Send + Sync + 'static,
+) -> AnyView
+where
+    K: Copy + Send + Sync + 'static,
+    T: Send + Sync + 'static,
+{
+    let erased = move |Row { key, number, shown }: Row<K, T>| ErasedRow {
+        number,
+        view: Arc::new(move || view(key, shown.clone())),
+    };
+    each_erased(Signal::derive(move || {
+        rows.get().into_iter().map(erased).collect()
+    }))
+}
+
+/// The code that compares lists is compiled for each type of row: here, once for all tables.
+#[derive(Clone)]
+struct ErasedRow {
+    number: u64,
+    view: Arc<dyn Fn() -> AnyView + Send + Sync>,
+}
+
+fn each_erased(rows: Signal<Vec<ErasedRow>>) -> AnyView {
+    view! {
+        <For each=move || rows.get() key=|row| row.number let(row)>
+            {(row.view)()}
+        </For>
+    }
+    .into_any()
+}
 
 /// So many rows are told in one frame; the others in the next ones.
 const ROWS_A_FRAME: usize = 20;
@@ -24,12 +88,9 @@ where
     T: PartialEq + Send + Sync + 'static,
 {
     let shown = untrack(source.clone()).into_iter();
-    let rows = RwSignal::new(
-        shown
-            .map(|(key, row)| (key, ArcRwSignal::new(row)))
-            .collect(),
-    );
+    let rows = RwSignal::new(shown.map(|(key, row)| Row::new(key, row)).collect());
     let next_frame = RwSignal::new(());
+    let is_due = StoredValue::new(false);
     let mut first = 0;
     Effect::new(move |_| {
         next_frame.track();
@@ -40,10 +101,14 @@ where
         }
         if let Some(next) = renewal.next {
             first = next;
-            request_animation_frame(move || {
-                // Nothing, where the page was left in between.
-                let _ = next_frame.try_set(());
-            });
+            if !is_due.get_value() {
+                is_due.set_value(true);
+                request_animation_frame(move || {
+                    // Nothing, where the page was left in between.
+                    let _ = is_due.try_set_value(false);
+                    let _ = next_frame.try_set(());
+                });
+            }
         }
     });
     rows
@@ -62,21 +127,20 @@ where
     K: PartialEq + Copy + Send + Sync + 'static,
     T: PartialEq + Send + Sync + 'static,
 {
-    let is_same = known
-        .iter()
-        .map(|(key, _)| key)
-        .eq(now.iter().map(|(key, _)| key));
-    if !is_same {
-        let rows = now.into_iter().map(|(key, row)| {
-            let signal = known.iter().find(|(known, _)| *known == key);
-            match signal {
-                Some((_, signal)) => {
-                    signal.set(row);
-                    (key, signal.clone())
-                }
-                None => (key, ArcRwSignal::new(row)),
-            }
-        });
+    let keys = known.iter().map(|row| row.key);
+    if !keys.eq(now.iter().map(|(key, _)| *key)) {
+        let rows =
+            now.into_iter().map(
+                |(key, row)| match known.iter().find(|known| known.key == key) {
+                    Some(known) => {
+                        if *known.shown.read_untracked() != row {
+                            known.shown.set(row);
+                        }
+                        known.clone()
+                    }
+                    None => Row::new(key, row),
+                },
+            );
         let rows = Some(rows.collect());
         return Renewal { rows, next: None };
     }
@@ -84,7 +148,7 @@ where
     let mut now: Vec<_> = now.into_iter().map(|(_, row)| Some(row)).collect();
     let mut told = 0;
     for at in (0..count).map(|step| (first + step) % count) {
-        let signal = &known[at].1;
+        let signal = &known[at].shown;
         if let Some(row) = now[at]
             .take()
             .filter(|row| *signal.read_untracked() != *row)
@@ -111,14 +175,14 @@ mod tests {
 
     fn shown<K: Copy>(rows: &Rows<K, u32>) -> Vec<(K, u32)> {
         rows.iter()
-            .map(|(key, row)| (*key, row.get_untracked()))
+            .map(|row| (row.key, row.shown.get_untracked()))
             .collect()
     }
 
     #[test]
     fn a_row_that_stays_keeps_its_signal() {
-        let signal = ArcRwSignal::new(1);
-        let known = vec![('a', signal.clone())];
+        let known = vec![Row::new('a', 1)];
+        let signal = known[0].shown.clone();
         assert!(renew(&known, vec![('a', 2)], 0).rows.is_none());
         assert_eq!(signal.get_untracked(), 2);
         let renewed = renew(&known, vec![('b', 5), ('a', 3)], 0).rows.unwrap();

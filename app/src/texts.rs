@@ -205,8 +205,8 @@ pub(crate) mod job {
     pub(crate) const SPEED: &str = "Mflop/s";
     pub(crate) const VERIFIED: &str = "Verified";
     pub(crate) const NOT_CHECKED: &str = "not checked";
-    pub(crate) const NOBODY_COMPUTED: &str = "No device has computed a block yet.";
-    pub(crate) const NOBODY_BEGAN: &str = "No device has been given a block yet.";
+    pub(crate) const NOBODY_COMPUTED: &str = "No device has computed a block.";
+    pub(crate) const NOBODY_BEGAN: &str = "No device has a block.";
 
     pub(crate) fn blocks_done(done: u32, total: u32) -> String {
         let [done, total] = [done, total].map(|count| grouped(count.into()));

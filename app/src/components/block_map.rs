@@ -128,7 +128,8 @@ fn legend_of(course: &CourseView, names: &[String]) -> Vec<(String, String)> {
     for block in &course.blocks {
         match (block.stored_us, done.get_mut(block.device as usize)) {
             (Some(_), Some(count)) => *count += 1,
-            _ => running += 1,
+            (Some(_), None) => {}
+            (None, _) => running += 1,
         }
         moved += u32::from(block.taken_from.is_some());
     }

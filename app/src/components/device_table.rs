@@ -4,14 +4,14 @@ use leptos::prelude::*;
 use wire::{ContributionView, CourseView, WorkerId, WorkerKind};
 
 use crate::course::color_class;
-use crate::dynamic::{attribute, dynamic};
+use crate::dynamic::{Column, attribute, dynamic};
 use crate::format::{grouped, megaflops, milliseconds, percent};
 use crate::live::Live;
-use crate::rows::{self, Column};
+use crate::rows;
 use crate::texts::job as texts;
 use crate::texts::nodes as node_texts;
 
-/// A row a device, with a bar for its share of the rows.
+/// A row a device, with a bar for its share of the operations.
 #[component]
 pub(crate) fn DeviceTable(live: Live, names: Memo<Vec<String>>) -> impl IntoView {
     view! {
@@ -34,12 +34,6 @@ pub(crate) fn DeviceRows(live: Live, names: Memo<Vec<String>>) -> impl IntoView 
                 .with(|course| devices_of(contributions, course, &names.read()))
         })
     });
-    let rows = move || {
-        let devices = devices.get().into_iter();
-        devices
-            .map(|((place, _), device)| view! { <DeviceRow place device /> })
-            .collect_view()
-    };
     let heads = [
         texts::NAME,
         texts::SHARE,
@@ -55,7 +49,9 @@ pub(crate) fn DeviceRows(live: Live, names: Memo<Vec<String>>) -> impl IntoView 
             <thead>
                 <tr>{heads.map(|head| view! { <th scope="col">{head}</th> }).into_iter().collect_view()}</tr>
             </thead>
-            <tbody>{dynamic(rows)}</tbody>
+            <tbody>
+                {rows::each(devices, |(place, _), device| view! { <DeviceRow place device /> }.into_any())}
+            </tbody>
         </table>
         {dynamic(move || devices.read().is_empty().then(|| view! { <p class="muted">{texts::NOBODY_COMPUTED}</p> }))}
     }
@@ -75,9 +71,9 @@ fn devices_of(
     contributions: &[ContributionView],
     course: &CourseView,
     names: &[String],
-) -> Vec<((u32, WorkerId), Device)> {
+) -> Vec<((Option<u32>, WorkerId), Device)> {
     let all_operations = contributions.iter().map(|device| device.operations).sum();
-    let device = |figures: &ContributionView, place: u32, name: &str| {
+    let device = |figures: &ContributionView, place: Option<u32>, name: &str| {
         let device = Device {
             name: name.to_owned(),
             share: percent(figures.operations, all_operations),
@@ -87,19 +83,19 @@ fn devices_of(
     };
     let find = |worker: WorkerId| contributions.iter().find(|it| it.worker == worker);
     let named = course.devices.iter().zip(names).zip(0..);
-    let known =
-        named.filter_map(|((known, name), place)| Some(device(find(known.worker)?, place, name)));
+    let known = named
+        .filter_map(|((known, name), place)| Some(device(find(known.worker)?, Some(place), name)));
     // What is known of blocks may come later than what is known of devices.
     let is_new =
         |it: &&ContributionView| course.devices.iter().all(|known| known.worker != it.worker);
     let new = contributions.iter().filter(is_new);
     known
-        .chain(new.map(|it| device(it, u32::MAX, &it.name)))
+        .chain(new.map(|it| device(it, None, &it.name)))
         .collect()
 }
 
 #[component]
-fn DeviceRow(place: u32, device: ArcRwSignal<Device>) -> impl IntoView {
+fn DeviceRow(place: Option<u32>, device: ArcRwSignal<Device>) -> impl IntoView {
     let device = RwSignal::from(device);
     let figure =
         move |text: fn(&ContributionView) -> String| dynamic(move || text(&device.read().figures));
@@ -114,7 +110,7 @@ fn DeviceRow(place: u32, device: ArcRwSignal<Device>) -> impl IntoView {
         }),
     ];
     let cells = cells.map(|(head, text)| view! { <td data-label=head>{figure(text)}</td> });
-    let color = color_class(place);
+    let color = place.map(color_class).unwrap_or_default();
     let share = Memo::new(move |_| device.read().share.clone());
     view! {
         <tr>

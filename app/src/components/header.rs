@@ -18,6 +18,7 @@ pub(crate) fn Header() -> impl IntoView {
                 </svg>
                 <span>{SITE}</span>
             </a>
+            <ThemeSwitch />
             <nav aria-label=texts::LABEL>
                 <A href="/" exact=true>
                     {texts::NEW}
@@ -26,7 +27,6 @@ pub(crate) fn Header() -> impl IntoView {
                 <A href="/nodes">{texts::NODES}</A>
                 <A href="/contribution">{texts::CONTRIBUTION}</A>
             </nav>
-            <ThemeSwitch />
         </header>
     }
 }

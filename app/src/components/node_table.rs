@@ -5,10 +5,10 @@ use wire::{BrowserView, NodeId, NodeLiveness, NodeView, WorkerId};
 
 use super::StatusBadge;
 use crate::compute_worker::ComputeStateSignal;
-use crate::dynamic::dynamic;
+use crate::dynamic::{Column, dynamic};
 use crate::format::{flop_rate, megaflops, percent, short_id};
 use crate::live::{Live, all_operations};
-use crate::rows::{self, Column};
+use crate::rows;
 use crate::texts::nodes as texts;
 
 /// Nodes, each followed by the pages that compute through it.
@@ -18,12 +18,6 @@ pub(crate) fn NodeTable() -> impl IntoView {
     let state = ComputeStateSignal::expect();
     let own = Memo::new(move |_| state.read().as_ref().and_then(|state| state.worker()));
     let devices = rows::follow(move || live.nodes.with(|nodes| devices_of(nodes, own.get())));
-    let rows = move || {
-        let devices = devices.get().into_iter();
-        devices
-            .map(|(_, device)| view! { <Row device /> })
-            .collect_view()
-    };
     let summary = Memo::new(move |_| live.nodes.with(|nodes| summary_of(nodes)));
     let heads = [
         texts::NAME,
@@ -40,7 +34,9 @@ pub(crate) fn NodeTable() -> impl IntoView {
                 <thead>
                     <tr>{heads.map(|head| view! { <th scope="col">{head}</th> }).into_iter().collect_view()}</tr>
                 </thead>
-                <tbody>{dynamic(rows)}</tbody>
+                <tbody>
+                    {rows::each(devices, |_, device| view! { <Row device /> }.into_any())}
+                </tbody>
             </table>
         </div>
     }

@@ -75,7 +75,7 @@ fn document_of(job: &JobView, live: Live, styles: &str) -> impl IntoView + use<>
                     </section>
                     <section class="panel">
                         <h2>{texts::DEVICES}</h2>
-                        <DeviceRows live names />
+                        <div class="scroll"><DeviceRows live names /></div>
                     </section>
                     <section class="panel">
                         <h2>{texts::RESULT}</h2>

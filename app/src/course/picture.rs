@@ -75,7 +75,8 @@ impl Sheet {
         let changed = |at: &usize| {
             before.touched.contains(at) || before.paths.get(*at) != self.paths.get(*at)
         };
-        let longest = before.paths.len().max(self.paths.len());
+        let known = before.touched.iter().map(|at| at + 1).max().unwrap_or(0);
+        let longest = known.max(before.paths.len()).max(self.paths.len());
         self.touched = (0..longest).filter(changed).collect();
     }
 
@@ -170,7 +171,7 @@ mod tests {
             },
             format_args!("M{} 0", block.block.0),
         );
-        if block.is_verified {
+        if block.block.0 % 3 == 1 {
             marks.stroke(
                 Look {
                     kind: "mark",
@@ -229,7 +230,7 @@ mod tests {
     #[test]
     fn what_is_done_is_drawn_once() {
         let mut picture = Picture::of(&course(vec![block(1, 0, true), block(2, 1, false)]), draw);
-        assert_eq!(touched(&mut picture), [vec![0], vec![0], vec![], vec![]]);
+        assert_eq!(touched(&mut picture), [vec![0], vec![0], vec![0], vec![]]);
         let next = course(vec![
             block(0, 3, true),
             block(1, 0, true),
@@ -272,10 +273,13 @@ mod tests {
 
     #[test]
     fn paths_that_are_gone_are_told() {
-        let mut picture = Picture::of(&course(vec![block(0, 0, false)]), draw);
+        let mut picture = Picture::of(&course(vec![block(1, 0, false)]), draw);
         touched(&mut picture);
+        // Also when nobody looked in between.
+        picture.follow(&course(vec![]));
         picture.follow(&course(vec![]));
         assert_eq!(picture.sheets[1].take_touched(), [(0, None)]);
+        assert_eq!(picture.sheets[3].take_touched(), [(0, None)]);
         let svg = Picture::of(&course(vec![block(4, 2, true)]), draw).sheets[0].to_svg();
         assert_eq!(svg, r#"<path class="area device-2" d="M4 0"></path>"#);
     }

@@ -37,7 +37,12 @@ pub(crate) fn JobPage() -> impl IntoView {
 #[component]
 fn JobPanels(live: Live) -> impl IntoView {
     let is_complete = Memo::new(move |_| live.job_status() == Some(JobStatus::Complete));
-    let names = Memo::new(move |_| live.course.with(names_of));
+    // A device is never named anew: only further ones come.
+    let device_count = Memo::new(move |_| live.course.with(|course| course.devices.len()));
+    let names = Memo::new(move |_| {
+        device_count.track();
+        live.course.with_untracked(names_of)
+    });
     view! {
         <div class="job">
             <JobHead live />

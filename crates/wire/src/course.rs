@@ -4,8 +4,6 @@
 //! sent whole once; after that only what [`changed`](CourseView::since) travels, and whoever watches
 //! [`merges`](CourseView::merge) it.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{BlockIndex, NodeId, WorkerId, WorkerKind};
@@ -107,6 +105,18 @@ impl From<BlockView> for Row {
     }
 }
 
+impl BlockView {
+    /// Names its devices as another view does: `places` has the new place of each old one.
+    fn move_devices(&mut self, places: &[u32]) {
+        for place in [Some(&mut self.device), self.taken_from.as_mut()]
+            .into_iter()
+            .flatten()
+        {
+            *place = places.get(*place as usize).copied().unwrap_or(u32::MAX);
+        }
+    }
+}
+
 /// Where a block lies in C.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockPlace {
@@ -140,7 +150,7 @@ pub struct CourseView {
     pub devices: Vec<CourseDevice>,
     /// In the order of their numbers.
     pub blocks: Vec<BlockView>,
-    /// Among changes: blocks that nobody has any longer.
+    /// Among changes: blocks that nobody has any longer, in the order of their numbers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pending_again: Vec<BlockIndex>,
     /// Who was last seen to have a block that is pending again: a place in `devices`. Whoever
@@ -208,42 +218,51 @@ impl CourseView {
             self.devices.push(device.clone());
             self.devices.len() - 1
         });
-        u32::try_from(place).unwrap_or(u32::MAX)
+        as_place(place)
     }
 
-    /// What is new in `self` to somebody who knows `before`; [`Self::merge`] takes it in. It names
-    /// only devices of blocks that have changed.
+    /// What is new in `self` to somebody who knows `before`; [`Self::merge`] takes it in. Whoever
+    /// knows no device is named all, so that each has the same place for everybody; after that, those
+    /// of blocks that have changed.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
         let is_news = |it: &&BlockView| {
             let known = before.find(it.block);
             known.is_none_or(|known| !self.is_same(it, before, known))
         };
+        let mut blocks: Vec<BlockView> = self.blocks.iter().filter(is_news).copied().collect();
         let known = before.blocks.iter().map(|it| it.block);
         let gone = known.filter(|block| self.find(*block).is_none());
-        let mut news = Self {
+        let mut is_named = vec![before.devices.is_empty(); self.devices.len()];
+        for place in blocks
+            .iter()
+            .flat_map(|it| [Some(it.device), it.taken_from])
+            .flatten()
+        {
+            if let Some(is_named) = is_named.get_mut(place as usize) {
+                *is_named = true;
+            }
+        }
+        let mut devices = Vec::new();
+        let places = self.devices.iter().zip(is_named).map(|(device, is_named)| {
+            if !is_named {
+                return u32::MAX;
+            }
+            devices.push(device.clone());
+            as_place(devices.len() - 1)
+        });
+        let places: Vec<u32> = places.collect();
+        for block in &mut blocks {
+            block.move_devices(&places);
+        }
+        Self {
             epochs: self.epochs.clone(),
-            devices: Vec::new(),
-            blocks: Vec::new(),
+            devices,
+            blocks,
             pending_again: gone.collect(),
             had_last: Vec::new(),
             ..*self
-        };
-        let mut places = BTreeMap::new();
-        for block in self.blocks.iter().filter(is_news) {
-            let mut place = |old: u32| {
-                let device = self.device(old)?;
-                Some(*places.entry(old).or_insert_with(|| news.place_of(device)))
-            };
-            let device = place(block.device).unwrap_or(u32::MAX);
-            let taken_from = block.taken_from.and_then(&mut place);
-            news.blocks.push(BlockView {
-                device,
-                taken_from,
-                ..*block
-            });
         }
-        news
     }
 
     /// How C is cut, and nothing else.
@@ -266,35 +285,28 @@ impl CourseView {
             .iter()
             .map(|device| self.place_of(device))
             .collect();
-        for block in &changes.pending_again {
-            if let Some(known) = self.find(*block) {
-                let had = (*block, known.device);
-                self.had_last.retain(|(known, _)| known != block);
-                self.had_last.push(had);
+        let gone = |it: &&BlockView| changes.pending_again.binary_search(&it.block).is_ok();
+        for lost in self.blocks.iter().filter(gone) {
+            let had = (lost.block, lost.device);
+            match place_among(&self.had_last, lost.block) {
+                Ok(known) => self.had_last[known] = had,
+                Err(place) => self.had_last.insert(place, had),
             }
         }
-        if !changes.pending_again.is_empty() {
-            self.blocks
-                .retain(|it| !changes.pending_again.contains(&it.block));
-        }
-        let own_place = |place: u32| places.get(place as usize).copied().unwrap_or(u32::MAX);
+        self.blocks.retain(|it| !gone(&it));
         for mut block in changes.blocks {
-            block.device = own_place(block.device);
-            block.taken_from = block.taken_from.map(own_place);
+            block.move_devices(&places);
             let found = self
                 .blocks
                 .binary_search_by_key(&block.block, |it| it.block);
             let known = found.ok().map(|found| self.blocks[found]);
             let held = known.filter(|known| known.stored_us.is_none());
-            let had_last = self
-                .had_last
-                .iter()
-                .find(|(known, _)| *known == block.block);
+            let had_last = place_among(&self.had_last, block.block);
             let before = held
                 .map(|held| held.device)
                 .filter(|before| *before != block.device)
                 .or(known.and_then(|known| known.taken_from))
-                .or(had_last.map(|(_, device)| *device));
+                .or(had_last.ok().map(|had| self.had_last[had].1));
             let before = before.filter(|before| *before != block.device);
             block.taken_from = block.taken_from.or(before);
             match found {
@@ -330,6 +342,14 @@ impl CourseView {
             && worker(self, one.device) == worker(other_view, other.device)
             && taken_from(self, one) == taken_from(other_view, other)
     }
+}
+
+fn place_among(had_last: &[(BlockIndex, u32)], block: BlockIndex) -> Result<usize, usize> {
+    had_last.binary_search_by_key(&block, |(block, _)| *block)
+}
+
+fn as_place(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }
 
 /// How many blocks a side is cut into; none where the view is still empty.
@@ -414,11 +434,10 @@ mod tests {
         let changes = after.since(&before);
         assert_eq!(changes.blocks.len(), 2, "block 0 has not changed");
         assert_eq!(changes.pending_again, [BlockIndex(2)]);
-        assert_eq!(
-            changes.devices,
-            [device(2), device(3)],
-            "device 1 is not spoken of"
-        );
+        let spoken_of = [device(3), device(2)];
+        assert_eq!(changes.devices, spoken_of, "not of device 1");
+        let whole = after.since(&CourseView::default());
+        assert_eq!(whole.devices, after.devices, "the same places for all");
         let mut merged = before;
         merged.merge(changes);
         assert_eq!(merged.since(&after).blocks, []);

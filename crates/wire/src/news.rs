@@ -80,6 +80,9 @@ pub struct News {
     pub path: String,
     /// They are all there is: what was shown before is not true any longer.
     pub is_whole: bool,
+    /// They are too long for one message: more blocks of the course follow.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_part: bool,
     /// Nodes that are new or changed, without their pages.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeView>,
@@ -174,6 +177,7 @@ impl Shown {
         News {
             path: path.to_owned(),
             is_whole: false,
+            is_part: false,
             jobs: jobs.copied().collect(),
             jobs_gone: gone(&before.jobs, &self.jobs, |job| job.id),
             jobs_known: changed(&Some(self.jobs_known), &Some(before.jobs_known)),

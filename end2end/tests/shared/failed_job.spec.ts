@@ -17,7 +17,7 @@ test('a job without a device fails, and its page says why', async ({ page }) => 
     await expect(page.getByText('failed', { exact: true })).toBeVisible();
     await expect(page.getByRole('alert')).toContainText('submit it again when devices are there');
     await expect(page.getByRole('progressbar')).toHaveAttribute('aria-valuenow', '0');
-    await expect(page.getByText('No device has computed a block yet.')).toBeVisible();
+    await expect(page.getByText('No device has computed a block.')).toBeVisible();
     await expect(page.getByRole('heading', { name: 'Result' })).toHaveCount(0);
     await page.goto(`${node.origin}/jobs?status=failed`);
     await expect(page.getByRole('link', { name: id.slice(0, 8) })).toBeVisible();

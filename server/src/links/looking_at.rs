@@ -72,13 +72,13 @@ impl LookingAt {
             } else {
                 now.since(&self.shown, &self.path)
             };
-            let is_cut = cut(&mut news);
+            news.is_part = cut(&mut news);
             if news.is_empty() {
                 continue;
             }
             self.is_new = false;
-            self.is_stale = is_cut;
-            if is_cut {
+            self.is_stale = news.is_part;
+            if news.is_part {
                 self.shown.merge(news.clone());
             } else {
                 self.shown = now;
