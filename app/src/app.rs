@@ -7,6 +7,7 @@ use leptos_router::path;
 
 use crate::components::{AwayNotice, Header};
 use crate::compute_worker::ComputeStateSignal;
+use crate::job_form::KeptForm;
 use crate::live::Live;
 use crate::pages::{ContributionPage, JobPage, JobsPage, NewJobPage, NodesPage, NotFoundPage};
 use crate::texts;
@@ -17,6 +18,7 @@ pub fn App() -> impl IntoView {
     provide_meta_context();
     ComputeStateSignal::provide();
     Live::provide();
+    KeptForm::provide();
     view! {
         <Title formatter=|title: String| match title.as_str() {
             "" => "matmesh".to_owned(),

@@ -119,6 +119,40 @@ fn fill_in_address(text: &str) -> Option<Fill> {
     }
 }
 
+/// The form as somebody left it to look at another page.
+#[derive(Clone)]
+pub(crate) struct KeptForm {
+    form: StoredValue<Option<JobForm>>,
+    /// Of everything, so that the form's signals outlive its page.
+    owner: Owner,
+}
+
+impl KeptForm {
+    /// There is none yet.
+    pub(crate) fn provide() {
+        provide_context(Self {
+            form: StoredValue::new(None),
+            owner: Owner::current().expect("components have an owner"),
+        });
+    }
+
+    /// The one of the page.
+    pub(crate) fn expect() -> Self {
+        expect_context()
+    }
+
+    /// The form that was left; another one, where the address says what to fill in.
+    pub(crate) fn form_at(&self, query: &ParamsMap, first_seed: u64) -> JobForm {
+        let is_asked_for = query.clone().into_iter().next().is_some();
+        let kept = self.form.get_value().filter(|_| !is_asked_for);
+        kept.unwrap_or_else(|| {
+            let form = self.owner.with(|| JobForm::from_query(query, first_seed));
+            self.form.set_value(Some(form));
+            form
+        })
+    }
+}
+
 impl JobForm {
     /// The form as the page's address describes it: `?rows=&inner=&cols=`, or
     /// `?size=` for a preset, and `?fill=` for random entries. So the buttons

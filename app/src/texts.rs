@@ -136,7 +136,8 @@ pub(crate) mod new_job {
         )
     }
 
-    pub(crate) const PASTED_CUT: &str = "What went beyond the matrix was left out.";
+    pub(crate) const PASTED_CUT: &str =
+        "What went beyond 15 × 15 was left out; files take larger matrices.";
 }
 
 pub(crate) mod jobs {
@@ -247,7 +248,7 @@ pub(crate) mod job {
     }
 
     pub(crate) fn took_over(epoch: u64, node: &str, at_ms: f64) -> String {
-        format!("Epoch {epoch}: {node} took over after {}.", duration(at_ms))
+        format!("Epoch {epoch}: {node} took over at {}.", duration(at_ms))
     }
 
     pub(crate) fn handed_on(count: usize) -> String {
@@ -372,7 +373,7 @@ pub(crate) mod contribution {
         "Where the browser tells, this device pauses when its battery is below a fifth and not \
          charging.",
         "Closing the page is always fine: whatever it was computing goes to somebody else.",
-        "One processor core is left free for everything else that you do.",
+        "Unless you choose more threads, one processor core is left free for everything else that you do.",
     ];
     pub(crate) const NO_SCRIPT: &str =
         r#"<p class="alert">Scripts are switched off, so this browser does not compute.</p>"#;

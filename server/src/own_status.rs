@@ -1,7 +1,7 @@
 //! What this node tells the others of itself: its name, addresses, speed and
 //! the pages that compute through it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cluster::Input;
@@ -31,14 +31,20 @@ pub struct PageEntry {
 #[derive(Debug, Clone)]
 pub struct OwnStatus {
     status: Arc<Mutex<(NodeStatus, BTreeMap<WorkerId, PageEntry>)>>,
+    /// Floating-point operations of pages that have left, the latest last.
+    past_work: Arc<Mutex<VecDeque<(WorkerId, u64)>>>,
     driver: DriverHandle,
 }
+
+/// Pages whose work is remembered after they have left.
+const PAST_PAGES_MAX: usize = 1_000;
 
 impl OwnStatus {
     /// Starts from a status without pages.
     pub fn new(status: NodeStatus, driver: DriverHandle) -> Self {
         Self {
             status: Arc::new(Mutex::new((status, BTreeMap::new()))),
+            past_work: Arc::default(),
             driver,
         }
     }
@@ -56,12 +62,31 @@ impl OwnStatus {
         .await;
     }
 
-    /// A page is gone.
+    /// A page is gone. What it has done is remembered: it may be loaded again.
     pub async fn remove_page(&self, worker: WorkerId) {
-        self.change(|_, pages| {
-            pages.remove(&worker);
-        })
-        .await;
+        let mut gone = None;
+        self.change(|_, pages| gone = pages.remove(&worker)).await;
+        if let Some(gone) = gone {
+            let mut past = self
+                .past_work
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            past.retain(|(known, _)| *known != worker);
+            past.push_back((worker, gone.operations));
+            if past.len() > PAST_PAGES_MAX {
+                past.pop_front();
+            }
+        }
+    }
+
+    /// What a page did here before it was loaded again.
+    pub fn past_work(&self, worker: WorkerId) -> u64 {
+        let past = self
+            .past_work
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let known = past.iter().find(|(known, _)| *known == worker);
+        known.map_or(0, |(_, operations)| *operations)
     }
 
     /// The node's own speed was measured.

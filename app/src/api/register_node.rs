@@ -15,7 +15,9 @@ pub async fn register_node(address: String) -> Result<NodeId, AppError> {
     use crate::Command;
     use wire::Problem;
 
-    let address = address.trim().to_owned();
+    // As it stands in a browser's address bar, too.
+    let address = address.trim().trim_start_matches("http://");
+    let address = address.split('/').next().unwrap_or_default().to_owned();
     if address.is_empty() {
         let detail = "type the node's address, like 192.168.1.20:8080";
         return with_status(Err(Problem::new(422, detail)));

@@ -1,6 +1,7 @@
 //! both: whether and how much this device computes.
 
 use leptos::prelude::*;
+use web_sys::HtmlInputElement;
 
 use crate::compute_worker::{ComputeStateSignal, set_contributing, set_threads};
 use crate::dynamic::attribute;
@@ -56,6 +57,8 @@ pub(crate) fn ContributionControls() -> impl IntoView {
                         if let Ok(threads) = event_target_value(&event).parse() {
                             set_threads(threads);
                         }
+                        // What the script made of it; what it could not use goes back.
+                        event_target::<HtmlInputElement>(&event).set_value(&threads.get_untracked());
                     }
                 />
             </label>

@@ -48,11 +48,21 @@ pub(crate) fn facts_of(job: &JobView, live: Live) -> Vec<(&'static str, String)>
     } else {
         backups.join(", ")
     };
+    // Of blocks that a dead coordinator had given away, its successor does not know to whom: who
+    // watched does.
+    let seen = live.course.with(|course| {
+        let moved = course
+            .blocks
+            .iter()
+            .filter(|block| block.taken_from.is_some());
+        moved.count() as u64
+    });
+    let reassigned = job.reassigned_blocks.max(seen);
     let results = texts::results(
         job.accepted_results,
         job.computed_results,
         job.rejected_results,
-        job.reassigned_blocks,
+        reassigned,
     );
     let mut facts = vec![
         (texts::COORDINATOR, live.node_name(job.coordinator)),

@@ -82,7 +82,12 @@ fn devices_of(
     for node in nodes {
         devices.push(((node.id, None), of_node(node, own, all)));
         for page in &node.browsers {
-            devices.push(((node.id, Some(page.id)), of_browser(page, own, all)));
+            let mut device = of_browser(page, own, all);
+            if node.status == NodeLiveness::Unreachable {
+                // Where it is now is not known; it may be listed with another node, too.
+                device.status = texts::UNREACHABLE;
+            }
+            devices.push(((node.id, Some(page.id)), device));
         }
     }
     devices

@@ -1,5 +1,6 @@
 //! both: the sides of the two matrices.
 
+use leptos::html;
 use leptos::prelude::*;
 
 use crate::dynamic::{attribute, dynamic};
@@ -40,6 +41,20 @@ fn SizeField(
     let live = Live::expect();
     let problem =
         Memo::new(move |_| side.with(|side| side_problem(label, side, live.max_dim.get())));
+    let input = NodeRef::<html::Input>::new();
+    // What the person is typing is left alone: a number field says that “-” and “2.” are nothing, and
+    // would lose them.
+    Effect::new(move |before: Option<String>| {
+        let side = side.get();
+        let has_changed = before.is_some_and(|before| before != side);
+        if let Some(input) = input.get_untracked()
+            && has_changed
+            && input.value() != side
+        {
+            input.set_value(&side);
+        }
+        side
+    });
     let problem_id = format!("{id}-problem");
     let described_by = problem_id.clone();
     view! {
@@ -57,7 +72,7 @@ fn SizeField(
                 aria-invalid=attribute(move || problem.with(Option::is_some).then_some("true"))
                 aria-describedby=described_by
                 value=side.get_untracked()
-                prop:value=side
+                node_ref=input
                 on:input=move |event| side.set(event_target_value(&event))
             />
             <p class="field-problem" id=problem_id aria-live="polite">

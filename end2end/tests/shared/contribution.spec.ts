@@ -91,6 +91,11 @@ test('the number of threads can be chosen', async ({ page, mesh }) => {
   await threads.fill('1');
   await threads.press('Tab');
   await expect.poll(threadsOf).toBe(1);
+  for (const nonsense of ['0', '-1', '']) {
+    await threads.fill(nonsense);
+    await threads.press('Tab');
+    await expect(threads).toHaveValue('1');
+  }
 });
 
 test('the chart shows how fast this device was, and its share of all work', async ({ page, mesh }) => {
@@ -101,7 +106,10 @@ test('the chart shows how fast this device was, and its share of all work', asyn
   const { id } = await mesh.api.submit(random(300, 300, 1), random(300, 300, 2));
   await mesh.api.ended(id);
   await expect(chart).toHaveAccessibleName(/[1-9]/);
-  await expect(panel).toContainText(/[1-9]\d*\s?% of everything/);
+  const share = /[1-9]\d*\s?% of everything/;
+  await expect(panel).toContainText(share);
+  await page.reload();
+  await expect(panel).toContainText(share);
 });
 
 test('a device whose battery is low pauses, says so, and goes on when it is charged', async ({ page, mesh }) => {

@@ -75,3 +75,28 @@ test('a job that runs can be watched from another node', async ({ page, mesh }) 
   await page.goto(`${mesh.second.origin}/jobs`);
   await expect(page.getByRole('link', { name: id.slice(0, 8) })).toBeVisible();
 });
+
+test('what is typed as a size stays as it is typed, with the reason why it cannot be', async ({ page, mesh }) => {
+  await openContributing(page, mesh.api);
+  const rows = page.getByLabel('Matrix A rows');
+  for (const typed of ['2.5', '-3']) {
+    await rows.press('Control+A');
+    await rows.pressSequentially(typed);
+    await expect(rows).toHaveValue(typed);
+    await expect(page.getByText(`Matrix A rows is “${typed}”: type a whole number`)).toBeVisible();
+  }
+  await page.getByRole('button', { name: '50×50', exact: true }).click();
+  await expect(rows).toHaveValue('50');
+});
+
+test('a form is as it was left when somebody comes back from another page', async ({ page, mesh }) => {
+  await openContributing(page, mesh.api);
+  await page.getByLabel('Matrix A rows').fill('2');
+  const cell = page.getByLabel('A row 2 column 1', { exact: true });
+  await cell.fill('55');
+  await page.getByRole('link', { name: 'Nodes', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Nodes', level: 1 })).toBeVisible();
+  await page.goBack();
+  await expect(cell).toHaveValue('55');
+  await expect(page.getByLabel('Matrix A rows')).toHaveValue('2');
+});

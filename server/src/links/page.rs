@@ -96,7 +96,8 @@ pub async fn serve(services: Services, live: Live, mut socket: Socket) {
             .await;
     }
     let mut commands = services.workers.attach(worker);
-    tell_mesh(&services, worker, &status, 0).await;
+    let operations = services.own_status.past_work(worker);
+    tell_mesh(&services, worker, &status, operations).await;
     let (frames, frame_receiver) = mpsc::channel(FRAMES_WAITING_MAX);
     let mut page = PageLink {
         services: services.clone(),
@@ -108,7 +109,7 @@ pub async fn serve(services: Services, live: Live, mut socket: Socket) {
         told: status,
         status: None,
         status_from: Instant::now(),
-        operations: 0,
+        operations,
         looks_at: LookingAt::new(live),
     };
     page.welcome().await;

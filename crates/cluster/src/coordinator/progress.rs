@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use wire::{
-    BlockCounts, BlockView, ContributionView, CourseDevice, CourseView, Epoch, EpochView,
-    JobStatus, NodeId, Tally, WorkerId, WorkerKind,
+    BlockCounts, BlockView, ContributionView, CourseDevice, CourseView, DoneBlock, Epoch,
+    EpochView, JobStatus, NodeId, Tally, WorkerId, WorkerKind,
 };
 
 use kernel::cut::Cut;
@@ -63,6 +63,14 @@ impl Coordinator {
     #[must_use]
     pub fn course(&self, now: Moment) -> CourseView {
         let mut course = course_of(&self.replica, &self.cut, self.age(now));
+        let leases = self.leases.values().flatten();
+        let mut held: Vec<_> = leases
+            .map(|lease| (lease.leased_at, lease.worker))
+            .collect();
+        held.sort_unstable();
+        for (_, worker) in held {
+            course.place_of(&self.named(worker));
+        }
         let epoch = self.epoch().number;
         for (block, leases) in &self.leases {
             let Some(lease) = leases.first() else {
@@ -140,12 +148,15 @@ pub(crate) fn course_of(replica: &Replica, cut: &Cut, age: Duration) -> CourseVi
         epochs: epochs_of(replica),
         ..CourseView::default()
     };
+    // In the order in which they got their first blocks, so that each has the same place on every
+    // node, and with it the same colour.
+    let mut by_lease: Vec<&DoneBlock> = replica.done.values().collect();
+    by_lease.sort_unstable_by_key(|done| (done.course.leased_us, done.worker));
+    for done in by_lease {
+        course.place_of(&device_of(done));
+    }
     for done in replica.done.values() {
-        let device = course.place_of(&CourseDevice {
-            worker: done.worker,
-            kind: done.kind,
-            name: done.name.clone(),
-        });
+        let device = course.place_of(&device_of(done));
         let taken_from = done.course.taken_from.map(|before| {
             let named = replica.done.values().find(|done| done.worker == before);
             course.place_of(&CourseDevice {
@@ -168,6 +179,14 @@ pub(crate) fn course_of(replica: &Replica, cut: &Cut, age: Duration) -> CourseVi
         });
     }
     course
+}
+
+fn device_of(done: &DoneBlock) -> CourseDevice {
+    CourseDevice {
+        worker: done.worker,
+        kind: done.kind,
+        name: done.name.clone(),
+    }
 }
 
 /// Every epoch that left a trace, and the one there is.
