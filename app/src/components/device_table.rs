@@ -82,9 +82,12 @@ fn devices_of(
         ((place, figures.worker), device)
     };
     let find = |worker: WorkerId| contributions.iter().find(|it| it.worker == worker);
-    let named = course.devices.iter().zip(names).zip(0..);
-    let known = named
-        .filter_map(|((known, name), place)| Some(device(find(known.worker)?, Some(place), name)));
+    let places = course.devices.iter().zip(0..);
+    let known = places.filter_map(|(known, place)| {
+        let figures = find(known.worker)?;
+        let name = names.get(place as usize).unwrap_or(&figures.name);
+        Some(device(figures, Some(place), name))
+    });
     // What is known of blocks may come later than what is known of devices.
     let is_new =
         |it: &&ContributionView| course.devices.iter().all(|known| known.worker != it.worker);

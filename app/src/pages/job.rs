@@ -40,7 +40,7 @@ fn JobPanels(live: Live) -> impl IntoView {
     // A device is never named anew: only further ones come.
     let device_count = Memo::new(move |_| live.course.with(|course| course.devices.len()));
     let names = Memo::new(move |_| {
-        device_count.track();
+        let _ = device_count.get();
         live.course.with_untracked(names_of)
     });
     view! {

@@ -49,6 +49,10 @@ test('the coordinator is killed before everybody; its blocks change hands, and t
     expect(after.epoch).toBe(2);
     expect(after.accepted_results).toBe(after.blocks.total);
     for (const worker of workers) expect(after.contributions.map((one) => one.worker)).toContain(worker);
+    // Also of devices that came later than the page.
+    await expect(page.getByRole('region', { name: 'Who computed' }).getByRole('row')).toHaveCount(1 + after.contributions.length);
+    for (const { name } of after.contributions) await expect(legend).toContainText(name);
+    await expect(legend).not.toContainText('–');
     const lone = await mesh.api.submit(random(1500, 20_000, 5), random(20_000, 1500, 6));
     await expect.poll(async () => (await mesh.api.job(lone.id)).status, { timeout: 120_000 }).toBe('complete');
     const [one, other] = [await mesh.api.result(id), await mesh.api.result(lone.id)];

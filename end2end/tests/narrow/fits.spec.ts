@@ -1,6 +1,8 @@
 // 360 px: nothing of a page lies beside the screen.
 
 import { addressOf, PAGES } from '../../support/every_page';
+import { Api, random } from '../../support/api';
+import { startNode } from '../../support/node_process';
 import { comesToLife, expect, openContributing, test, workerOf } from '../../support/mesh';
 
 /** Pixels that the page is wider than the screen. */
@@ -29,4 +31,24 @@ test('the largest grids fit', async ({ page, mesh }) => {
   for (const field of ['Matrix A rows', 'Matrix A columns', 'Matrix B columns']) await page.getByLabel(field).fill('15');
   await expect(page.getByLabel('B row 15 column 15', { exact: true })).toBeAttached();
   expect(await page.evaluate(OVERHANG)).toBe(0);
+});
+
+test('a job of a node with a very long name fits', async ({ page }) => {
+  const node = await startNode({ name: `laptop-<b>ünïcode</b>-${'a'.repeat(90)}` });
+  try {
+    const api = new Api(node);
+    const { id } = await api.submit(random(60, 60, 1), random(60, 60, 2));
+    await api.ended(id);
+    await page.goto(`${node.origin}/jobs/${id}`);
+    await comesToLife(page);
+    expect(await page.evaluate(OVERHANG)).toBe(0);
+    const drawing = page.getByRole('region', { name: 'Time line' }).getByRole('img');
+    expect((await drawing.boundingBox())!.width).toBeGreaterThan(150);
+    await page.setViewportSize({ width: 1100, height: 800 });
+    const table = page.getByRole('region', { name: 'Who computed' }).getByRole('table');
+    const [inner, outer] = [await table.boundingBox(), await page.getByRole('region', { name: 'Who computed' }).boundingBox()];
+    expect(inner!.width).toBeLessThan(outer!.width);
+  } finally {
+    await node.stop();
+  }
 });
