@@ -12,7 +12,7 @@ use wire::{BlockPlace, BlockView, CourseView};
 
 pub(crate) use names::names_of;
 pub(crate) use pace::Pace;
-pub(crate) use picture::{DrawBlock, Look, Picture, Sheet};
+pub(crate) use picture::{DrawBlock, Layers, Look, Picture, Sheet};
 
 /// Colours in the style sheet, `--device-0` on; after that they repeat.
 const COLORS: u32 = 10;
@@ -43,12 +43,7 @@ fn plain(kind: &'static str) -> Look {
 }
 
 /// A block on the map: its area in its device's colour, and a mark if another had it first.
-pub(crate) fn draw_on_map(
-    course: &CourseView,
-    block: &BlockView,
-    areas: &mut Sheet,
-    marks: &mut Sheet,
-) {
+pub(crate) fn draw_on_map(course: &CourseView, block: &BlockView, layers: &mut Layers) {
     let (Some(place), Some(_)) = (course.place(block.block), course.device(block.device)) else {
         return;
     };
@@ -56,7 +51,7 @@ pub(crate) fn draw_on_map(
         Some(_) => "done",
         None => "running",
     };
-    areas.stroke(
+    layers.areas.stroke(
         in_color(kind, block.device),
         format_args!("{}", outline(place)),
     );
@@ -68,7 +63,7 @@ pub(crate) fn draw_on_map(
             cols,
         } = place;
         let bottom = row + rows;
-        marks.stroke(
+        layers.marks.stroke(
             plain("moved"),
             format_args!("M{col} {bottom}l{cols}-{rows}"),
         );
@@ -76,35 +71,36 @@ pub(crate) fn draw_on_map(
 }
 
 /// A block on the time line: what its device did with it, and a mark if another had it first.
-pub(crate) fn draw_on_line(
-    course: &CourseView,
-    block: &BlockView,
-    areas: &mut Sheet,
-    marks: &mut Sheet,
-) {
+pub(crate) fn draw_on_line(course: &CourseView, block: &BlockView, layers: &mut Layers) {
     if block.device as usize >= lane_count(course) {
         return;
     }
     let times = Phases::of(block, course.age_us);
     let top = block.device * LANE + (LANE - BAR) / 2;
-    for (look, (from, until)) in [
-        (plain("moving"), times.receiving),
-        (plain("waiting"), times.waiting),
-        (in_color("computing", block.device), times.computing),
-        (plain("moving"), times.sending),
-    ] {
+    let bar = |sheet: &mut Sheet, look, (from, until): Span| {
         let (from, until) = (from / STEP_US, until / STEP_US);
         if until > from {
             let length = until - from;
-            areas.stroke(
+            sheet.stroke(
                 look,
                 format_args!("M{from} {top}h{length}v{BAR}h-{length}z"),
             );
         }
-    }
+    };
+    // A device has several blocks at once: what it computes is seen, whatever the others wait for.
+    bar(&mut layers.ground, plain("moving"), times.receiving);
+    bar(&mut layers.ground, plain("waiting"), times.waiting);
+    bar(
+        &mut layers.areas,
+        in_color("computing", block.device),
+        times.computing,
+    );
+    bar(&mut layers.ground, plain("moving"), times.sending);
     if block.taken_from.is_some() {
         let at = times.receiving.0 / STEP_US;
-        marks.stroke(plain("moved"), format_args!("M{at} {top}v{BAR}"));
+        layers
+            .marks
+            .stroke(plain("moved"), format_args!("M{at} {top}v{BAR}"));
     }
 }
 
@@ -237,11 +233,10 @@ mod tests {
         }
     }
 
-    /// Sheet by sheet: areas of what is done and of what is not, marks likewise.
-    fn drawn(course: &CourseView, draw_block: DrawBlock) -> [String; 4] {
-        Picture::of(course, draw_block)
-            .sheets
-            .map(|sheet| sheet.to_svg())
+    /// What is settled and what is fleeting, on the ground, of areas and of marks.
+    fn drawn(course: &CourseView, draw_block: DrawBlock) -> [String; 6] {
+        let mut picture = Picture::of(course, draw_block);
+        picture.sheets().map(|sheet| sheet.to_svg())
     }
 
     fn path(class: &str, d: &str) -> String {
@@ -255,7 +250,14 @@ mod tests {
         let running = path("running device-0", "M0 2h6v2h-6z");
         assert_eq!(
             drawn(&course, draw_on_map),
-            [done, running, String::new(), String::new()]
+            [
+                String::new(),
+                String::new(),
+                done,
+                running,
+                String::new(),
+                String::new()
+            ]
         );
     }
 
@@ -266,19 +268,20 @@ mod tests {
             ..block(1, 1, None)
         };
         let course = course(vec![moved]);
-        assert_eq!(drawn(&course, draw_on_map)[3], path("moved", "M0 4l6-2"));
-        assert_eq!(drawn(&course, draw_on_line)[3], path("moved", "M10 11v8"));
+        assert_eq!(drawn(&course, draw_on_map)[5], path("moved", "M0 4l6-2"));
+        assert_eq!(drawn(&course, draw_on_line)[5], path("moved", "M10 11v8"));
     }
 
     #[test]
     fn the_phases_of_a_block_follow_one_another_up_to_its_storing() {
         let course = course(vec![block(0, 0, Some(3_000))]);
-        let areas = [
+        let ground = [
             path("moving", "M10 1h5v8h-5zM27 1h3v8h-3z"),
             path("waiting", "M15 1h2v8h-2z"),
-            path("computing device-0", "M17 1h10v8h-10z"),
         ];
-        assert_eq!(drawn(&course, draw_on_line)[0], areas.concat());
+        let computing = path("computing device-0", "M17 1h10v8h-10z");
+        let drawn = drawn(&course, draw_on_line);
+        assert_eq!([&drawn[0], &drawn[2]], [&ground.concat(), &computing]);
         assert_eq!(line_size(&course), (40, 20));
     }
 
@@ -287,8 +290,8 @@ mod tests {
         let mut course = course(vec![block(0, 250, Some(3_000)), block(1, 249, Some(3_000))]);
         course.devices = vec![course.devices[0].clone(); 300];
         assert_eq!(line_size(&course).1, 2_500);
-        assert!(drawn(&course, draw_on_line)[0].contains("M17 2491h10"));
-        assert!(!drawn(&course, draw_on_line)[0].contains("M17 2501"));
+        assert!(drawn(&course, draw_on_line)[2].contains("M17 2491h10"));
+        assert!(!drawn(&course, draw_on_line)[2].contains("M17 2501"));
     }
 
     #[test]

@@ -12,8 +12,8 @@ use crate::course::{DrawBlock, Picture, Sheet};
 #[component]
 pub(crate) fn PictureLayers(course: Signal<CourseView>, draw_block: DrawBlock) -> impl IntoView {
     let mut picture = course.with_untracked(|course| Picture::of(course, draw_block));
-    let groups: [NodeRef<svg::G>; 4] = Default::default();
-    let layers = picture.sheets.each_mut().map(|sheet| {
+    let groups: [NodeRef<svg::G>; 6] = Default::default();
+    let layers = picture.sheets().map(|sheet| {
         sheet.take_touched();
         sheet.to_svg()
     });
@@ -25,7 +25,7 @@ pub(crate) fn PictureLayers(course: Signal<CourseView>, draw_block: DrawBlock) -
     let draw = move |course: &CourseView| {
         let _ = picture.try_update_value(|picture| {
             picture.follow(course);
-            for (sheet, group) in picture.sheets.iter_mut().zip(groups) {
+            for (sheet, group) in picture.sheets().into_iter().zip(groups) {
                 if let Some(group) = group.get_untracked() {
                     show(sheet, &group);
                 }

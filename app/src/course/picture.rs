@@ -68,10 +68,8 @@ impl Sheet {
         written.expect("writing to a string cannot fail");
     }
 
-    /// Empties the sheet for `draw`. Paths that come out as they were do not count as touched.
-    fn draw_anew(&mut self, draw: impl FnOnce(&mut Self)) {
-        let before = std::mem::take(self);
-        draw(self);
+    /// Counts as touched what differs from the sheet that was here before.
+    fn compare(&mut self, before: &Self) {
         let changed = |at: &usize| {
             before.touched.contains(at) || before.paths.get(*at) != self.paths.get(*at)
         };
@@ -95,8 +93,29 @@ impl Sheet {
     }
 }
 
-/// What a block looks like: first what covers an area, then marks that lie above all areas.
-pub(crate) type DrawBlock = fn(&CourseView, &BlockView, areas: &mut Sheet, marks: &mut Sheet);
+/// What lies upon what: the ground is covered by areas, and both by marks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Layers {
+    pub(crate) ground: Sheet,
+    pub(crate) areas: Sheet,
+    pub(crate) marks: Sheet,
+}
+
+impl Layers {
+    fn draw_anew(&mut self, draw: impl FnOnce(&mut Self)) {
+        let mut before = std::mem::take(self);
+        draw(self);
+        let sheets = self.each_mut().into_iter().zip(before.each_mut());
+        sheets.for_each(|(sheet, before)| sheet.compare(before));
+    }
+
+    fn each_mut(&mut self) -> [&mut Sheet; 3] {
+        [&mut self.ground, &mut self.areas, &mut self.marks]
+    }
+}
+
+/// What a block looks like.
+pub(crate) type DrawBlock = fn(&CourseView, &BlockView, &mut Layers);
 
 /// All blocks of a course, drawn.
 #[derive(Debug)]
@@ -105,9 +124,11 @@ pub(crate) struct Picture {
     /// How C was cut when this was drawn.
     cut: CourseView,
     /// Blocks that were done.
-    settled: Vec<BlockView>,
-    /// Lowest first: areas of blocks that are done and that are not, marks likewise.
-    pub(crate) sheets: [Sheet; 4],
+    known: Vec<BlockView>,
+    /// Of blocks that are done.
+    settled: Layers,
+    /// Of blocks that are on their way.
+    fleeting: Layers,
 }
 
 impl Picture {
@@ -115,8 +136,9 @@ impl Picture {
         let mut picture = Self {
             draw_block,
             cut: CourseView::default(),
-            settled: Vec::new(),
-            sheets: Default::default(),
+            known: Vec::new(),
+            settled: Layers::default(),
+            fleeting: Layers::default(),
         };
         picture.follow(course);
         picture
@@ -124,26 +146,30 @@ impl Picture {
 
     /// Draws what has changed.
     pub(crate) fn follow(&mut self, course: &CourseView) {
-        let [areas, fleeting_areas, marks, fleeting_marks] = &mut self.sheets;
-        let draw = |blocks: &[&BlockView], areas: &mut Sheet, marks: &mut Sheet| {
+        let draw = |blocks: &[&BlockView], layers: &mut Layers| {
             for block in blocks {
-                (self.draw_block)(course, block, areas, marks);
+                (self.draw_block)(course, block, layers);
             }
         };
-        let (done, on_their_way): (Vec<_>, Vec<_>) = course
-            .blocks
-            .iter()
-            .partition(|block| block.stored_us.is_some());
+        let blocks = course.blocks.iter();
+        let (done, on_their_way): (Vec<_>, Vec<_>) =
+            blocks.partition(|block| block.stored_us.is_some());
         let cut = course.cut();
-        match newly_done(&self.settled, &done).filter(|_| cut == self.cut) {
-            Some(new) => draw(&new, areas, marks),
-            None => areas.draw_anew(|areas| marks.draw_anew(|marks| draw(&done, areas, marks))),
+        match newly_done(&self.known, &done).filter(|_| cut == self.cut) {
+            Some(new) => draw(&new, &mut self.settled),
+            None => self.settled.draw_anew(|layers| draw(&done, layers)),
         }
-        fleeting_areas.draw_anew(|areas| {
-            fleeting_marks.draw_anew(|marks| draw(&on_their_way, areas, marks));
-        });
+        self.fleeting
+            .draw_anew(|layers| draw(&on_their_way, layers));
         self.cut = cut;
-        self.settled = done.into_iter().copied().collect();
+        self.known = done.into_iter().copied().collect();
+    }
+
+    /// The lowest first; of each layer what is settled, then what is fleeting.
+    pub(crate) fn sheets(&mut self) -> [&mut Sheet; 6] {
+        let [ground, areas, marks] = self.settled.each_mut();
+        let [over_ground, over_areas, over_marks] = self.fleeting.each_mut();
+        [ground, over_ground, areas, over_areas, marks, over_marks]
     }
 }
 
@@ -162,9 +188,9 @@ mod tests {
 
     use super::*;
 
-    fn draw(_: &CourseView, block: &BlockView, areas: &mut Sheet, marks: &mut Sheet) {
+    fn draw(_: &CourseView, block: &BlockView, layers: &mut Layers) {
         let device = Some(block.device);
-        areas.stroke(
+        layers.areas.stroke(
             Look {
                 kind: "area",
                 device,
@@ -172,7 +198,7 @@ mod tests {
             format_args!("M{} 0", block.block.0),
         );
         if block.block.0 % 3 == 1 {
-            marks.stroke(
+            layers.marks.stroke(
                 Look {
                     kind: "mark",
                     device: None,
@@ -204,16 +230,18 @@ mod tests {
         }
     }
 
-    /// The places of touched paths, sheet by sheet.
+    /// The places of touched paths: areas that are settled and fleeting, marks likewise.
     fn touched(picture: &mut Picture) -> [Vec<usize>; 4] {
         let places = |sheet: &mut Sheet| sheet.take_touched().iter().map(|(at, _)| *at).collect();
-        picture.sheets.each_mut().map(places)
+        let [_, _, areas, over_areas, marks, over_marks] = picture.sheets().map(places);
+        [areas, over_areas, marks, over_marks]
     }
 
     /// Whatever came before, a picture shows what one would see that is drawn at once.
-    fn assert_shows(picture: &Picture, course: &CourseView) {
-        let strokes = |picture: &Picture| {
-            let paths = picture.sheets.iter().flat_map(|sheet| &sheet.paths);
+    fn assert_shows(picture: &mut Picture, course: &CourseView) {
+        let strokes = |picture: &mut Picture| {
+            let sheets = picture.sheets().into_iter();
+            let paths = sheets.flat_map(|sheet| &sheet.paths);
             let mut strokes: Vec<_> = paths
                 .flat_map(|path| {
                     path.d
@@ -224,7 +252,7 @@ mod tests {
             strokes.sort();
             strokes
         };
-        assert_eq!(strokes(picture), strokes(&Picture::of(course, draw)));
+        assert_eq!(strokes(picture), strokes(&mut Picture::of(course, draw)));
     }
 
     #[test]
@@ -238,7 +266,7 @@ mod tests {
         ]);
         picture.follow(&next);
         assert_eq!(touched(&mut picture), [vec![1], vec![], vec![], vec![]]);
-        assert_shows(&picture, &next);
+        assert_shows(&mut picture, &next);
     }
 
     #[test]
@@ -255,7 +283,7 @@ mod tests {
         ] {
             let mut picture = Picture::of(&before, draw);
             picture.follow(&after);
-            assert_shows(&picture, &after);
+            assert_shows(&mut picture, &after);
         }
     }
 
@@ -265,10 +293,10 @@ mod tests {
         let mut picture = Picture::of(&many(1_000), draw);
         touched(&mut picture);
         picture.follow(&many(1_001));
-        let last = picture.sheets[0].paths.len() - 1;
+        let last = picture.settled.areas.paths.len() - 1;
         assert!(last > 0);
         assert_eq!(touched(&mut picture)[0], [last]);
-        assert_shows(&picture, &many(1_001));
+        assert_shows(&mut picture, &many(1_001));
     }
 
     #[test]
@@ -278,9 +306,12 @@ mod tests {
         // Also when nobody looked in between.
         picture.follow(&course(vec![]));
         picture.follow(&course(vec![]));
-        assert_eq!(picture.sheets[1].take_touched(), [(0, None)]);
-        assert_eq!(picture.sheets[3].take_touched(), [(0, None)]);
-        let svg = Picture::of(&course(vec![block(4, 2, true)]), draw).sheets[0].to_svg();
-        assert_eq!(svg, r#"<path class="area device-2" d="M4 0"></path>"#);
+        assert_eq!(picture.fleeting.areas.take_touched(), [(0, None)]);
+        assert_eq!(picture.fleeting.marks.take_touched(), [(0, None)]);
+        let svg = Picture::of(&course(vec![block(3, 2, true)]), draw)
+            .settled
+            .areas
+            .to_svg();
+        assert_eq!(svg, r#"<path class="area device-2" d="M3 0"></path>"#);
     }
 }
