@@ -93,7 +93,7 @@ test('a job that runs on five devices, and whose coordinator is killed', async (
       await page.goto(mesh.first.origin);
       await workerOf(page);
     }
-    const { id } = await new Api(third).submit(random(3000, 20_000, 5), random(20_000, 3000, 6));
+    const { id } = await new Api(third).submit(random(4000, 20_000, 5), random(20_000, 4000, 6));
     const pages = await open(browser, `${mesh.first.origin}/jobs/${id}`);
     const nodes = await open(browser, `${mesh.first.origin}/nodes`);
     const done = async () => (await mesh.api.job(id)).blocks.done;
