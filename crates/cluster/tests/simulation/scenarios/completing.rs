@@ -34,6 +34,30 @@ fn a_job_over_three_nodes_and_pages_completes_with_each_block_counted_once() {
     }
 }
 
+/// The pages give a device its colour by its place.
+#[test]
+fn devices_have_the_same_places_on_every_node_in_the_order_of_their_first_blocks() {
+    let mut mesh = three_nodes(4);
+    let job = mesh.submit(node(1), record(1, 64));
+    mesh.run_until_complete(job, seconds(10));
+    mesh.run_for(seconds(2));
+    let course = |number: u8| {
+        let now = mesh.now(node(number)).moment;
+        mesh.node(node(number)).course(job, now).unwrap()
+    };
+    let devices = course(1).devices;
+    assert_eq!(devices.len(), 6);
+    for number in 2..=3 {
+        assert_eq!(course(number).devices, devices);
+    }
+    let course = course(1);
+    let first_leases = (0..6).map(|place| {
+        let blocks = course.blocks.iter().filter(|block| block.device == place);
+        blocks.map(|block| block.leased_us).min().unwrap()
+    });
+    assert!(first_leases.is_sorted());
+}
+
 #[test]
 fn every_attached_device_gets_a_block_also_when_one_is_much_faster() {
     let mut mesh = three_nodes(2);
