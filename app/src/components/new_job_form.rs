@@ -116,13 +116,17 @@ fn Shortcuts(form: JobForm) -> impl IntoView {
         (texts::FILL_RANDOM, Fill::Reals(next_seed)),
         (texts::FILL_INTEGERS, Fill::Integers(next_seed)),
     ];
+    // Without cells entries come from a seed, and are never whole numbers.
+    let has_cells = Memo::new(move |_| form.a.grid().is_some() || form.b.grid().is_some());
     let fills = fills.map(|(text, fill)| {
+        let needs_cells = matches!(fill, Fill::Integers(_));
         view! {
             <button
                 type="submit"
                 formmethod="get"
                 formaction="/"
                 name="fill"
+                disabled=move || needs_cells && !has_cells.get()
                 value=fill.to_string()
                 on:click=move |event| {
                     event.prevent_default();

@@ -2,6 +2,8 @@
 
 use leptos::html;
 use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::HtmlInputElement;
 
 use crate::dynamic::dynamic;
 use crate::texts::new_job as texts;
@@ -16,6 +18,19 @@ pub(crate) fn UploadForm<Start: Fn() + 'static>(
     start_upload: Start,
 ) -> impl IntoView {
     let is_over = RwSignal::new(false);
+    // Beside the form a file would take the page's place.
+    Effect::new(move |_| {
+        let listeners = ["dragover", "drop"].map(|name| {
+            window_event_listener_untyped(name, |event| {
+                let target = event.target();
+                let is_field = target.is_some_and(|target| target.has_type::<HtmlInputElement>());
+                if !is_field {
+                    event.prevent_default();
+                }
+            })
+        });
+        on_cleanup(move || listeners.into_iter().for_each(|listener| listener.remove()));
+    });
     let field = |letter: &'static str, id: &'static str, input: NodeRef<html::Input>| {
         view! {
             <label class="field" for=id>

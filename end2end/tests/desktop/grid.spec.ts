@@ -96,6 +96,8 @@ test('identity, clear and integers fill the cells', async ({ page, mesh }) => {
   await page.getByRole('button', { name: 'Fill Integers' }).click();
   await expect(cell(page, 'B', 1, 1)).toHaveValue(/^-?\d$/);
   await expect(page.getByText('is empty')).toBeHidden();
+  await page.getByRole('button', { name: '50×50', exact: true }).click();
+  await expect(page.getByRole('button', { name: 'Fill Integers' })).toBeDisabled();
 });
 
 test('sizes that cannot be used are explained while they are typed', async ({ page, mesh }) => {

@@ -53,3 +53,13 @@ test('two files are dropped one after the other, and multiplied', async ({ page,
   const rows = page.getByRole('region', { name: 'Result' }).getByRole('row');
   await expect(rows.nth(1).getByRole('cell')).toHaveText(['2', '1']);
 });
+
+test('a file that is dropped beside the form does not take the place of the page', async ({ page, mesh }) => {
+  await openContributing(page, mesh.api);
+  const isLeftToTheBrowser = (selector: string) =>
+    page.locator(selector).first().evaluate((target) =>
+      ['dragover', 'drop'].map((type) => target.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true }))),
+    );
+  expect(await isLeftToTheBrowser('main h1')).toEqual([false, false]);
+  expect(await isLeftToTheBrowser('#a-file'), 'the field takes it by itself').toEqual([false, true]);
+});
