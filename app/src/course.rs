@@ -56,17 +56,9 @@ pub(crate) fn draw_on_map(course: &CourseView, block: &BlockView, layers: &mut L
         format_args!("{}", outline(place)),
     );
     if block.taken_from.is_some() {
-        let BlockPlace {
-            row,
-            col,
-            rows,
-            cols,
-        } = place;
-        let bottom = row + rows;
-        layers.marks.stroke(
-            plain("moved"),
-            format_args!("M{col} {bottom}l{cols}-{rows}"),
-        );
+        let (bottom, rows, cols) = (place.row + place.rows, place.rows, place.cols);
+        let mark = format_args!("M{} {bottom}l{cols}-{rows}", place.col);
+        layers.marks.stroke(plain("moved"), mark);
     }
 }
 
