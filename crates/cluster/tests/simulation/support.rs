@@ -1,6 +1,7 @@
 //! A mesh in memory: real nodes, and everything around them simulated.
 
 pub(crate) mod device;
+mod looking;
 pub(crate) mod mesh;
 mod network;
 pub(crate) mod random;
