@@ -2,7 +2,7 @@
 //! its rounds can take turns with NumPy's in one run.
 //!
 //! Reads lines `MODE N [ROWS]` from standard input and answers each with a line of seconds. MODE is
-//! `reproducible` or `fast`, optionally with `@scalar` for the scalar kernel; B is packed within
+//! `reproducible` or `fast`, optionally with `@scalar` or `@avx2` for those kernels; B is packed within
 //! the time, as a library must that is given plain matrices. With ROWS, B is packed beforehand and
 //! C computed in blocks of that many rows, as a worker does.
 
@@ -47,6 +47,7 @@ fn choose_multiplier(mode: &str) -> Result<Multiplier, String> {
     };
     let kernel = match set {
         "scalar" => Kernel::with(InstructionSet::Scalar).ok_or("no scalar kernel")?,
+        "avx2" => Kernel::with(InstructionSet::Avx2).ok_or("no AVX2 here")?,
         _ => Kernel::detect(),
     };
     Ok(Multiplier::new(kernel, arithmetic))

@@ -75,15 +75,15 @@ unsafe impl Vector for __m256d {
     }
 
     #[inline(always)]
-    unsafe fn add_rounded_product(self, left: Self, right: Self) -> Self {
-        // SAFETY: the caller vouches for AVX2.
-        unsafe { add_rounded_product(self, left, right) }
+    unsafe fn add_rounded_product(self, left: *const f64, right: Self) -> Self {
+        // SAFETY: the caller vouches for AVX2 and for the entry.
+        unsafe { add_rounded_product(self, Self::broadcast(left), right) }
     }
 
     #[inline(always)]
-    unsafe fn add_product(self, left: Self, right: Self) -> Self {
-        // SAFETY: the caller vouches for FMA.
-        unsafe { _mm256_fmadd_pd(left, right, self) }
+    unsafe fn add_product(self, left: *const f64, right: Self) -> Self {
+        // SAFETY: the caller vouches for FMA and for the entry.
+        unsafe { _mm256_fmadd_pd(Self::broadcast(left), right, self) }
     }
 
     #[inline(always)]

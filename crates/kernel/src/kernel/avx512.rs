@@ -73,9 +73,15 @@ unsafe impl Vector for __m512d {
     }
 
     #[inline(always)]
-    unsafe fn add_product(self, left: Self, right: Self) -> Self {
-        // SAFETY: the caller vouches for AVX-512F.
-        unsafe { _mm512_fmadd_pd(left, right, self) }
+    unsafe fn add_rounded_product(self, left: *const f64, right: Self) -> Self {
+        // SAFETY: the caller vouches for AVX-512F and for the entry.
+        unsafe { add_rounded_product(self, left, right) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_product(self, left: *const f64, right: Self) -> Self {
+        // SAFETY: the caller vouches for AVX-512F and for the entry.
+        unsafe { _mm512_fmadd_pd(Self::broadcast(left), right, self) }
     }
 
     #[inline(always)]
@@ -83,4 +89,26 @@ unsafe impl Vector for __m512d {
         // SAFETY: a prefetch never faults.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(source.cast()) }
     }
+}
+
+/// Both instructions, the multiplication reading its entry of A itself. With the broadcast that the
+/// compiler would load once for a row, a Zen 4 core has three quarters of this speed: that
+/// instruction takes a turn in the pipes of the additions.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn add_rounded_product(sum: __m512d, left: *const f64, right: __m512d) -> __m512d {
+    let mut sum = sum;
+    // SAFETY: both instructions touch these registers only, and read the entry.
+    unsafe {
+        std::arch::asm!(
+            "vmulpd {product}, {right}, qword ptr [{left}]{{1to8}}",
+            "vaddpd {sum}, {sum}, {product}",
+            left = in(reg) left,
+            right = in(zmm_reg) right,
+            sum = inout(zmm_reg) sum,
+            product = lateout(zmm_reg) _,
+            options(pure, readonly, nostack, preserves_flags),
+        );
+    }
+    sum
 }

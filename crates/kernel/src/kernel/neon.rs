@@ -74,8 +74,8 @@ unsafe impl Vector for float64x2_t {
     }
 
     #[inline(always)]
-    unsafe fn add_product(self, left: Self, right: Self) -> Self {
-        // SAFETY: the caller vouches for NEON.
-        unsafe { vfmaq_f64(self, left, right) }
+    unsafe fn add_product(self, left: *const f64, right: Self) -> Self {
+        // SAFETY: the caller vouches for NEON and for the entry.
+        unsafe { vfmaq_f64(self, Self::broadcast(left), right) }
     }
 }

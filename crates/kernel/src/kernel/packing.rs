@@ -6,13 +6,11 @@
 //! ever as wide as there are rows.
 
 use super::InstructionSet;
+use super::tile::LINE_ENTRIES;
 
 /// Rows of B in one block of k. A panel of B (8 columns: 16 KiB) then stays in the first-level
 /// cache while the panels of A pass by.
 pub(super) const DEPTH: usize = 256;
-/// Panels start on a cache line: a vector that straddles two costs two loads.
-const LINE_ENTRIES: usize = 8;
-
 /// B packed for one kernel, to be shared by all threads that multiply by it.
 #[derive(Clone, Debug)]
 pub struct PackedRight {
@@ -206,12 +204,32 @@ impl PackedRight {
 /// Packs one panel of A: the columns from `k_start` on of these rows of `inner` entries each, as
 /// deep as `panel` is long.
 pub(super) fn pack_left(rows: &[f64], inner: usize, k_start: usize, panel: &mut [f64]) {
-    let height = rows.len() / inner;
-    let depth = panel.len() / height;
-    for (row, entries) in rows.chunks_exact(inner).enumerate() {
-        let source = &entries[k_start..k_start + depth];
-        for (line, entry) in panel.chunks_exact_mut(height).zip(source) {
-            line[row] = *entry;
+    match rows.len() / inner {
+        1 => pack_rows_of_left::<1>(rows, inner, k_start, panel),
+        2 => pack_rows_of_left::<2>(rows, inner, k_start, panel),
+        3 => pack_rows_of_left::<3>(rows, inner, k_start, panel),
+        4 => pack_rows_of_left::<4>(rows, inner, k_start, panel),
+        5 => pack_rows_of_left::<5>(rows, inner, k_start, panel),
+        6 => pack_rows_of_left::<6>(rows, inner, k_start, panel),
+        7 => pack_rows_of_left::<7>(rows, inner, k_start, panel),
+        8 => pack_rows_of_left::<8>(rows, inner, k_start, panel),
+        height => unreachable!("a panel has at most 8 rows, not {height}"),
+    }
+}
+
+/// All rows side by side, so that memory is asked for all of them at once.
+fn pack_rows_of_left<const HEIGHT: usize>(
+    rows: &[f64],
+    inner: usize,
+    k_start: usize,
+    panel: &mut [f64],
+) {
+    let depth = panel.len() / HEIGHT;
+    let sources: [&[f64]; HEIGHT] =
+        std::array::from_fn(|row| &rows[row * inner + k_start..][..depth]);
+    for (k, line) in panel.as_chunks_mut::<HEIGHT>().0.iter_mut().enumerate() {
+        for (entry, source) in line.iter_mut().zip(sources) {
+            *entry = source[k];
         }
     }
 }

@@ -58,8 +58,9 @@ unsafe impl Vector for f64 {
     }
 
     #[inline(always)]
-    unsafe fn add_product(self, left: Self, right: Self) -> Self {
+    unsafe fn add_product(self, left: *const f64, right: Self) -> Self {
         // Without the instruction `mul_add` is a slow library call: two roundings serve as well.
-        self + left * right
+        // SAFETY: the caller vouches for the entry.
+        unsafe { self + *left * right }
     }
 }

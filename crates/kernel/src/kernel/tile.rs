@@ -10,6 +10,9 @@
     reason = "loads and stores of whole vectors; bounds are checked once per tile, not per entry"
 )]
 
+/// Entries in a cache line.
+pub(super) const LINE_ENTRIES: usize = 8;
+
 /// A vector register of f64 lanes.
 ///
 /// # Safety
@@ -31,14 +34,15 @@ pub(super) unsafe trait Vector: Copy {
     unsafe fn multiply(self, other: Self) -> Self;
     /// The lane-wise sum, rounded.
     unsafe fn add(self, other: Self) -> Self;
-    /// `left · right`, rounded, plus `self`, rounded.
+    /// The entry at `left` times `right`, rounded, plus `self`, rounded.
     #[inline(always)]
-    unsafe fn add_rounded_product(self, left: Self, right: Self) -> Self {
-        // SAFETY: the caller vouches for the instructions.
-        unsafe { self.add(left.multiply(right)) }
+    unsafe fn add_rounded_product(self, left: *const f64, right: Self) -> Self {
+        // SAFETY: the caller vouches for the instructions and for the entry.
+        unsafe { self.add(Self::broadcast(left).multiply(right)) }
     }
-    /// `left · right + self` rounded once where there is such an instruction, else twice.
-    unsafe fn add_product(self, left: Self, right: Self) -> Self;
+    /// The entry at `left` times `right` plus `self`, rounded once where there is such an instruction,
+    /// else twice.
+    unsafe fn add_product(self, left: *const f64, right: Self) -> Self;
     /// Asks for the cache line there, if the processor can be asked.
     unsafe fn prefetch(_source: *const f64) {}
 }
@@ -107,7 +111,9 @@ pub(super) unsafe fn accumulate<
         // The tile below is next; its rows of C are in lines that nothing else asks for early.
         for row in 0..ROWS {
             let below = product.wrapping_add((ROWS + row) * stride);
-            V::prefetch(below);
+            for entry in (0..VECTORS * V::LANES).step_by(LINE_ENTRIES) {
+                V::prefetch(below.wrapping_add(entry));
+            }
             V::prefetch(below.wrapping_add(VECTORS * V::LANES - 1));
         }
         for _ in 0..depth {
@@ -116,7 +122,7 @@ pub(super) unsafe fn accumulate<
                 *factor = V::load(right.add(vector * V::LANES));
             }
             for (row, sums) in sums.iter_mut().enumerate() {
-                let entry = V::broadcast(left.add(row));
+                let entry = left.add(row);
                 for (sum, factor) in sums.iter_mut().zip(factors) {
                     *sum = if FUSED {
                         sum.add_product(entry, factor)

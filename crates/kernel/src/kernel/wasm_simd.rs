@@ -68,7 +68,8 @@ unsafe impl Vector for v128 {
     }
 
     #[inline(always)]
-    unsafe fn add_product(self, left: Self, right: Self) -> Self {
-        f64x2_add(self, f64x2_mul(left, right))
+    unsafe fn add_product(self, left: *const f64, right: Self) -> Self {
+        // SAFETY: the caller vouches for the entry.
+        unsafe { f64x2_add(self, f64x2_mul(Self::broadcast(left), right)) }
     }
 }
