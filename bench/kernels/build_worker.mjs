@@ -7,7 +7,9 @@ import { join } from "node:path";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 export function buildWorker() {
-  return { simd: build("-C target-feature=+simd128", "simd"), plain: build("", "plain") };
+  // The flags of server/build.rs, which says why.
+  const simd = "-Ctarget-feature=+simd128 -Cllvm-args=-disable-lsr";
+  return { simd: build(simd, "simd"), plain: build("", "plain") };
 }
 
 function build(flags, name) {

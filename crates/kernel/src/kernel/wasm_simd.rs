@@ -1,5 +1,5 @@
-//! The WebAssembly SIMD kernel: 4 × 4 tiles. Engines on x86-64 map a v128 to one of 16 registers;
-//! 8 accumulators, 2 factors, an entry and a product leave them room for their own needs.
+//! The WebAssembly SIMD kernel: 5 × 4 tiles. Engines on x86-64 map a v128 to one of 16 registers;
+//! 10 accumulators, 2 factors, an entry and a product leave them room for their own needs.
 #![expect(
     unsafe_code,
     reason = "vector instructions read and write through pointers"
@@ -24,7 +24,7 @@ impl WasmSimd {
 }
 
 implement_engine!(
-    WasmSimd, vector: v128, vectors: 2, rows: 4 [1 2 3 4],
+    WasmSimd, vector: v128, vectors: 2, rows: 5 [1 2 3 4 5],
     #[target_feature(enable = "simd128")]
 );
 
