@@ -12,7 +12,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Instant;
 
+use bytes::Bytes;
 use cluster::{Input, WorkerCommand, WorkerProfile};
+use kernel::entry_bytes::EntryBytes;
 use kernel::{Kernel, Multiplier};
 use tokio::runtime::Handle;
 use wire::{BlockIndex, BlockProof, BlockTask, ChunkHash, JobId, NodeId, WorkerId, WorkerKind};
@@ -180,13 +182,17 @@ fn compute_block(pool: &Pool, ready: ReadyBlock) {
         pool.runtime.block_on(pool.give_back(job, block));
         return;
     };
-    let left = left.into_entries();
+    let left = left.parts();
+    let rows: Vec<&[f64]> = left
+        .iter()
+        .flat_map(|part| part.chunks_exact(task.inner as usize))
+        .collect();
     let mut product = vec![0.0; task.rows as usize * task.cols as usize];
     let wait_us = micros_since(ready_at);
     let started = Instant::now();
-    multiplier.multiply(&left, task.rows as usize, &factor, &mut product);
+    multiplier.multiply(&rows, &factor, &mut product);
     let compute_ms = started.elapsed().as_secs_f64() * 1e3;
-    let bytes = inputs::to_bytes(&product);
+    let bytes = Bytes::from_owner(EntryBytes::new(product));
     let proof = BlockProof {
         compute_ms,
         receive_us,

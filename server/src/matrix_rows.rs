@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use kernel::cut::{Cut, Rectangle};
+use kernel::entry_bytes::{ENTRY_BYTES, entries_of};
 use kernel::seeded::SeededMatrix;
 use wire::{BlockIndex, ChunkHash, JobId, Problem, Seed};
 
@@ -20,8 +21,6 @@ use crate::services::Services;
 /// Entries that are turned into text at once: about a megabyte of it, long
 /// enough to be worth a thread's while.
 const BAND_ENTRIES: u32 = 1 << 16;
-
-const ENTRY_BYTES: usize = 8;
 
 /// A matrix, by where its rows come from.
 #[derive(Debug, Clone)]
@@ -255,8 +254,7 @@ impl Band {
                         let row_bytes = part.width * ENTRY_BYTES;
                         let start = (row - part.rows.start) as usize * row_bytes;
                         let bytes = &part.bytes[start..start + row_bytes];
-                        let (numbers, _) = bytes.as_chunks::<ENTRY_BYTES>();
-                        entries.extend(numbers.iter().copied().map(f64::from_le_bytes));
+                        entries.extend_from_slice(&entries_of(bytes));
                     }
                 }
                 entries

@@ -44,7 +44,7 @@ mod right_factors;
 
 use kernel::cut::Rectangle;
 use kernel::seeded::SeededMatrix;
-use kernel::{InstructionSet, Kernel};
+use kernel::{InstructionSet, Kernel, rows_of};
 
 use memory::{are_disjoint, entries_at, entries_at_mut};
 use right_factors::with_factors;
@@ -185,7 +185,7 @@ pub unsafe extern "C" fn multiply(
                 entries_at_mut(product, product_count)?,
             )
         };
-        Kernel::detect().multiply(left, rows, right, product);
+        Kernel::detect().multiply(&rows_of(left, rows), right, product);
         Some(())
     })
     .map_or(REFUSED, |()| DONE)

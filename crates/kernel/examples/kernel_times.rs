@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use kernel::cut::Rectangle;
 use kernel::seeded::SeededMatrix;
-use kernel::{Arithmetic, InstructionSet, Kernel, Multiplier, RightFactor};
+use kernel::{Arithmetic, InstructionSet, Kernel, Multiplier, RightFactor, rows_of};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut output = std::io::stdout().lock();
@@ -90,7 +90,7 @@ impl Matrices {
     fn time_whole(&mut self, multiplier: Multiplier) -> Duration {
         let start = now();
         let packed = self.pack(multiplier);
-        multiplier.multiply(&self.left, self.side, &packed, &mut self.product);
+        multiplier.multiply(&rows_of(&self.left, self.side), &packed, &mut self.product);
         start.elapsed()
     }
 
@@ -103,7 +103,7 @@ impl Matrices {
             .chunks(entries)
             .zip(self.product.chunks_mut(entries))
         {
-            multiplier.multiply(left, left.len() / self.side, &packed, product);
+            multiplier.multiply(&rows_of(left, left.len() / self.side), &packed, product);
         }
         start.elapsed()
     }

@@ -36,6 +36,8 @@ const ROWS_PER_LARGE_BLOCK: u32 = 64;
 /// A multiple of every kernel's tile width (2, 4, 8 and 24), so that only the last column block has
 /// a ragged edge.
 const COLUMN_STEP: u32 = 24;
+/// A multiple of the heights of most tiles, so that all tiles of a large block are full.
+const ROW_STEP: u32 = 8;
 const ENTRY_BYTES: u64 = 8;
 
 /// The sides of a product: C (rows × cols) = A (rows × inner) · B (inner × cols).
@@ -151,6 +153,9 @@ impl Cut {
             .min(BLOCK_ENTRIES_MAX / u64::from(cols_per_block))
             .max(1);
         rows_per_block = rows_per_block.min(saturate(rows_max));
+        if rows_per_block >= ROWS_PER_LARGE_BLOCK {
+            rows_per_block -= rows_per_block % ROW_STEP;
+        }
         Self {
             shape,
             rows_per_block,

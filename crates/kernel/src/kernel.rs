@@ -172,15 +172,15 @@ impl Kernel {
         RightPacker::new(self.instruction_set(), self.tile().1, inner, cols)
     }
 
-    /// Writes the product of `left` (rows × inner, row-major) and B (inner × cols) into `product`
-    /// (rows × cols, row-major), in reproducible arithmetic.
+    /// Writes the product of A and B (inner × cols) into `product` (rows × cols, row-major), in
+    /// reproducible arithmetic. `left` are the rows of A, `inner` entries each, wherever they lie.
     ///
     /// # Panics
     /// When a slice does not have the length its shape says, or B was packed for another kernel.
-    pub fn multiply(&self, left: &[f64], rows: usize, right: &PackedRight, product: &mut [f64]) {
-        right.check_use(self.instruction_set(), left, rows, product);
+    pub fn multiply(&self, left: &[&[f64]], right: &PackedRight, product: &mut [f64]) {
+        right.check_use(self.instruction_set(), left, product);
         with_engine!(self.engine, engine => {
-            blocked::multiply::<_, false>(engine, left, rows, right, product);
+            blocked::multiply::<_, false>(engine, left, right, product);
         });
     }
 
@@ -190,16 +190,23 @@ impl Kernel {
     ///
     /// # Panics
     /// When a slice does not have the length its shape says, or B was packed for another kernel.
-    pub fn multiply_fast(
-        &self,
-        left: &[f64],
-        rows: usize,
-        right: &PackedRight,
-        product: &mut [f64],
-    ) {
-        right.check_use(self.instruction_set(), left, rows, product);
+    pub fn multiply_fast(&self, left: &[&[f64]], right: &PackedRight, product: &mut [f64]) {
+        right.check_use(self.instruction_set(), left, product);
         with_engine!(self.engine, engine => {
-            blocked::multiply::<_, true>(engine, left, rows, right, product);
+            blocked::multiply::<_, true>(engine, left, right, product);
         });
     }
+}
+
+/// The rows of a row-major matrix.
+///
+/// # Panics
+/// When `entries` are not so many rows.
+#[must_use]
+pub fn rows_of(entries: &[f64], rows: usize) -> Vec<&[f64]> {
+    let cols = entries.len().checked_div(rows).unwrap_or(0);
+    assert_eq!(entries.len(), rows * cols, "a matrix has whole rows");
+    (0..rows)
+        .map(|row| &entries[row * cols..(row + 1) * cols])
+        .collect()
 }

@@ -12,6 +12,7 @@
 //! | [`kernel`] | [`Kernel`]: the same bits as the textbook, fast, one text for all instruction sets |
 //! | [`multiplier`] | [`Multiplier`]: a kernel together with the arithmetic a job asked for |
 //! | [`seeded`] | matrices that every device makes for itself from a seed |
+//! | [`entry_bytes`] | entries as the bytes in which they are stored and travel |
 //! | [`mod@format`] | NPY, CSV, Matrix Market and JSON, read and written as streams |
 //!
 //! What it deliberately does not do: it spawns no threads (the caller gives each of its threads
@@ -19,7 +20,7 @@
 //!
 //! ```
 //! use kernel::cut::{Cut, ProductShape};
-//! use kernel::{Arithmetic, Kernel, Matrix, Multiplier, multiply_textbook};
+//! use kernel::{Arithmetic, Kernel, Matrix, Multiplier, multiply_textbook, rows_of};
 //!
 //! // A is 2 × 3 and B is 3 × 2, both row-major.
 //! let left = Matrix::new(2, 3, vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0])?;
@@ -37,8 +38,7 @@
 //!     let block = cut.block(index).expect("the index is below the count");
 //!     let rows = block.rows.start as usize..block.rows.end as usize;
 //!     multiplier.multiply(
-//!         &left.entries()[rows.start * 3..rows.end * 3],
-//!         rows.len(),
+//!         &rows_of(&left.entries()[rows.start * 3..rows.end * 3], rows.len()),
 //!         &packed,
 //!         &mut product.entries_mut()[rows.start * 2..rows.end * 2],
 //!     );
@@ -55,6 +55,7 @@
 )]
 
 pub mod cut;
+pub mod entry_bytes;
 pub mod format;
 pub mod kernel;
 pub mod matrix;
@@ -62,7 +63,7 @@ pub mod multiplier;
 pub mod seeded;
 pub mod textbook;
 
-pub use kernel::{InstructionSet, Kernel, PackedRight, RightPacker, UnfinishedRight};
+pub use kernel::{InstructionSet, Kernel, PackedRight, RightPacker, UnfinishedRight, rows_of};
 pub use matrix::{Matrix, ShapeError};
 pub use multiplier::{Arithmetic, Multiplier, RightFactor};
 pub use textbook::multiply_textbook;

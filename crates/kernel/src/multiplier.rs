@@ -52,14 +52,14 @@ impl Multiplier {
         self.kernel.pack_right(inner, cols)
     }
 
-    /// Writes rows × cols entries of C, the product of `left` (rows × inner, row-major) and B.
+    /// Writes C (rows × cols, row-major), the product of the rows of A, `inner` entries each, and B.
     ///
     /// # Panics
     /// When a slice does not have the length its shape says, or B was packed for another kernel.
-    pub fn multiply(&self, left: &[f64], rows: usize, right: &RightFactor, product: &mut [f64]) {
+    pub fn multiply(&self, left: &[&[f64]], right: &RightFactor, product: &mut [f64]) {
         match self.arithmetic {
-            Arithmetic::Reproducible => self.kernel.multiply(left, rows, right, product),
-            Arithmetic::Fast => self.kernel.multiply_fast(left, rows, right, product),
+            Arithmetic::Reproducible => self.kernel.multiply(left, right, product),
+            Arithmetic::Fast => self.kernel.multiply_fast(left, right, product),
         }
     }
 }

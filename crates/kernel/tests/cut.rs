@@ -33,6 +33,15 @@ fn a_large_b_is_split_rather_than_read_for_a_few_rows() {
 }
 
 #[test]
+fn large_blocks_are_whole_tiles_high() {
+    for side in [3000, 4000, 7001, 20_000] {
+        let rows = plan(side, side, side, 2).rows_per_block();
+        assert!(rows < 64 || rows % 8 == 0, "{side}: {rows}");
+    }
+    assert_eq!(plan(4000, 4000, 4000, 2).rows_per_block(), 64);
+}
+
+#[test]
 fn a_flat_heavy_product_is_split_by_columns() {
     let cut = plan(10, 20_000, 20_000, 4);
     assert!(cut.block_count() >= 80, "{cut:?}");

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use kernel::{Arithmetic, Kernel, Multiplier};
+use kernel::{Arithmetic, Kernel, Multiplier, rows_of};
 
 /// A product that fits the caches of every machine, as a block does.
 const SIDE: usize = 192;
@@ -20,11 +20,12 @@ pub fn measure_thread_mflops() -> f64 {
     let Ok(right) = packer.finish() else {
         return 0.0;
     };
+    let left = rows_of(&factor, SIDE);
     let mut product = vec![0.0; SIDE * SIDE];
     let started = Instant::now();
     let mut rounds = 0_u32;
     while started.elapsed() < MEASURED {
-        multiplier.multiply(&factor, SIDE, &right, &mut product);
+        multiplier.multiply(&left, &right, &mut product);
         rounds += 1;
     }
     // The product is looked at, so that no compiler may leave it out.

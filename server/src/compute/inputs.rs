@@ -1,8 +1,11 @@
 //! The two factors of a block: fetched as chunks or made from a seed.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use kernel::cut::Rectangle;
+use kernel::entry_bytes::entries_of;
 use kernel::seeded::SeededMatrix;
 use kernel::{Arithmetic, Multiplier, RightFactor};
 use wire::{BlockTask, JobId, NodeId, TaskInput};
@@ -43,11 +46,11 @@ impl LeftInput {
         Some(Self { material })
     }
 
-    /// Row-major, `rows` × `inner`.
-    pub(super) fn into_entries(self) -> Vec<f64> {
-        match self.material {
-            Material::Bytes(chunks) => chunks.iter().flat_map(|chunk| to_entries(chunk)).collect(),
-            Material::Seeded { matrix, rectangle } => fill(&matrix, &rectangle),
+    /// Row-major, whole rows of `inner` entries in each part.
+    pub(super) fn parts(&self) -> Vec<Cow<'_, [f64]>> {
+        match &self.material {
+            Material::Bytes(chunks) => chunks.iter().map(|chunk| entries_of(chunk)).collect(),
+            Material::Seeded { matrix, rectangle } => vec![Cow::Owned(fill(matrix, rectangle))],
             Material::Packed => Vec::new(),
         }
     }
@@ -71,7 +74,7 @@ impl RightInput {
         match self.material {
             Material::Bytes(chunks) => {
                 for chunk in chunks {
-                    packer.push_rows(&to_entries(&chunk));
+                    packer.push_rows(&entries_of(&chunk));
                 }
             }
             Material::Seeded { matrix, rectangle } => {
@@ -146,22 +149,6 @@ fn fill(matrix: &SeededMatrix, rectangle: &Rectangle) -> Vec<f64> {
     let mut out = vec![0.0; entries];
     matrix.fill(rectangle, &mut out);
     out
-}
-
-fn to_entries(bytes: &[u8]) -> Vec<f64> {
-    let entries = bytes.chunks_exact(8);
-    entries
-        .map(|entry| f64::from_le_bytes(entry.try_into().expect("eight bytes")))
-        .collect()
-}
-
-/// Row-major little-endian, as results travel and are stored.
-pub(super) fn to_bytes(entries: &[f64]) -> Bytes {
-    let mut bytes = Vec::with_capacity(8 * entries.len());
-    for entry in entries {
-        bytes.extend_from_slice(&entry.to_le_bytes());
-    }
-    Bytes::from(bytes)
 }
 
 pub(super) fn arithmetic_of(arithmetic: wire::Arithmetic) -> Arithmetic {

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use kernel::cut::Rectangle;
+use kernel::entry_bytes;
 use tokio::sync::mpsc;
 use wire::{ChunkHash, JobId, MatrixInput, MatrixSource, Problem};
 
@@ -80,11 +81,7 @@ fn bytes_of(entries: &[f64], cols: usize, rectangle: &Rectangle) -> Bytes {
     let mut bytes = Vec::with_capacity(rectangle.rows.len() * columns.len() * 8);
     for row in indices(&rectangle.rows) {
         let row = &entries[row * cols..(row + 1) * cols];
-        bytes.extend(
-            row[columns.clone()]
-                .iter()
-                .flat_map(|entry| entry.to_le_bytes()),
-        );
+        bytes.extend_from_slice(&entry_bytes::bytes_of(&row[columns.clone()]));
     }
     Bytes::from(bytes)
 }

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use super::number::exact_integer;
 use super::{Position, ReadError, ReadLimits};
 use crate::Matrix;
+use crate::entry_bytes::{ENTRY_BYTES, entries_of};
 use header::{EntryKind, Header};
 
 const MAGIC: [u8; 6] = *b"\x93NUMPY";
@@ -178,6 +179,9 @@ impl EntryReader {
     fn push_entries(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
         let first = self.entries.len();
         let (kind, is_big) = (self.header.kind, self.header.is_big_endian);
+        if kind == EntryKind::F8 && !is_big {
+            return self.push_as_they_are(bytes);
+        }
         let ordered = |mut bytes: [u8; 8], width: usize| {
             if is_big {
                 bytes[..width].reverse();
@@ -209,6 +213,25 @@ impl EntryReader {
             self.entries.push(entry);
         }
         Ok(())
+    }
+
+    /// Entries whose bytes are those of an f64 already.
+    fn push_as_they_are(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
+        let first = self.entries.len();
+        self.reserve(bytes.len() / ENTRY_BYTES);
+        self.entries.extend_from_slice(&entries_of(bytes));
+        let came = &self.entries[first..];
+        // Looked at all of them first: a search that may stop anywhere is a slow one.
+        if came.iter().fold(true, |all, entry| all & entry.is_finite()) {
+            return Ok(());
+        }
+        let bad = came.iter().position(|entry| !entry.is_finite());
+        let index = first + bad.unwrap_or_default();
+        let expected = format!("a finite number, found {}", self.entries[index]);
+        Err(ReadError::unacceptable(
+            self.header.position(index),
+            expected,
+        ))
     }
 
     /// Makes room for some more entries: twice what is there, but never more than will come.

@@ -1,6 +1,7 @@
 //! Matrices written row by row, so that a result of any size streams.
 
 use super::number::NumberText;
+use crate::entry_bytes::bytes_of;
 
 /// A file format that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,7 +111,7 @@ impl ResultWriter {
             "rows are written whole"
         );
         match self.format {
-            OutputFormat::Npy => out.extend(rows.iter().flat_map(|entry| entry.to_le_bytes())),
+            OutputFormat::Npy => out.extend_from_slice(&bytes_of(rows)),
             OutputFormat::Csv => self.write_csv(rows, out),
             OutputFormat::MatrixMarket => self.write_coordinates(rows, out),
             OutputFormat::Json => self.write_json(rows, out),

@@ -23,15 +23,14 @@ pub(super) fn tile_sides<E: Engine>(_engine: E) -> (usize, usize) {
     (E::ROWS, E::COLUMNS)
 }
 
-/// Writes the product of `left` (rows × inner) and B into `product`. Lengths were checked.
+/// Writes the product of the rows of A and B into `product`. Lengths were checked.
 pub(super) fn multiply<E: Engine, const FUSED: bool>(
     engine: E,
-    left: &[f64],
-    rows: usize,
+    left: &[&[f64]],
     right: &PackedRight,
     product: &mut [f64],
 ) {
-    let (inner, cols) = (right.inner(), right.cols());
+    let (rows, inner, cols) = (left.len(), right.inner(), right.cols());
     if inner == 0 || product.is_empty() {
         product.fill(0.0);
         return;
@@ -54,7 +53,7 @@ pub(super) fn multiply<E: Engine, const FUSED: bool>(
                     depth,
                 };
                 let packed = &mut packed[..row_count * depth];
-                stripe.pack::<E>(left, inner, packed);
+                stripe.pack::<E>(left, packed);
                 stripe.multiply::<E, FUSED>(engine, packed, right, span.clone(), product);
             }
         }
@@ -85,16 +84,11 @@ impl Stripe {
         })
     }
 
-    fn pack<E: Engine>(self, left: &[f64], inner: usize, packed: &mut [f64]) {
+    fn pack<E: Engine>(self, left: &[&[f64]], packed: &mut [f64]) {
         for (first, height) in self.panels::<E>() {
             let row = self.row_start + first;
             let panel = &mut packed[first * self.depth..(first + height) * self.depth];
-            pack_left(
-                &left[row * inner..(row + height) * inner],
-                inner,
-                self.k_start,
-                panel,
-            );
+            pack_left(&left[row..row + height], self.k_start, panel);
         }
     }
 

@@ -160,22 +160,20 @@ impl PackedRight {
     pub(super) fn check_use(
         &self,
         instruction_set: InstructionSet,
-        left: &[f64],
-        rows: usize,
+        left: &[&[f64]],
         product: &[f64],
     ) {
         assert_eq!(
             self.instruction_set, instruction_set,
             "B was packed for another kernel"
         );
-        assert_eq!(
-            Some(left.len()),
-            rows.checked_mul(self.inner),
+        assert!(
+            left.iter().all(|row| row.len() == self.inner),
             "entries of A"
         );
         assert_eq!(
             Some(product.len()),
-            rows.checked_mul(self.cols),
+            left.len().checked_mul(self.cols),
             "entries of C"
         );
     }
@@ -201,32 +199,25 @@ impl PackedRight {
     }
 }
 
-/// Packs one panel of A: the columns from `k_start` on of these rows of `inner` entries each, as
-/// deep as `panel` is long.
-pub(super) fn pack_left(rows: &[f64], inner: usize, k_start: usize, panel: &mut [f64]) {
-    match rows.len() / inner {
-        1 => pack_rows_of_left::<1>(rows, inner, k_start, panel),
-        2 => pack_rows_of_left::<2>(rows, inner, k_start, panel),
-        3 => pack_rows_of_left::<3>(rows, inner, k_start, panel),
-        4 => pack_rows_of_left::<4>(rows, inner, k_start, panel),
-        5 => pack_rows_of_left::<5>(rows, inner, k_start, panel),
-        6 => pack_rows_of_left::<6>(rows, inner, k_start, panel),
-        7 => pack_rows_of_left::<7>(rows, inner, k_start, panel),
-        8 => pack_rows_of_left::<8>(rows, inner, k_start, panel),
+/// Packs one panel of A: the columns from `k_start` on of these rows, as deep as `panel` is long.
+pub(super) fn pack_left(rows: &[&[f64]], k_start: usize, panel: &mut [f64]) {
+    match rows.len() {
+        1 => pack_rows_of_left::<1>(rows, k_start, panel),
+        2 => pack_rows_of_left::<2>(rows, k_start, panel),
+        3 => pack_rows_of_left::<3>(rows, k_start, panel),
+        4 => pack_rows_of_left::<4>(rows, k_start, panel),
+        5 => pack_rows_of_left::<5>(rows, k_start, panel),
+        6 => pack_rows_of_left::<6>(rows, k_start, panel),
+        7 => pack_rows_of_left::<7>(rows, k_start, panel),
+        8 => pack_rows_of_left::<8>(rows, k_start, panel),
         height => unreachable!("a panel has at most 8 rows, not {height}"),
     }
 }
 
 /// All rows side by side, so that memory is asked for all of them at once.
-fn pack_rows_of_left<const HEIGHT: usize>(
-    rows: &[f64],
-    inner: usize,
-    k_start: usize,
-    panel: &mut [f64],
-) {
+fn pack_rows_of_left<const HEIGHT: usize>(rows: &[&[f64]], k_start: usize, panel: &mut [f64]) {
     let depth = panel.len() / HEIGHT;
-    let sources: [&[f64]; HEIGHT] =
-        std::array::from_fn(|row| &rows[row * inner + k_start..][..depth]);
+    let sources: [&[f64]; HEIGHT] = std::array::from_fn(|row| &rows[row][k_start..][..depth]);
     for (k, line) in panel.as_chunks_mut::<HEIGHT>().0.iter_mut().enumerate() {
         for (entry, source) in line.iter_mut().zip(sources) {
             *entry = source[k];

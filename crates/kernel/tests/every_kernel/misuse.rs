@@ -1,6 +1,6 @@
 //! What a caller can get wrong is noticed, not computed.
 
-use kernel::{Arithmetic, Kernel, Multiplier, UnfinishedRight};
+use kernel::{Arithmetic, Kernel, Multiplier, UnfinishedRight, rows_of};
 
 use super::oracle::rounding_matrix;
 
@@ -55,7 +55,11 @@ fn rows_of_c_beside_the_block_stay_as_they_are() {
         packer.push_rows(right.entries());
         let packed = packer.finish().unwrap();
         let mut canvas = vec![-7.0; 7 * 11];
-        multiplier.multiply(left.entries(), 5, &packed, &mut canvas[11..6 * 11]);
+        multiplier.multiply(
+            &rows_of(left.entries(), 5),
+            &packed,
+            &mut canvas[11..6 * 11],
+        );
         assert!(
             canvas[..11]
                 .iter()
@@ -72,7 +76,21 @@ fn a_product_of_the_wrong_length_is_refused() {
     let kernel = Kernel::detect();
     let mut packer = kernel.pack_right(1, 2);
     packer.push_rows(&[1.0; 2]);
-    kernel.multiply(&[1.0], 1, &packer.finish().unwrap(), &mut [0.0; 3]);
+    kernel.multiply(&[&[1.0]], &packer.finish().unwrap(), &mut [0.0; 3]);
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+#[should_panic(expected = "entries of A")]
+fn a_row_of_the_wrong_length_is_refused() {
+    let kernel = Kernel::detect();
+    let mut packer = kernel.pack_right(2, 1);
+    packer.push_rows(&[1.0; 2]);
+    kernel.multiply(
+        &[&[1.0; 2], &[1.0; 1]],
+        &packer.finish().unwrap(),
+        &mut [0.0; 2],
+    );
 }
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -85,7 +103,7 @@ fn panels_of_another_kernel_are_refused() {
         packer.push_rows(&[1.0; 2]);
         let packed = packer.finish().unwrap();
         let outcome =
-            std::panic::catch_unwind(|| vector.multiply(&[1.0], 1, &packed, &mut [0.0; 2]));
+            std::panic::catch_unwind(|| vector.multiply(&[&[1.0]], &packed, &mut [0.0; 2]));
         assert!(outcome.is_err(), "{} took them", vector.instruction_set());
     }
 }

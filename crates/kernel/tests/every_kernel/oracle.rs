@@ -2,7 +2,7 @@
 
 use kernel::cut::Rectangle;
 use kernel::seeded::SeededMatrix;
-use kernel::{Arithmetic, Kernel, Matrix, Multiplier, multiply_textbook};
+use kernel::{Arithmetic, Kernel, Matrix, Multiplier, multiply_textbook, rows_of};
 
 /// A product's sides: rows, inner, cols.
 pub(crate) type Sides = (usize, usize, usize);
@@ -40,7 +40,7 @@ pub(crate) fn multiply(
     let packed = packer.finish().unwrap();
     // What was there before must not matter.
     let mut product = vec![f64::NAN; rows * cols];
-    multiplier.multiply(left.entries(), rows, &packed, &mut product);
+    multiplier.multiply(&rows_of(left.entries(), rows), &packed, &mut product);
     Matrix::new(rows, cols, product).unwrap()
 }
 

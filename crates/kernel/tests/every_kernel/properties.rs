@@ -1,7 +1,7 @@
 //! Random shapes and random bits, and that no cut shows in the bits.
 
 use kernel::cut::{Cut, ProductShape};
-use kernel::{Arithmetic, Kernel, Matrix, Multiplier, multiply_textbook};
+use kernel::{Arithmetic, Kernel, Matrix, Multiplier, multiply_textbook, rows_of};
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 
 use super::oracle::{assert_all_equal_textbook, is_emulated, multiply, rounding_matrix};
@@ -69,7 +69,8 @@ proptest! {
             let mut product = vec![0.0; block.rows.len() * block.cols.len()];
             let first = block.rows.start as usize * inner as usize;
             let left = &left.entries()[first..first + block.rows.len() * inner as usize];
-            kernel.multiply(left, block.rows.len(), &packer.finish().unwrap(), &mut product);
+            let left = rows_of(left, block.rows.len());
+            kernel.multiply(&left, &packer.finish().unwrap(), &mut product);
             for (row, line) in block.rows.clone().zip(product.chunks(block.cols.len())) {
                 let expected = expected.row(row as usize);
                 let expected = &expected[block.cols.start as usize..block.cols.end as usize];
