@@ -39,8 +39,7 @@ def main() -> None:
     options = ["--num-backup-nodes", str(told.backups), "--sync", told.sync]
     peers = {"Dask": DaskPeer, "Ray": RayPeer}
     started = {name: peers[name]() for name in told.only if name in peers and not told.seeded}
-    # Nodes beyond the two that compute only keep copies.
-    with Mesh(count, *options, "--threads", "1") as mesh:
+    with Mesh(count, 2, *options) as mesh:
         for side in told.sides:
             report(side, told, mesh, started)
     for peer in started.values():

@@ -48,14 +48,17 @@ class Node:
 
 
 class Mesh:
-    """Nodes that all see each other, used as `with Mesh(...) as mesh`."""
+    """Nodes that all see each other, used as `with Mesh(...) as mesh`. The first `computing` of them
+    have one thread, the others none: they only keep copies."""
 
-    def __init__(self, count: int, *options: str) -> None:
-        self.count, self.options, self.nodes = count, options, []
+    def __init__(self, count: int, computing: int, *options: str) -> None:
+        self.count, self.computing, self.options, self.nodes = count, computing, options, []
 
     def __enter__(self) -> "Mesh":
-        for _ in range(self.count):
-            self.nodes.append(Node(*self.options, peer=self.nodes[0] if self.nodes else None))
+        for number in range(self.count):
+            threads = "1" if number < self.computing else "0"
+            peer = self.nodes[0] if self.nodes else None
+            self.nodes.append(Node("--threads", threads, *self.options, peer=peer))
         self.client = Client(self.nodes[0].port)
         while True:
             nodes = self.client.json("GET", "/api/v1/nodes")

@@ -2,19 +2,26 @@
 //!
 //! Speed is shown, never asserted: a test that fails on a slower machine says nothing.
 
+use std::fs;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
+use crate::build;
 use crate::session::{Session, run};
 use crate::tools;
+
+/// The peers and their versions.
+const REQUIREMENTS: &str = "bench/requirements.txt";
 
 /// What can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Comparison {
-    /// One thread: the kernels beside NumPy, and in WebAssembly beside JavaScript
+    /// One thread: the kernels beside NumPy and faer, and in WebAssembly beside JavaScript
     Kernels,
+    /// Whole jobs on two nodes, beside NumPy, Dask and Ray
+    Jobs,
 }
 
 /// Runs a comparison and shows its tables.
@@ -23,23 +30,22 @@ pub(crate) fn bench(
     comparison: Comparison,
     sides: &[u32],
 ) -> Result<ExitCode> {
+    let sides: Vec<String> = sides.iter().map(u32::to_string).collect();
     match comparison {
-        Comparison::Kernels => compare_kernels(session, sides)?,
+        Comparison::Kernels => compare_kernels(session, &sides)?,
+        Comparison::Jobs => compare_jobs(session, &sides)?,
     }
     session.print_times();
     Ok(ExitCode::SUCCESS)
 }
 
-fn compare_kernels(session: &mut Session, sides: &[u32]) -> Result<()> {
-    if session.ask("python3", &["-c", "import numpy"]).is_none() {
-        bail!("needs python3 with numpy: install the Debian package python3-numpy, or use pip");
-    }
-    let sides: Vec<String> = sides.iter().map(u32::to_string).collect();
-    let why = "compiling the kernels, then measuring both sides in turn";
-    session.step("kernels beside NumPy", why, |session| {
+fn compare_kernels(session: &mut Session, sides: &[String]) -> Result<()> {
+    let python = python_with_peers(session)?;
+    let why = "compiling the kernels, then measuring all sides in turn";
+    session.step("kernels beside NumPy and faer", why, |session| {
         run(session
-            .command("python3", &["bench/kernels/native_times.py"])
-            .args(&sides))
+            .command(&python, &["bench/kernels/native_times.py"])
+            .args(sides))
     })?;
     if session.find_program("node").is_none() {
         println!("    no Node.js: the comparison in WebAssembly is left out");
@@ -49,6 +55,47 @@ fn compare_kernels(session: &mut Session, sides: &[u32]) -> Result<()> {
     session.step("WebAssembly beside JavaScript", why, |session| {
         run(session
             .command("node", &["bench/kernels/wasm_times.mjs"])
-            .args(&sides))
+            .args(sides))
     })
+}
+
+fn compare_jobs(session: &mut Session, sides: &[String]) -> Result<()> {
+    let python = python_with_peers(session)?;
+    let binary = build::build(session)?;
+    let why = "the same products by two nodes and by the peers, in turn; minutes";
+    session.step("jobs beside NumPy, Dask and Ray", why, |session| {
+        run(session
+            .command(&python, &["bench/jobs/job_times.py"])
+            .args(sides)
+            .env("MATMESH", binary))
+    })
+}
+
+/// A Python that has the peers, in a folder of its own below the target folder.
+fn python_with_peers(session: &mut Session) -> Result<String> {
+    let folder = session.target("bench/venv");
+    let python = folder.join("bin/python").display().to_string();
+    let wanted = fs::read_to_string(session.file(REQUIREMENTS))?;
+    let installed = folder.join("requirements.txt");
+    if fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
+        return Ok(python);
+    }
+    if session.ask("python3", &["-c", "import venv"]).is_none() {
+        bail!("needs python3 with venv: install the Debian packages python3 and python3-venv");
+    }
+    let why = "NumPy, Dask and Ray from PyPI, once";
+    session.step("peers", why, |session| {
+        run(session.command("python3", &["-m", "venv"]).arg(&folder))?;
+        let install = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--requirement",
+            REQUIREMENTS,
+        ];
+        run(&mut session.command(&python, &install))?;
+        fs::write(&installed, wanted).context("the peers' folder can be written")
+    })?;
+    Ok(python)
 }
