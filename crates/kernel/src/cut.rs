@@ -15,9 +15,12 @@ pub const BLOCK_OPERATIONS_TARGET: u64 = 100_000_000;
 /// Fewest blocks of a product that has them: enough that a handful of devices of different speed
 /// all end at about the same time, and that even a small job shows how it is shared.
 pub const BLOCKS_MIN: u32 = 16;
-/// Most blocks the target asks for; beyond it blocks grow instead. The bounds on bytes below come
-/// first, so the largest products have more: 20000 × 20000 × 20000 has 19 250 blocks.
-pub const BLOCKS_TARGET_MAX: u32 = 1024;
+/// Most blocks the target asks for; beyond it blocks grow instead: of a large product each re-reads
+/// and packs so many rows of A that narrow blocks would cost more than they are worth. The bounds on
+/// bytes below come first, so the largest products have more: 20000 × 20000 × 20000 has 19 250 blocks.
+pub const BLOCKS_TARGET_MAX: u32 = 512;
+/// Most devices that are sure to have a block each.
+const DEVICES_MAX: u32 = 1024;
 /// Most blocks a stored cut may claim, so that a hostile record cannot make anyone list billions.
 pub const BLOCKS_MAX: u32 = 1 << 20;
 /// Bytes of a column block of B: what a browser tab can hold packed beside everything else.
@@ -293,11 +296,12 @@ impl Cut {
 
 fn wanted_blocks(shape: ProductShape, devices: u32) -> u32 {
     saturate(shape.operations() / BLOCK_OPERATIONS_TARGET)
-        .clamp(fewest_blocks(devices), BLOCKS_TARGET_MAX)
+        .min(BLOCKS_TARGET_MAX)
+        .max(fewest_blocks(devices))
 }
 
 fn fewest_blocks(devices: u32) -> u32 {
-    devices.clamp(BLOCKS_MIN, BLOCKS_TARGET_MAX)
+    devices.clamp(BLOCKS_MIN, DEVICES_MAX)
 }
 
 /// Columns of a block: all of them unless a column block of B would be too large for a device, or
