@@ -1,10 +1,8 @@
 //! Cuts an input into chunks and stores them.
 
-use std::ops::Range;
-
 use bytes::Bytes;
 use kernel::cut::Rectangle;
-use kernel::entry_bytes;
+use kernel::entry_bytes::{ENTRY_BYTES, EntryBytes};
 use tokio::sync::mpsc;
 use wire::{ChunkHash, JobId, MatrixInput, MatrixSource, Problem};
 
@@ -17,6 +15,9 @@ const BATCH_BYTES: usize = 4 << 20;
 
 /// Batches that are ready while one is being written.
 const BATCHES_WAITING_MAX: usize = 2;
+
+/// Largest matrix whose chunks share its memory: while one of them is in use, all of it stays.
+const SHARED_BYTES_MAX: usize = 256 << 20;
 
 type Batch = Vec<(ChunkHash, Bytes)>;
 
@@ -35,7 +36,7 @@ pub(super) async fn store(
     let mut hashes = Vec::with_capacity(rectangles.len());
     let (batches, mut ready) = mpsc::channel(BATCHES_WAITING_MAX);
     let cutting = tokio::task::spawn_blocking(move || {
-        cut_up(&entries, cols as usize, &rectangles, &batches);
+        cut_up(entries, cols as usize, &rectangles, &batches);
     });
     while let Some(batch) = ready.recv().await {
         let stored = services.store.put_chunks(job, &batch).await;
@@ -54,11 +55,12 @@ pub(super) async fn store(
 
 /// Copying and hashing, on a thread that may take its time. Ends early when
 /// nobody takes the batches any longer.
-fn cut_up(entries: &[f64], cols: usize, rectangles: &[Rectangle], batches: &mpsc::Sender<Batch>) {
+fn cut_up(entries: Vec<f64>, cols: usize, rectangles: &[Rectangle], batches: &mpsc::Sender<Batch>) {
+    let matrix = Bytes::from_owner(EntryBytes::new(entries));
     let mut batch = Batch::new();
     let mut batch_bytes = 0;
     for rectangle in rectangles {
-        let bytes = bytes_of(entries, cols, rectangle);
+        let bytes = part_of(&matrix, cols, rectangle);
         batch_bytes += bytes.len();
         batch.push((ChunkHash::of(&bytes), bytes));
         if batch_bytes >= BATCH_BYTES {
@@ -74,14 +76,35 @@ fn cut_up(entries: &[f64], cols: usize, rectangles: &[Rectangle], batches: &mpsc
     }
 }
 
-/// A rectangle's entries as they are stored: row-major little-endian f64.
-fn bytes_of(entries: &[f64], cols: usize, rectangle: &Rectangle) -> Bytes {
-    let indices = |range: &Range<u32>| range.start as usize..range.end as usize;
-    let columns = indices(&rectangle.cols);
-    let mut bytes = Vec::with_capacity(rectangle.rows.len() * columns.len() * 8);
-    for row in indices(&rectangle.rows) {
-        let row = &entries[row * cols..(row + 1) * cols];
-        bytes.extend_from_slice(&entry_bytes::bytes_of(&row[columns.clone()]));
+/// A rectangle's entries as they are stored: row-major little-endian f64. Whole rows
+/// stay where they are, so long as what a last one of them keeps in memory is little.
+fn part_of(matrix: &Bytes, cols: usize, rectangle: &Rectangle) -> Bytes {
+    let place = |row: u32, col: u32| (row as usize * cols + col as usize) * ENTRY_BYTES;
+    let Rectangle { rows, cols: part } = rectangle;
+    if part.len() == cols && matrix.len() <= SHARED_BYTES_MAX {
+        return matrix.slice(place(rows.start, 0)..place(rows.end, 0));
+    }
+    let mut bytes = Vec::with_capacity(rows.len() * part.len() * ENTRY_BYTES);
+    for row in rows.clone() {
+        bytes.extend_from_slice(&matrix[place(row, part.start)..place(row, part.end)]);
     }
     Bytes::from(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bytes, EntryBytes, Rectangle, part_of};
+
+    fn entries(bytes: &[u8]) -> Vec<f64> {
+        kernel::entry_bytes::entries_of(bytes).into_owned()
+    }
+
+    #[test]
+    fn parts_are_the_entries_of_their_rectangle() {
+        let matrix = Bytes::from_owner(EntryBytes::new((0..12).map(f64::from).collect()));
+        let part = |rows, cols| entries(&part_of(&matrix, 4, &Rectangle { rows, cols }));
+        assert_eq!(part(1..3, 0..4), [4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0]);
+        assert_eq!(part(1..3, 1..3), [5.0, 6.0, 9.0, 10.0]);
+        assert_eq!(part(2..3, 3..4), [11.0]);
+    }
 }
