@@ -11,11 +11,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+MEETING_SECONDS_MAX = 20
 BINARY = pathlib.Path(os.environ.get("MATMESH", TARGET / "release/matmesh"))
 
 
@@ -34,6 +36,9 @@ class Node:
             stdout=subprocess.PIPE, stderr=self.log, text=True,
         )
         line = self.process.stdout.readline()  # "matmesh listening on http://ADDRESS:PORT node=…"
+        if "http://" not in line:
+            self.process.wait()
+            raise RuntimeError(f"{BINARY} did not start: {(self.folder / 'log').read_text()}")
         self.port = int(line.split("http://")[1].split()[0].rsplit(":", 1)[1])
 
     def stop(self) -> None:
@@ -55,15 +60,29 @@ class Mesh:
         self.count, self.computing, self.options, self.nodes = count, computing, options, []
 
     def __enter__(self) -> "Mesh":
-        for number in range(self.count):
-            threads = "1" if number < self.computing else "0"
-            peer = self.nodes[0] if self.nodes else None
-            self.nodes.append(Node("--threads", threads, *self.options, peer=peer))
-        self.client = Client(self.nodes[0].port)
+        try:
+            for number in range(self.count):
+                threads = "1" if number < self.computing else "0"
+                peer = self.nodes[0] if self.nodes else None
+                self.nodes.append(Node("--threads", threads, *self.options, peer=peer))
+            self.client = Client(self.nodes[0].port)
+            self.wait_for_all()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def wait_for_all(self) -> None:
+        """Until the first node sees all others. Nothing tells of nodes, so it is asked, twenty times a second."""
+        deadline = time.monotonic() + MEETING_SECONDS_MAX
         while True:
             nodes = self.client.json("GET", "/api/v1/nodes")
-            if sum(node["status"] == "alive" for node in nodes) == self.count:
-                return self
+            alive = sum(node["status"] == "alive" for node in nodes)
+            if alive == self.count:
+                return
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{alive} of {self.count} nodes have met in {MEETING_SECONDS_MAX} s")
+            time.sleep(0.05)
 
     def __exit__(self, *_) -> None:
         for node in reversed(self.nodes):

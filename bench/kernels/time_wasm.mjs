@@ -20,11 +20,11 @@ export async function timeWasm(modules, sides, report) {
     const rounds = side > 1500 ? 1 : side > 600 ? 5 : 9;
     report(`n = ${side}, medians of ${rounds} rounds`);
     const times = await timeRounds(contenders, rounds);
-    const base = median(times["JavaScript i-j-k (textbook)"]);
+    const base = times["JavaScript i-j-k (textbook)"];
     for (const [name, values] of Object.entries(times)) {
       const seconds = median(values);
       const rate = (2 * side ** 3) / seconds / 1e9;
-      const ratio = (base / seconds).toFixed(2).padStart(6);
+      const ratio = median(values.map((own, round) => base[round] / own)).toFixed(2).padStart(6);
       report(`  ${name.padEnd(28)} ${(seconds * 1e3).toFixed(1).padStart(9)} ms ` +
         `${rate.toFixed(2).padStart(7)} GFLOP/s  ${ratio} x textbook loop`);
     }

@@ -107,4 +107,13 @@ mod tests {
         assert_eq!(part(1..3, 1..3), [5.0, 6.0, 9.0, 10.0]);
         assert_eq!(part(2..3, 3..4), [11.0]);
     }
+
+    #[test]
+    fn whole_rows_are_not_copied() {
+        let matrix = Bytes::from_owner(EntryBytes::new(vec![0.0; 12]));
+        let part = |rows, cols| part_of(&matrix, 4, &Rectangle { rows, cols });
+        let within = |part: &Bytes| matrix.as_ptr_range().contains(&part.as_ptr());
+        assert!(within(&part(1..3, 0..4)));
+        assert!(!within(&part(1..3, 1..3)));
+    }
 }
