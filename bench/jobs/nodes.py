@@ -17,6 +17,8 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+BOUNDARY = "matmesh-bench"
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
 MEETING_SECONDS_MAX = 20
 BINARY = pathlib.Path(os.environ.get("MATMESH", TARGET / "release/matmesh"))
 
@@ -106,17 +108,9 @@ class Client:
 
     def submit_files(self, a: memoryview, b: memoryview, options: dict) -> dict:
         """Two .npy files as a form, sent piece by piece."""
-        boundary = "matmesh-bench"
-        part = f'--{boundary}\r\nContent-Disposition: form-data; name="%s"'
-        kind = '; filename="%s.npy"\r\nContent-Type: application/x-npy\r\n\r\n'
-        pieces = [
-            (part % "options" + "\r\n\r\n" + json.dumps(options) + "\r\n").encode(),
-            (part % "a" + kind % "a").encode(), a,
-            ("\r\n" + part % "b" + kind % "b").encode(), b,
-            f"\r\n--{boundary}--\r\n".encode(),
-        ]
+        pieces = form_pieces(a, b, options)
         self.connection.putrequest("POST", "/api/v1/jobs")
-        self.connection.putheader("Content-Type", f"multipart/form-data; boundary={boundary}")
+        self.connection.putheader("Content-Type", FORM)
         self.connection.putheader("Content-Length", str(sum(len(piece) for piece in pieces)))
         self.connection.endheaders()
         for piece in pieces:
@@ -156,6 +150,23 @@ class Client:
             taken += count
         response.read()
         return matrix
+
+
+def form_pieces(a: memoryview, b: memoryview, options: dict) -> list[bytes | memoryview]:
+    """A body of type FORM, the files as they are."""
+    part = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="%s"'
+    kind = '; filename="%s.npy"\r\nContent-Type: application/x-npy\r\n\r\n'
+    return [
+        (part % "options" + "\r\n\r\n" + json.dumps(options) + "\r\n").encode(),
+        (part % "a" + kind % "a").encode(), a,
+        ("\r\n" + part % "b" + kind % "b").encode(), b,
+        f"\r\n--{BOUNDARY}--\r\n".encode(),
+    ]
+
+
+def form(a: memoryview, b: memoryview, options: dict) -> tuple[str, bytes]:
+    """The same in one piece, with its type."""
+    return FORM, b"".join(form_pieces(a, b, options))
 
 
 def npy(matrix: np.ndarray) -> memoryview:

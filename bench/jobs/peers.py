@@ -1,6 +1,7 @@
 """What people would use instead: Dask.distributed and Ray, each with two workers of one thread."""
 import logging
 import os
+import time
 
 import numpy as np
 
@@ -25,6 +26,24 @@ class DaskPeer:
         whole = dask.array.from_array(b, chunks=b.shape)
         return (rows @ whole).compute()
 
+    def multiply_small(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """One task: cutting would cost more than it saves."""
+        return self.client.submit(multiply, a, b, pure=False).result()
+
+    def rate(self, a: np.ndarray, b: np.ndarray, callers: int, seconds: float) -> float:
+        """Products a second, with one under way for each caller."""
+        from dask.distributed import as_completed
+
+        ask = lambda: self.client.submit(multiply, a, b, pure=False)
+        start = time.monotonic()
+        under_way = as_completed([ask() for _ in range(callers)], with_results=True)
+        count = 0
+        for future, _ in under_way:
+            count += 1
+            if time.monotonic() - start < seconds:
+                under_way.add(ask())
+        return count / (time.monotonic() - start)
+
     def stop(self) -> None:
         self.client.close()
         self.cluster.close()
@@ -46,6 +65,23 @@ class RayPeer:
         middle = -(-len(a) // 2)
         parts = [self.part.remote(rows, whole) for rows in (a[:middle], a[middle:])]
         return np.concatenate(self.ray.get(parts))
+
+    def multiply_small(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """One task: cutting would cost more than it saves."""
+        return self.ray.get(self.part.remote(a, b))
+
+    def rate(self, a: np.ndarray, b: np.ndarray, callers: int, seconds: float) -> float:
+        """Products a second, with one under way for each caller."""
+        start = time.monotonic()
+        under_way = [self.part.remote(a, b) for _ in range(callers)]
+        count = 0
+        while under_way:
+            done, under_way = self.ray.wait(under_way)
+            self.ray.get(done)
+            count += len(done)
+            if time.monotonic() - start < seconds:
+                under_way += [self.part.remote(a, b) for _ in done]
+        return count / (time.monotonic() - start)
 
     def stop(self) -> None:
         self.ray.shutdown()

@@ -58,6 +58,6 @@ async fn copy_some(
         let bytes = found.ok_or("no holder of a chunk answers")?;
         chunks.push((*hash, bytes));
     }
-    let stored = services.store.put_chunks(job, &chunks).await;
+    let stored = services.store.put_chunks(job, &chunks, true).await;
     stored.map_err(|error| error.to_string())
 }

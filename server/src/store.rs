@@ -327,12 +327,12 @@ mod tests {
         let store = Store::open(folder.path(), Sync::Never).await.unwrap();
         fill_disk(&store).await;
         let large = chunk(1, 1 << 20);
-        let refused = store.put_chunks(JOB, &large).await;
+        let refused = store.put_chunks(JOB, &large, false).await;
         assert!(matches!(refused, Err(StoreError::Full)), "{refused:?}");
 
         // Refused writes leave nothing; there is room again.
         let small = chunk(2, 100);
-        store.put_chunks(JOB, &small).await.unwrap();
+        store.put_chunks(JOB, &small, false).await.unwrap();
         assert_eq!(store.chunk(large[0].0).await.unwrap(), None);
         let read = store.chunk(small[0].0).await.unwrap();
         assert_eq!(
@@ -349,15 +349,14 @@ mod tests {
         let given_up = chunk(1, 100);
         {
             let mut writing = store.write().await.unwrap();
-            sqlx::query("INSERT INTO chunks (hash, bytes) VALUES (?, ?)")
-                .bind(&given_up[0].0.as_bytes()[..])
-                .bind(&given_up[0].1[..])
-                .execute(&mut *writing)
-                .await
-                .unwrap();
+            writing
+                .add("INSERT INTO chunks (hash, bytes) VALUES (?, ?)")
+                .bind_bytes(given_up[0].0.as_bytes())
+                .bind_bytes(&given_up[0].1);
+            writing.flush().await.unwrap();
         }
         let kept = chunk(2, 100);
-        store.put_chunks(JOB, &kept).await.unwrap();
+        store.put_chunks(JOB, &kept, false).await.unwrap();
         assert_eq!(store.chunk(given_up[0].0).await.unwrap(), None);
         assert!(store.chunk(kept[0].0).await.unwrap().is_some());
     }
@@ -375,16 +374,16 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("matmesh.sqlite");
             let store = Store::open(folder.path(), Sync::Never).await.unwrap();
-            store.put_chunks(JOB, &chunk(1, 1 << 20)).await.unwrap();
-            if damage == 2 {
-                let mut writing = store.write().await.unwrap();
-                sqlx::raw_sql(
-                    "INSERT INTO jobs (id, record, epoch_number, epoch_coordinator)
-                     VALUES (x'07', x'ff', 1, x'07')",
-                )
-                .execute(&mut *writing)
+            store
+                .put_chunks(JOB, &chunk(1, 1 << 20), false)
                 .await
                 .unwrap();
+            if damage == 2 {
+                let mut writing = store.write().await.unwrap();
+                writing.add(
+                    "INSERT INTO jobs (id, record, epoch_number, epoch_coordinator)
+                     VALUES (x'07', x'ff', 1, x'07')",
+                );
                 writing.commit().await.unwrap();
             }
             store.close().await;
@@ -398,7 +397,7 @@ mod tests {
 
             let store = Store::open(folder.path(), Sync::Never).await.unwrap();
             assert!(store.jobs().await.unwrap().is_empty());
-            store.put_chunks(JOB, &chunk(2, 100)).await.unwrap();
+            store.put_chunks(JOB, &chunk(2, 100), false).await.unwrap();
             let names = files(folder.path());
             let aside = names.iter().find(|name| {
                 let of_file = name.strip_prefix("matmesh.sqlite.damaged-");
@@ -415,13 +414,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), Sync::Never).await.unwrap();
         let mut writing = store.write().await.unwrap();
-        sqlx::raw_sql(
+        writing.add(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
              VALUES (9999, 'of a later release', 1, x'00', 0)",
-        )
-        .execute(&mut *writing)
-        .await
-        .unwrap();
+        );
         writing.commit().await.unwrap();
         store.close().await;
         let refused = Store::open(folder.path(), Sync::Never).await.unwrap_err();

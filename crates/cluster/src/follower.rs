@@ -48,6 +48,8 @@ pub(crate) struct Follower {
     pub(crate) next_question: Option<Moment>,
     /// Until when it need not be said again that this node leads it no more.
     pub(crate) disclaimed: Option<Moment>,
+    /// By when it is forgotten, as the list of those that have ended says.
+    pub(crate) listed_until: Option<Moment>,
     /// Since when its coordinator is missed here.
     pub(crate) leaderless_since: Option<Moment>,
     /// Nobody is missed before: after a start the others are still to be heard.
@@ -82,6 +84,7 @@ impl Follower {
             answered: Exchanges::default(),
             next_question: None,
             disclaimed: None,
+            listed_until: None,
             leaderless_since: None,
             patient_until: now,
             replica,
@@ -128,6 +131,14 @@ impl Follower {
 
     pub(crate) fn has_inputs(&self) -> bool {
         self.inputs == Inputs::Stored
+    }
+
+    /// Whether it waits for nothing but its coordinator.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.has_inputs()
+            && self.replica.ended.is_none()
+            && self.election.is_none()
+            && self.leaderless_since.is_none()
     }
 
     /// Since its submission, or since its end.

@@ -137,11 +137,7 @@ impl Replica {
             // Nobody wins so many elections: somebody made them up.
             return;
         }
-        let known = self.tallies.entry(epoch).or_default();
-        known.computed = known.computed.max(tally.computed);
-        known.rejected = known.rejected.max(tally.rejected);
-        known.reassigned = known.reassigned.max(tally.reassigned);
-        known.begun_us = known.begun_us.max(tally.begun_us);
+        self.tallies.entry(epoch).or_default().raise(tally);
     }
 
     /// All epochs together.

@@ -15,6 +15,9 @@ pub const BLOCK_OPERATIONS_TARGET: u64 = 100_000_000;
 /// Fewest blocks of a product that has them: enough that a handful of devices of different speed
 /// all end at about the same time, and that even a small job shows how it is shared.
 pub const BLOCKS_MIN: u32 = 16;
+/// Operations up to which a product has just one block for each device: a fraction of a millisecond
+/// on one core of a laptop, less than leasing, storing and copying a single block more.
+pub const TINY_OPERATIONS_MAX: u64 = 4_000_000;
 /// Most blocks the target asks for; beyond it blocks grow instead: of a large product each re-reads
 /// and packs so many rows of A that narrow blocks would cost more than they are worth. The bounds on
 /// bytes below come first, so the largest products have more: 20000 × 20000 × 20000 has 19 250 blocks.
@@ -141,7 +144,9 @@ impl Cut {
         let row_blocks = wanted.div_ceil(col_blocks).clamp(1, shape.rows.max(1));
         let mut rows_per_block = shape.rows.div_ceil(row_blocks).max(1);
         // Rounded up, 20 rows for 16 blocks would make 10; each device is to have one.
-        let needed = fewest_blocks(devices).div_ceil(col_blocks).min(shape.rows);
+        let needed = fewest_blocks(shape, devices)
+            .div_ceil(col_blocks)
+            .min(shape.rows);
         if shape.rows.div_ceil(rows_per_block) < needed {
             rows_per_block = (shape.rows / needed).max(1);
         }
@@ -156,7 +161,8 @@ impl Cut {
             .min(BLOCK_ENTRIES_MAX / u64::from(cols_per_block))
             .max(1);
         rows_per_block = rows_per_block.min(saturate(rows_max));
-        if rows_per_block >= ROWS_PER_LARGE_BLOCK {
+        // All rows in one block are not worth a second one for the rest.
+        if (ROWS_PER_LARGE_BLOCK..shape.rows).contains(&rows_per_block) {
             rows_per_block -= rows_per_block % ROW_STEP;
         }
         Self {
@@ -297,11 +303,12 @@ impl Cut {
 fn wanted_blocks(shape: ProductShape, devices: u32) -> u32 {
     saturate(shape.operations() / BLOCK_OPERATIONS_TARGET)
         .min(BLOCKS_TARGET_MAX)
-        .max(fewest_blocks(devices))
+        .max(fewest_blocks(shape, devices))
 }
 
-fn fewest_blocks(devices: u32) -> u32 {
-    devices.clamp(BLOCKS_MIN, DEVICES_MAX)
+fn fewest_blocks(shape: ProductShape, devices: u32) -> u32 {
+    let is_tiny = shape.operations() <= TINY_OPERATIONS_MAX;
+    devices.clamp(if is_tiny { 1 } else { BLOCKS_MIN }, DEVICES_MAX)
 }
 
 /// Columns of a block: all of them unless a column block of B would be too large for a device, or

@@ -16,13 +16,21 @@ fn a_presets_product_is_cut_by_rows() {
 
 #[test]
 fn two_rows_make_two_blocks() {
-    assert_eq!(plan(2, 2, 2, 1).block_count(), 2);
+    assert_eq!(plan(2, 2, 2, 4).block_count(), 2);
     assert_eq!(plan(1, 1, 1, 8).block_count(), 1);
 }
 
 #[test]
 fn every_device_can_have_a_block() {
     assert_eq!(plan(200, 200, 200, 40).block_count(), 40);
+}
+
+#[test]
+fn a_tiny_product_has_no_more_blocks_than_devices() {
+    assert_eq!(plan(50, 50, 50, 4).block_count(), 4);
+    assert_eq!(plan(100, 100, 100, 1).block_count(), 1);
+    assert_eq!(plan(100, 200, 100, 1).block_count(), 1);
+    assert_eq!(plan(100, 201, 100, 1).block_count(), 17, "of 6 rows");
 }
 
 #[test]

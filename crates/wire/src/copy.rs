@@ -65,6 +65,16 @@ pub struct Tally {
     pub begun_us: u64,
 }
 
+impl Tally {
+    /// Of two tallies of one epoch the larger numbers stand.
+    pub fn raise(&mut self, other: Self) {
+        self.computed = self.computed.max(other.computed);
+        self.rejected = self.rejected.max(other.rejected);
+        self.reassigned = self.reassigned.max(other.reassigned);
+        self.begun_us = self.begun_us.max(other.begun_us);
+    }
+}
+
 /// How and when a job ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ended {

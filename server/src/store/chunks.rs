@@ -7,26 +7,31 @@ use wire::{ChunkHash, JobId};
 use super::{Store, StoreError};
 
 impl Store {
-    /// Stores chunks that a job needs, in one transaction.
+    /// Stores chunks that a job needs, in one transaction. `is_backed` when another
+    /// node has them.
     pub async fn put_chunks(
         &self,
         job: JobId,
         chunks: &[(ChunkHash, Bytes)],
+        is_backed: bool,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.write().await?;
+        let mut writing = if is_backed {
+            self.write_backed().await?
+        } else {
+            self.write().await?
+        };
         for (hash, bytes) in chunks {
-            sqlx::query("INSERT OR IGNORE INTO chunks (hash, bytes) VALUES (?, ?)")
-                .bind(&hash.as_bytes()[..])
-                .bind(&bytes[..])
-                .execute(&mut *transaction)
-                .await?;
-            sqlx::query("INSERT OR IGNORE INTO job_chunks (job, hash) VALUES (?, ?)")
-                .bind(&job.as_bytes()[..])
-                .bind(&hash.as_bytes()[..])
-                .execute(&mut *transaction)
-                .await?;
+            writing
+                .add("INSERT OR IGNORE INTO chunks (hash, bytes) VALUES (?, ?)")
+                .bind_bytes(hash.as_bytes())
+                .bind_bytes(bytes);
+            writing
+                .add("INSERT OR IGNORE INTO job_chunks (job, hash) VALUES (?, ?)")
+                .bind_bytes(job.as_bytes())
+                .bind_bytes(hash.as_bytes());
+            writing.flush_if_much().await?;
         }
-        transaction.commit().await
+        writing.commit().await
     }
 
     /// A chunk, its hash checked.
@@ -45,21 +50,17 @@ impl Store {
 
     /// Removes what was stored for a job that was then not accepted.
     pub async fn abandon_chunks(&self, job: JobId) -> Result<(), StoreError> {
-        let mut transaction = self.write().await?;
-        super::changes::remove_chunks(&mut transaction, job).await?;
-        transaction.commit().await
+        let mut writing = self.write().await?;
+        super::changes::remove_chunks(&mut writing, job);
+        writing.commit().await
     }
 
     /// Removes inputs of jobs that were never accepted: the node ended while it
     /// was storing them.
     pub(super) async fn remove_unclaimed_chunks(&self) -> Result<(), StoreError> {
-        let mut transaction = self.write().await?;
-        for statement in [
-            "DELETE FROM job_chunks WHERE job NOT IN (SELECT id FROM jobs)",
-            "DELETE FROM chunks WHERE hash NOT IN (SELECT hash FROM job_chunks)",
-        ] {
-            sqlx::query(statement).execute(&mut *transaction).await?;
-        }
-        transaction.commit().await
+        let mut writing = self.write().await?;
+        writing.add("DELETE FROM job_chunks WHERE job NOT IN (SELECT id FROM jobs)");
+        writing.add("DELETE FROM chunks WHERE hash NOT IN (SELECT hash FROM job_chunks)");
+        writing.commit().await
     }
 }

@@ -46,12 +46,11 @@ impl Store {
     /// Jobs whose time to live is over, as long as somebody could bring them back.
     pub async fn buried(&self) -> Result<Vec<JobId>, StoreError> {
         let since = unix_ms().saturating_sub(to_millis(TOMBSTONE));
-        let mut transaction = self.write().await?;
-        sqlx::query("DELETE FROM tombstones WHERE at_unix_ms < ?")
-            .bind(to_stored(since))
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
+        let mut writing = self.write().await?;
+        writing
+            .add("DELETE FROM tombstones WHERE at_unix_ms < ?")
+            .bind(to_stored(since));
+        writing.commit().await?;
         let rows = sqlx::query("SELECT job FROM tombstones ORDER BY at_unix_ms DESC LIMIT ?")
             .bind(i64::try_from(TOMBSTONES_MAX).unwrap_or(i64::MAX))
             .fetch_all(&self.readers)

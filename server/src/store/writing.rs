@@ -1,16 +1,26 @@
 //! One transaction of the one connection that writes.
 
-use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Sqlite, SqliteConnection};
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Arguments, AssertSqlSafe, Encode, Sqlite, Type};
 
 use super::{Store, StoreError};
 use crate::config::Sync;
 
+/// Bytes of blobs that wait for the thread that writes: its statements hold
+/// copies of them.
+const WAITING_BYTES_MAX: usize = 4 << 20;
+
+/// Statements that wait, so that their text stays short enough to be read.
+const WAITING_STATEMENTS_MAX: usize = 64;
+
 /// A transaction under way. Dropped before [`Writing::commit`] it leaves
 /// nothing behind.
+///
+/// Statements are gathered, and go together to the thread that writes: asking it
+/// for each one, and waiting for the answer, takes longer than what it does.
 ///
 /// SQLite ends a transaction by itself when the disk is full, and whoever
 /// believes it still open then commits nothing ever again. So a connection on
@@ -19,6 +29,16 @@ use crate::config::Sync;
 pub(super) struct Writing {
     /// Taken only by a commit that succeeded.
     connection: Option<PoolConnection<Sqlite>>,
+    waiting: Waiting,
+}
+
+/// Statements in their order, and the values of all of them.
+#[derive(Debug, Default)]
+struct Waiting {
+    statements: String,
+    values: SqliteArguments,
+    count: usize,
+    bytes: usize,
 }
 
 impl Store {
@@ -36,28 +56,74 @@ impl Store {
     async fn begin(&self, is_relaxed: bool) -> Result<Writing, StoreError> {
         let mut writing = Writing {
             connection: Some(self.writer.acquire().await?),
+            waiting: Waiting::default(),
         };
         // Whoever has the connection is the only one who looks at the flag. A new
         // connection waits for the disk, whatever the flag says of the one before.
         if self.is_relaxed.swap(is_relaxed, Ordering::Relaxed) != is_relaxed {
+            // It takes effect when it is read, not when it is executed: never cached.
             let pragma = if is_relaxed {
                 "PRAGMA synchronous = NORMAL"
             } else {
                 "PRAGMA synchronous = FULL"
             };
-            sqlx::raw_sql(pragma).execute(&mut *writing).await?;
+            let connection = writing.connection.as_deref_mut().expect(TAKEN);
+            sqlx::raw_sql(pragma).execute(connection).await?;
         }
-        sqlx::raw_sql("BEGIN IMMEDIATE")
-            .execute(&mut *writing)
-            .await?;
+        writing.add("BEGIN IMMEDIATE");
         Ok(writing)
     }
 }
 
 impl Writing {
+    /// Adds a statement. Its `?` take the values that are bound next, in order.
+    pub(super) fn add(&mut self, statement: &'static str) -> &mut Self {
+        self.waiting.statements += statement;
+        self.waiting.statements += ";\n";
+        self.waiting.count += 1;
+        self
+    }
+
+    /// A value of the statement that was added last.
+    pub(super) fn bind<'v>(&mut self, value: impl Encode<'v, Sqlite> + Type<Sqlite>) -> &mut Self {
+        let added = self.waiting.values.add(value);
+        added.expect("numbers, texts and bytes can always be encoded");
+        self
+    }
+
+    /// The same for bytes.
+    pub(super) fn bind_bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.waiting.bytes += bytes.len();
+        self.bind(bytes)
+    }
+
+    /// Executes what waits, if that is much.
+    pub(super) async fn flush_if_much(&mut self) -> Result<(), StoreError> {
+        let Waiting { count, bytes, .. } = self.waiting;
+        if count >= WAITING_STATEMENTS_MAX || bytes >= WAITING_BYTES_MAX {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
-        sqlx::raw_sql("COMMIT").execute(&mut *self).await?;
+        self.add("COMMIT");
+        self.flush().await?;
         self.connection = None;
+        Ok(())
+    }
+
+    /// Executes what waits.
+    pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
+        let Waiting {
+            statements, values, ..
+        } = std::mem::take(&mut self.waiting);
+        let connection = self.connection.as_deref_mut().expect(TAKEN);
+        // It is made of statements that stand in this program, and of nothing else.
+        let statements = AssertSqlSafe(statements);
+        sqlx::query_with(statements, values)
+            .execute(connection)
+            .await?;
         Ok(())
     }
 }
@@ -71,17 +137,3 @@ impl Drop for Writing {
 }
 
 const TAKEN: &str = "only a commit takes the connection, and the transaction with it";
-
-impl Deref for Writing {
-    type Target = SqliteConnection;
-
-    fn deref(&self) -> &SqliteConnection {
-        self.connection.as_ref().expect(TAKEN)
-    }
-}
-
-impl DerefMut for Writing {
-    fn deref_mut(&mut self) -> &mut SqliteConnection {
-        self.connection.as_mut().expect(TAKEN)
-    }
-}

@@ -39,7 +39,7 @@ pub(super) async fn store(
         cut_up(entries, cols as usize, &rectangles, &batches);
     });
     while let Some(batch) = ready.recv().await {
-        let stored = services.store.put_chunks(job, &batch).await;
+        let stored = services.store.put_chunks(job, &batch, false).await;
         stored.map_err(|error| store_failed(&error))?;
         for (hash, bytes) in batch {
             hashes.push(hash);

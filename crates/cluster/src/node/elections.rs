@@ -16,8 +16,9 @@ use crate::time::{Moment, Now};
 impl Node {
     /// Stands where a coordinator is missed, and goes on where it stands.
     pub(super) fn tick_elections(&mut self, now: Now, outputs: &mut Vec<Output>) {
-        let jobs: Vec<JobId> = self.led_elsewhere.iter().copied().collect();
-        for job in jobs {
+        let jobs = self.led_elsewhere.iter().copied();
+        let restless: Vec<JobId> = jobs.filter(|job| !self.is_at_rest(*job)).collect();
+        for job in restless {
             let newest = self.newest_epoch(job);
             self.look_for_leader(now.moment, job);
             let is_missed = self.is_missed(now.moment, job);
@@ -59,6 +60,22 @@ impl Node {
             .chain(patience)
             .chain(follower.next_deadline())
             .min()
+    }
+
+    /// Whether nothing can be due for a copy: it is whole, its job runs, and its
+    /// coordinator is there. So it is with nearly all, and all are looked at after
+    /// every input.
+    fn is_at_rest(&self, job: JobId) -> bool {
+        let Some(follower) = self.followers.get(&job) else {
+            return true;
+        };
+        let told = self.directory.get(job);
+        let held = follower.epoch();
+        let newest = told.map_or(held, |told| told.epoch.max(held));
+        follower.is_at_rest()
+            && follower.resigned != Some(newest)
+            && told.is_none_or(|told| told.status == JobStatus::Running)
+            && self.membership.is_reached(newest.coordinator)
     }
 
     /// Notes since when nobody leads.

@@ -147,10 +147,11 @@ impl Node {
     }
 
     /// Keeps a copy that this node does not lead.
-    pub(super) fn keep(&mut self, follower: Follower, outputs: &mut Vec<Output>) {
+    pub(super) fn keep(&mut self, mut follower: Follower, outputs: &mut Vec<Output>) {
         let job = follower.job();
         self.forget_copy(job);
-        match follower.expires_at(self.config.result_ttl) {
+        follower.listed_until = follower.expires_at(self.config.result_ttl);
+        match follower.listed_until {
             None => {
                 self.led_elsewhere.insert(job);
             }
@@ -169,10 +170,12 @@ impl Node {
 
     /// Takes the copy out of every list.
     pub(super) fn forget_copy(&mut self, job: JobId) -> Option<Follower> {
-        let follower = self.followers.remove(&job)?;
+        let mut follower = self.followers.remove(&job)?;
         self.led_elsewhere.remove(&job);
         self.disputed.remove(&job);
-        self.expiries.retain(|(_, listed)| *listed != job);
+        if let Some(at) = follower.listed_until.take() {
+            self.expiries.remove(&(at, job));
+        }
         Some(follower)
     }
 
@@ -363,8 +366,8 @@ impl Node {
         let time_to_live = self.config.result_ttl;
         for job in self.directory.ended_for(time_to_live, now) {
             // A copy is kept for its own time, which may end later.
-            let is_kept = self.expiries.iter().any(|(_, kept)| *kept == job);
-            if is_kept {
+            let copy = self.followers.get(&job);
+            if copy.is_some_and(|copy| copy.listed_until.is_some()) {
                 self.directory.keep_longer(job, now);
             } else {
                 self.expire(now, job, outputs);
