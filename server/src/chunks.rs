@@ -76,9 +76,14 @@ impl Chunks {
         self.shared.cache.insert(hash, bytes);
     }
 
+    /// A chunk that is in memory.
+    pub fn cached(&self, hash: ChunkHash) -> Option<Bytes> {
+        self.shared.cache.get(&hash)
+    }
+
     /// A chunk that this node has.
     pub async fn local(&self, hash: ChunkHash) -> Option<Bytes> {
-        if let Some(bytes) = self.shared.cache.get(&hash) {
+        if let Some(bytes) = self.cached(hash) {
             return Some(bytes);
         }
         match self.store.chunk(hash).await {

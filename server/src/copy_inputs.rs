@@ -1,63 +1,86 @@
 //! Inputs of jobs of which this node keeps a copy: fetched from the other
 //! holders and stored, so that this node could lead.
 
-use bytes::Bytes;
+use std::sync::Arc;
+
 use cluster::Input;
-use tokio::sync::mpsc;
-use wire::{ChunkHash, JobId, JobRecord, MatrixSource, NodeId};
+use futures_util::{StreamExt, stream};
+use tokio::sync::{Semaphore, mpsc};
+use wire::{ChunkHash, JobRecord, NodeId};
 
 use crate::driver::WantedInputs;
 use crate::services::Services;
+use crate::small_inputs::hashes_of;
 
-/// Chunks that share a transaction: a few megabytes.
+/// Chunks of one copy that are fetched at once: enough to fill a link.
 const CHUNKS_AT_ONCE: usize = 4;
 
+/// Bytes that share a transaction.
+const BATCH_BYTES: usize = 4 << 20;
+
 /// Fetches for one copy after the other: chunks cross the network once, and
-/// the links stay free for what devices wait for.
+/// the links stay free for what devices wait for. A copy whose inputs came with
+/// it waits for no other.
 pub async fn run(services: Services, mut wanted: mpsc::UnboundedReceiver<WantedInputs>) {
+    let turn = Arc::new(Semaphore::new(1));
     while let Some((record, holders)) = wanted.recv().await {
-        let job = record.id;
-        let input = match copy(&services, &record, &holders).await {
-            Ok(()) => Input::InputsStored { job },
-            Err(reason) => {
-                tracing::warn!("The inputs of job {job} are not copied here yet: {reason}");
-                Input::InputsMissing { job }
-            }
-        };
-        services.driver.tell(input).await;
+        tokio::spawn(copy(services.clone(), record, holders, Arc::clone(&turn)));
     }
 }
 
-async fn copy(services: &Services, record: &JobRecord, holders: &[NodeId]) -> Result<(), String> {
-    let own = services.node;
-    let others: Vec<NodeId> = holders
-        .iter()
-        .copied()
-        .filter(|node| *node != own)
-        .collect();
-    for source in [&record.a, &record.b] {
-        let MatrixSource::Chunks(hashes) = source else {
-            continue;
-        };
-        for some in hashes.chunks(CHUNKS_AT_ONCE) {
-            copy_some(services, record.id, some, &others).await?;
+async fn copy(
+    services: Services,
+    record: Box<JobRecord>,
+    mut holders: Vec<NodeId>,
+    turn: Arc<Semaphore>,
+) {
+    let job = record.id;
+    holders.retain(|node| *node != services.node);
+    let is_here = hashes_of(&record).all(|hash| services.chunks.cached(*hash).is_some());
+    // The semaphore is never closed; without a turn nothing is worse than slow.
+    let _turn = match is_here {
+        true => None,
+        false => turn.acquire().await.ok(),
+    };
+    let input = match fetch_and_store(&services, &record, &holders).await {
+        Ok(()) => Input::InputsStored { job },
+        Err(reason) => {
+            tracing::warn!("The inputs of job {job} are not copied here yet: {reason}");
+            Input::InputsMissing { job }
         }
-    }
-    Ok(())
+    };
+    services.driver.tell(input).await;
 }
 
-async fn copy_some(
+async fn fetch_and_store(
     services: &Services,
-    job: JobId,
-    hashes: &[ChunkHash],
+    record: &JobRecord,
     holders: &[NodeId],
 ) -> Result<(), String> {
-    let mut chunks: Vec<(ChunkHash, Bytes)> = Vec::with_capacity(hashes.len());
-    for hash in hashes {
-        let found = services.chunks.get(*hash, async || holders.to_vec()).await;
-        let bytes = found.ok_or("no holder of a chunk answers")?;
-        chunks.push((*hash, bytes));
+    let hashes: Vec<ChunkHash> = hashes_of(record).copied().collect();
+    let mut arriving = stream::iter(hashes)
+        .map(|hash| async move {
+            let found = services.chunks.get(hash, async || holders.to_vec()).await;
+            found.map(|bytes| (hash, bytes))
+        })
+        .buffered(CHUNKS_AT_ONCE);
+    let (mut batch, mut batch_bytes) = (Vec::new(), 0);
+    loop {
+        let found = arriving.next().await;
+        let is_last = found.is_none();
+        if let Some(found) = found {
+            let (hash, bytes) = found.ok_or("no holder of a chunk answers")?;
+            batch_bytes += bytes.len();
+            batch.push((hash, bytes));
+        }
+        if batch_bytes >= BATCH_BYTES || is_last {
+            let stored = services.store.put_chunks(record.id, &batch, true).await;
+            stored.map_err(|error| error.to_string())?;
+            batch.clear();
+            batch_bytes = 0;
+        }
+        if is_last {
+            return Ok(());
+        }
     }
-    let stored = services.store.put_chunks(job, &chunks, true).await;
-    stored.map_err(|error| error.to_string())
 }

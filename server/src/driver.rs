@@ -21,9 +21,11 @@ pub use handle::{DriverHandle, Requests, requests};
 
 use handle::Request;
 
+use crate::chunks::Chunks;
 use crate::jobs::store_failed;
 use crate::links::Links;
 use crate::results::ResultsUnderWay;
+use crate::small_inputs;
 use crate::store::{Store, StoreError, StoredChange};
 use crate::workers::Workers;
 
@@ -83,6 +85,8 @@ pub struct World {
     pub workers: Workers,
     /// Results that are not stored yet.
     pub results: ResultsUnderWay,
+    /// Inputs of jobs.
+    pub chunks: Chunks,
     /// Copies whose inputs are to be fetched.
     pub inputs: mpsc::UnboundedSender<WantedInputs>,
 }
@@ -294,7 +298,11 @@ impl Driver {
                     },
                 }
             }
-            _ => bytes::Bytes::new(),
+            _ => {
+                let (message, inputs) = small_inputs::attach(message, &self.world.chunks);
+                self.world.links.send(to, &message, &inputs);
+                return;
+            }
         };
         self.world.links.send(to, message, &payload);
     }

@@ -25,6 +25,7 @@ pub mod results;
 pub mod seat;
 pub mod services;
 pub mod site;
+mod small_inputs;
 pub mod sockets;
 pub mod startup;
 pub mod store;

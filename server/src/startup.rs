@@ -208,6 +208,7 @@ async fn start(
         links: links.clone(),
         workers: services.workers.clone(),
         results: services.results.clone(),
+        chunks: services.chunks.clone(),
         inputs,
     };
     let driver = Driver::new(node, clock, Arc::new(world), requests);

@@ -177,8 +177,15 @@ async fn store_and_submit(
         options,
         idempotency_key,
     } = parts;
-    let a = inputs::store(services, job, a, cut.all_left_chunks()).await?;
-    let b = inputs::store(services, job, b, cut.all_right_chunks()).await?;
+    let a = inputs::Factor {
+        matrix: a,
+        rectangles: cut.all_left_chunks(),
+    };
+    let b = inputs::Factor {
+        matrix: b,
+        rectangles: cut.all_right_chunks(),
+    };
+    let (a, b) = inputs::store(services, job, a, b).await?;
     let cut = CutShape {
         rows_per_block: cut.rows_per_block(),
         cols_per_block: cut.cols_per_block(),

@@ -358,6 +358,7 @@ pub(crate) fn send_copy(
         // Numbers are the coordinator's, for its backups.
         number: 0,
         head: Box::new(replica.head(age)),
+        inputs: Vec::new(),
     };
     outputs.push(Output::Send { to, message });
     let lacking = replica.done.keys().filter(|block| !have.contains(**block));

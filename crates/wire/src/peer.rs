@@ -205,6 +205,10 @@ pub enum PeerMessage {
         number: u64,
         /// The copy.
         head: Box<CopyHead>,
+        /// Lengths of the chunks behind the envelope: all that the record names, in
+        /// its order. None where a backup is to fetch them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        inputs: Vec<u32>,
     },
     /// The same for one block, its bytes behind the envelope.
     CopyBlock {

@@ -19,6 +19,7 @@ use super::socket::{Outgoing, Socket, SocketError};
 use super::{Links, Outbox};
 use crate::identity::Identity;
 use crate::services::Services;
+use crate::small_inputs;
 
 /// Chunk requests of one peer that may wait. A node asks for each chunk once
 /// and for few at a time.
@@ -203,6 +204,14 @@ fn take_bytes(services: &Services, message: PeerMessage, payload: Bytes) -> Opti
                     .keep((job, done.block, done.worker), payload);
             }
             is_right.then_some(message)
+        }
+        PeerMessage::CopyHead {
+            ref head,
+            ref inputs,
+            ..
+        } => {
+            small_inputs::take(head, inputs, &payload, &services.chunks);
+            Some(message)
         }
         other => Some(other),
     }

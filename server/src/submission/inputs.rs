@@ -4,7 +4,7 @@ use bytes::Bytes;
 use kernel::cut::Rectangle;
 use kernel::entry_bytes::{ENTRY_BYTES, EntryBytes};
 use tokio::sync::mpsc;
-use wire::{ChunkHash, JobId, MatrixInput, MatrixSource, Problem};
+use wire::{ChunkHash, JobId, MatrixInput, MatrixSource, Problem, Seed};
 
 use crate::jobs::store_failed;
 use crate::services::Services;
@@ -19,60 +19,117 @@ const BATCHES_WAITING_MAX: usize = 2;
 /// Largest matrix whose chunks share its memory: while one of them is in use, all of it stays.
 const SHARED_BYTES_MAX: usize = 256 << 20;
 
+/// Up to here cutting takes less time than waking a thread for it.
+const CUT_AT_ONCE_BYTES_MAX: usize = 256 << 10;
+
 type Batch = Vec<(ChunkHash, Bytes)>;
 
-/// Stores an input of `job` in the pieces that the cut asks for; a random one
-/// is stored as its seed.
+/// An input, and the pieces that the cut asks for.
+#[derive(Debug)]
+pub(super) struct Factor {
+    pub(super) matrix: MatrixInput,
+    pub(super) rectangles: Vec<Rectangle>,
+}
+
+impl Factor {
+    /// Bytes and pieces that are stored of it: none of a seed.
+    fn stored(&self) -> (usize, usize) {
+        match &self.matrix {
+            MatrixInput::Random { .. } => (0, 0),
+            MatrixInput::Entries { entries, .. } => {
+                (entries.len() * ENTRY_BYTES, self.rectangles.len())
+            }
+        }
+    }
+
+    fn seed(&self) -> Option<Seed> {
+        match self.matrix {
+            MatrixInput::Random { seed, .. } => Some(seed),
+            MatrixInput::Entries { .. } => None,
+        }
+    }
+}
+
+/// Stores both inputs of `job` in their pieces; a random one is stored as its seed.
 pub(super) async fn store(
     services: &Services,
     job: JobId,
-    matrix: MatrixInput,
-    rectangles: Vec<Rectangle>,
-) -> Result<MatrixSource, Problem> {
-    let (cols, entries) = match matrix {
-        MatrixInput::Random { seed, .. } => return Ok(MatrixSource::Random(seed)),
-        MatrixInput::Entries { cols, entries, .. } => (cols, entries),
-    };
-    let mut hashes = Vec::with_capacity(rectangles.len());
-    let (batches, mut ready) = mpsc::channel(BATCHES_WAITING_MAX);
-    let cutting = tokio::task::spawn_blocking(move || {
-        cut_up(entries, cols as usize, &rectangles, &batches);
-    });
-    while let Some(batch) = ready.recv().await {
-        let stored = services.store.put_chunks(job, &batch, false).await;
-        stored.map_err(|error| store_failed(&error))?;
-        for (hash, bytes) in batch {
-            hashes.push(hash);
-            services.chunks.remember(hash, bytes);
+    a: Factor,
+    b: Factor,
+) -> Result<(MatrixSource, MatrixSource), Problem> {
+    let seeds = (a.seed(), b.seed());
+    let ((a_bytes, a_chunks), (b_bytes, _)) = (a.stored(), b.stored());
+    let mut hashes = Vec::new();
+    if a_bytes + b_bytes <= CUT_AT_ONCE_BYTES_MAX {
+        let mut batches = Vec::new();
+        cut_up([a, b], |batch| {
+            batches.push(batch);
+            true
+        });
+        for batch in batches {
+            keep(services, job, batch, &mut hashes).await?;
         }
+    } else {
+        let (sender, mut batches) = mpsc::channel(BATCHES_WAITING_MAX);
+        let cutting = tokio::task::spawn_blocking(move || {
+            // Ends early when nobody takes the batches any longer.
+            cut_up([a, b], |batch| sender.blocking_send(batch).is_ok());
+        });
+        while let Some(batch) = batches.recv().await {
+            keep(services, job, batch, &mut hashes).await?;
+        }
+        // A panic there would leave chunks out.
+        cutting
+            .await
+            .map_err(|_| Problem::new(500, "cutting the matrices failed"))?;
     }
-    // A panic there would leave chunks out.
-    cutting
-        .await
-        .map_err(|_| Problem::new(500, "cutting the matrix failed"))?;
-    Ok(MatrixSource::Chunks(hashes))
+    let b_hashes = hashes.split_off(a_chunks);
+    let source = |seed: Option<Seed>, hashes| match seed {
+        Some(seed) => MatrixSource::Random(seed),
+        None => MatrixSource::Chunks(hashes),
+    };
+    Ok((source(seeds.0, hashes), source(seeds.1, b_hashes)))
 }
 
-/// Copying and hashing, on a thread that may take its time. Ends early when
-/// nobody takes the batches any longer.
-fn cut_up(entries: Vec<f64>, cols: usize, rectangles: &[Rectangle], batches: &mpsc::Sender<Batch>) {
-    let matrix = Bytes::from_owner(EntryBytes::new(entries));
+async fn keep(
+    services: &Services,
+    job: JobId,
+    batch: Batch,
+    hashes: &mut Vec<ChunkHash>,
+) -> Result<(), Problem> {
+    let stored = services.store.put_chunks(job, &batch, false).await;
+    stored.map_err(|error| store_failed(&error))?;
+    for (hash, bytes) in batch {
+        hashes.push(hash);
+        services.chunks.remember(hash, bytes);
+    }
+    Ok(())
+}
+
+/// Copies and hashes, for as long as the batches are taken.
+fn cut_up(factors: [Factor; 2], mut take: impl FnMut(Batch) -> bool) {
     let mut batch = Batch::new();
     let mut batch_bytes = 0;
-    for rectangle in rectangles {
-        let bytes = part_of(&matrix, cols, rectangle);
-        batch_bytes += bytes.len();
-        batch.push((ChunkHash::of(&bytes), bytes));
-        if batch_bytes >= BATCH_BYTES {
-            batch_bytes = 0;
-            if batches.blocking_send(std::mem::take(&mut batch)).is_err() {
-                return;
+    for Factor { matrix, rectangles } in factors {
+        let MatrixInput::Entries { cols, entries, .. } = matrix else {
+            continue;
+        };
+        let matrix = Bytes::from_owner(EntryBytes::new(entries));
+        for rectangle in &rectangles {
+            let bytes = part_of(&matrix, cols as usize, rectangle);
+            batch_bytes += bytes.len();
+            batch.push((ChunkHash::of(&bytes), bytes));
+            if batch_bytes >= BATCH_BYTES {
+                batch_bytes = 0;
+                if !take(std::mem::take(&mut batch)) {
+                    return;
+                }
             }
         }
     }
     if !batch.is_empty() {
         // Whether anybody takes it is seen by the other side.
-        let _ = batches.blocking_send(batch);
+        take(batch);
     }
 }
 

@@ -239,7 +239,13 @@ impl Coordinator {
                 Shipment::Head { to, number } => {
                     let head = Box::new(self.replica.head(self.age(now)));
                     let job = self.job();
-                    let message = PeerMessage::CopyHead { job, number, head };
+                    let message = PeerMessage::CopyHead {
+                        job,
+                        number,
+                        head,
+                        // Whoever has their bytes adds them.
+                        inputs: Vec::new(),
+                    };
                     outputs.push(Output::Send { to, message });
                 }
                 Shipment::Block { to, block } => {

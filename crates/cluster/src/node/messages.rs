@@ -153,7 +153,9 @@ impl Node {
                     coordinator.on_held(now, from, leases, outputs);
                 }
             }
-            PeerMessage::CopyHead { job, number, head } => {
+            PeerMessage::CopyHead {
+                job, number, head, ..
+            } => {
                 if head.record.id == job {
                     self.on_copy_head(now, from, number, &head, outputs);
                 }

@@ -334,6 +334,7 @@ pub(crate) fn message() -> impl Strategy<Value = PeerMessage> {
             job: head.record.id,
             number,
             head: Box::new(head),
+            inputs: Vec::new(),
         }),
         4 => copied,
         4 => state,

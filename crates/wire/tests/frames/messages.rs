@@ -382,11 +382,16 @@ pub(crate) fn peer_message() -> impl Strategy<Value = PeerMessage> {
         .prop_map(|(job, refusal)| PeerMessage::Refused { job, refusal });
     prop_oneof![
         held,
-        (job(), any::<u64>(), head()).prop_map(|(job, number, head)| PeerMessage::CopyHead {
-            job,
-            number,
-            head: Box::new(head),
-        }),
+        (job(), any::<u64>(), head(), vec(any::<u32>(), 0..4)).prop_map(
+            |(job, number, head, inputs)| {
+                PeerMessage::CopyHead {
+                    job,
+                    number,
+                    head: Box::new(head),
+                    inputs,
+                }
+            }
+        ),
         copied,
         state,
         (job(), epoch(), block_set()).prop_map(|(job, epoch, have)| PeerMessage::CopyRequest {

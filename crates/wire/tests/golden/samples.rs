@@ -293,6 +293,16 @@ pub(crate) fn peer_samples() -> Vec<(&'static str, PeerMessage)> {
                 job,
                 number: 3,
                 head: Box::new(head()),
+                inputs: Vec::new(),
+            },
+        ),
+        (
+            "CopyHead/inputs",
+            PeerMessage::CopyHead {
+                job,
+                number: 1,
+                head: Box::new(head()),
+                inputs: vec![3, 1],
             },
         ),
         (
