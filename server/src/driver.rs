@@ -10,16 +10,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use cluster::{Change, Event, Input, Moment, Node, Now, Output};
+use cluster::{Change, Event, Moment, Node, Now, Output};
 use tokio::sync::mpsc;
 use wire::{JobRecord, PeerMessage};
 
 mod handle;
 mod log;
+mod waiters;
 
 pub use handle::{DriverHandle, Requests, requests};
 
 use handle::Request;
+use waiters::Waiters;
 
 use crate::chunks::Chunks;
 use crate::jobs::store_failed;
@@ -101,6 +103,7 @@ pub struct Driver {
     clock: Clock,
     world: Arc<World>,
     channel: Requests,
+    waiters: Waiters,
 }
 
 impl Driver {
@@ -111,6 +114,7 @@ impl Driver {
             clock,
             world,
             channel,
+            waiters: Waiters::default(),
         }
     }
 
@@ -129,29 +133,32 @@ impl Driver {
                 // The core's own next deadline.
                 () = tokio::time::sleep(wait) => {}
             }
-            let mut outputs = Vec::new();
+            let mut inputs = Vec::new();
             let mut answers = Vec::new();
             let mut looks = Vec::new();
             let mut stops = false;
-            if batch.is_empty() {
-                outputs.extend(self.node.handle(self.clock.now(), Input::Tick));
-            }
             for request in batch.drain(..) {
                 match request {
-                    Request::Input(input) => {
-                        outputs.extend(self.node.handle(self.clock.now(), input));
-                    }
+                    Request::Input(input) => inputs.push(input),
                     Request::InputAnswered(_, answer) if answer.is_closed() => {}
                     Request::InputAnswered(input, answer) => {
-                        outputs.extend(self.node.handle(self.clock.now(), input));
+                        inputs.push(input);
                         answers.push(answer);
                     }
                     Request::Look(look) => looks.push(look),
+                    Request::Wait(job, waiter) => self.waiters.add(job, waiter),
                     Request::Stop => stops = true,
                 }
             }
+            let now = self.clock.now();
+            let outputs = if inputs.is_empty() && now.moment < deadline {
+                Vec::new()
+            } else {
+                self.node.handle_all(now, inputs)
+            };
             // A look shows nothing that is not durable yet.
             self.carry_out(outputs).await?;
+            self.waiters.look(&self.node);
             let now = self.clock.now();
             for look in looks {
                 look(&self.node, now);
@@ -187,6 +194,7 @@ impl Driver {
                 Output::Dial { peer, addresses } => self.world.links.discovered(peer, addresses),
                 Output::Event(event) => {
                     log::log_event(self.node.id(), &event);
+                    self.waiters.changed.extend(event.job());
                     changed |= !matches!(event, Event::ResultRefused { .. });
                 }
             }

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use cluster::{Input, Liveness, Node};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use wire::{CourseView, JobId, JobStatus, JobView, NodeId, Problem};
 
 use crate::http::forward::{self, Question};
@@ -150,22 +149,10 @@ pub(crate) async fn view_after(
     job: JobId,
     wait: Duration,
 ) -> Result<JobView, Problem> {
-    let mut changes = services.driver.changes();
-    let deadline = Instant::now() + wait;
-    while Instant::now() < deadline {
-        changes.mark_unchanged();
-        let runs = services
-            .driver
-            .look(move |node, _| is_running(node, job))
-            .await?;
-        if !runs {
-            break;
-        }
-        match tokio::time::timeout_at(deadline, changes.changed()).await {
-            Ok(Ok(())) => {}
-            // The time is over, or the node stops.
-            Ok(Err(_)) | Err(_) => break,
-        }
+    let has_ended = move |node: &Node| !is_running(node, job);
+    let waiting = services.driver.wait_until(job, has_ended);
+    if let Ok(ended) = tokio::time::timeout(wait, waiting).await {
+        ended?;
     }
     view(services, job).await
 }

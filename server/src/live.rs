@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cluster::Node;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use wire::{
     CourseView, DeviceView, JobId, JobLine, JobStatus, JobView, NodeView, Problem, ResultPreview,
@@ -82,7 +82,9 @@ struct JobShown {
 #[derive(Debug, Clone, Default, PartialEq)]
 struct MeshShown {
     nodes: Vec<NodeView>,
+    /// The newest ones.
     jobs: Vec<JobLine>,
+    jobs_known: u32,
 }
 
 type JobReceiver = watch::Receiver<Arc<JobShown>>;
@@ -91,20 +93,24 @@ type JobReceiver = watch::Receiver<Arc<JobShown>>;
 #[derive(Debug, Clone)]
 pub struct Live {
     services: Services,
-    mesh: watch::Receiver<Arc<MeshShown>>,
+    /// Empty while no page watches.
+    mesh: Arc<watch::Sender<Arc<MeshShown>>>,
+    /// Told when a page begins to.
+    wanted: Arc<Notify>,
     jobs: Arc<Mutex<BTreeMap<JobId, watch::Sender<Arc<JobShown>>>>>,
 }
 
 impl Live {
     /// Begins to keep up with the mesh.
     pub fn start(services: Services) -> Self {
-        let (sender, mesh) = watch::channel(Arc::default());
-        tokio::spawn(follow_mesh(services.clone(), sender));
-        Self {
+        let live = Self {
             services,
-            mesh,
+            mesh: Arc::new(watch::Sender::default()),
+            wanted: Arc::default(),
             jobs: Arc::default(),
-        }
+        };
+        tokio::spawn(follow_mesh(live.clone()));
+        live
     }
 
     /// What `subject` shows at this moment, for a page that is being made.
@@ -131,10 +137,12 @@ impl Live {
             Subject::Job(Some(job)) => Some(self.follow(job)),
             _ => None,
         };
+        let mesh = self.mesh.subscribe();
+        self.wanted.notify_one();
         Watch {
             live: self.clone(),
             subject,
-            mesh: self.mesh.clone(),
+            mesh,
             job,
         }
     }
@@ -164,7 +172,7 @@ impl Live {
         Shown {
             nodes: mesh.nodes.clone(),
             jobs: mesh.jobs.iter().take(listed).copied().collect(),
-            jobs_known: u32::try_from(mesh.jobs.len()).unwrap_or(u32::MAX),
+            jobs_known: mesh.jobs_known,
             max_dim: (subject == Subject::New).then_some(self.services.config.max_dim),
             account: own_account(&self.services).await.ok(),
             join: (subject == Subject::Nodes)
@@ -214,6 +222,9 @@ impl Watch {
     /// What there is to show now; nothing while it is not known yet.
     pub(crate) async fn shown(&mut self) -> Option<Shown> {
         let mesh = Arc::clone(&self.mesh.borrow_and_update());
+        if *mesh == MeshShown::default() {
+            return None;
+        }
         let job = self.job.as_mut();
         let job = job.map(|job| Arc::clone(&job.borrow_and_update()));
         if job
@@ -237,15 +248,20 @@ fn show_job(shown: &mut Shown, job: &JobShown) {
     shown.problem.clone_from(&job.problem);
 }
 
-async fn follow_mesh(services: Services, sender: watch::Sender<Arc<MeshShown>>) {
-    let mut changes = services.driver.changes();
+async fn follow_mesh(live: Live) {
+    let mut changes = live.services.driver.changes();
     loop {
+        if live.mesh.receiver_count() == 0 {
+            // What it was is not to be shown when somebody looks again.
+            live.mesh.send_replace(Arc::default());
+            live.wanted.notified().await;
+        }
         changes.mark_unchanged();
         let started = Instant::now();
-        let Ok(mesh) = look_at_mesh(&services).await else {
+        let Ok(mesh) = look_at_mesh(&live.services).await else {
             return;
         };
-        sender.send_if_modified(|shown| {
+        live.mesh.send_if_modified(|shown| {
             let is_news = **shown != mesh;
             if is_news {
                 *shown = Arc::new(mesh);
@@ -262,9 +278,14 @@ async fn follow_mesh(services: Services, sender: watch::Sender<Arc<MeshShown>>) 
 }
 
 async fn look_at_mesh(services: &Services) -> Result<MeshShown, Problem> {
-    let look = |node: &Node, _| MeshShown {
-        nodes: views::node_views(node),
-        jobs: node.jobs().iter().map(JobLine::from).collect(),
+    let look = |node: &Node, _| {
+        let jobs = node.jobs();
+        let listed = jobs.iter().take(JOBS_LISTED_MAX);
+        MeshShown {
+            nodes: views::node_views(node),
+            jobs: listed.map(|job| JobLine::from(*job)).collect(),
+            jobs_known: u32::try_from(jobs.len()).unwrap_or(u32::MAX),
+        }
     };
     services.driver.look(look).await
 }

@@ -11,7 +11,7 @@ use kernel::cut::{Cut, ProductShape};
 use tokio::sync::watch;
 use wire::{
     ChunkHash, CutShape, JobId, JobOptions, JobRecord, JobView, MatrixInput, Problem, Shape,
-    Submission,
+    Spread, Submission,
 };
 
 use crate::jobs;
@@ -129,6 +129,10 @@ async fn start(services: &Services, job: JobId, submission: Submission) -> Resul
     let mut devices = u32::try_from(devices).unwrap_or(u32::MAX);
     if submission.idempotency_key.is_some() {
         devices = rounded_up(devices);
+    }
+    if submission.options.spread == Spread::Fastest && product.is_tiny() {
+        // Whoever has all of it is through before the others have asked.
+        devices = 1;
     }
     let cut = Cut::plan(product, devices);
     let Submission {

@@ -376,3 +376,22 @@ pub enum Event {
     /// A peer's liveness or status changed.
     MeshChanged,
 }
+
+impl Event {
+    /// The job of which it tells, if it is of one.
+    #[must_use]
+    pub fn job(&self) -> Option<JobId> {
+        match self {
+            Self::BlockDone { job, .. }
+            | Self::JobEnded { job, .. }
+            | Self::JobChanged { job }
+            | Self::ResultRefused { job, .. }
+            | Self::BlockReassigned { job, .. }
+            | Self::JobSafe { job }
+            | Self::ElectionStarted { job }
+            | Self::ElectionWon { job, .. }
+            | Self::SteppedDown { job, .. } => Some(*job),
+            Self::PeerLost { .. } | Self::MeshChanged => None,
+        }
+    }
+}

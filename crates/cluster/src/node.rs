@@ -117,9 +117,16 @@ impl Node {
 
     /// Takes what happened and returns what to do, strictly in order.
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
+        self.handle_all(now, [input])
+    }
+
+    /// The same for all that happened until now: what is due is looked for once.
+    pub fn handle_all(&mut self, now: Now, inputs: impl IntoIterator<Item = Input>) -> Vec<Output> {
         let mut outputs = Vec::new();
         self.notice_sleep(now.moment);
-        self.on_input(now, input, &mut outputs);
+        for input in inputs {
+            self.on_input(now, input, &mut outputs);
+        }
         self.tick(now, &mut outputs);
         self.deliver_own(now, outputs)
     }
@@ -161,8 +168,8 @@ impl Node {
 
     /// Every job of the mesh, newest first.
     #[must_use]
-    pub fn jobs(&self) -> Vec<JobSummary> {
-        let mut jobs: Vec<JobSummary> = self.directory.iter().cloned().collect();
+    pub fn jobs(&self) -> Vec<&JobSummary> {
+        let mut jobs: Vec<&JobSummary> = self.directory.iter().collect();
         jobs.sort_by_key(|job| std::cmp::Reverse((job.submitted_at_unix_ms, job.id)));
         jobs
     }

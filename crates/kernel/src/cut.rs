@@ -65,6 +65,12 @@ impl ProductShape {
             .saturating_mul(2)
             .saturating_mul(u64::from(self.cols))
     }
+
+    /// Whether cutting it costs more than it saves: see [`TINY_OPERATIONS_MAX`].
+    #[must_use]
+    pub fn is_tiny(self) -> bool {
+        self.operations() <= TINY_OPERATIONS_MAX
+    }
 }
 
 /// A rectangle of a matrix, in rows and columns of the whole matrix.
@@ -307,8 +313,7 @@ fn wanted_blocks(shape: ProductShape, devices: u32) -> u32 {
 }
 
 fn fewest_blocks(shape: ProductShape, devices: u32) -> u32 {
-    let is_tiny = shape.operations() <= TINY_OPERATIONS_MAX;
-    devices.clamp(if is_tiny { 1 } else { BLOCKS_MIN }, DEVICES_MAX)
+    devices.clamp(if shape.is_tiny() { 1 } else { BLOCKS_MIN }, DEVICES_MAX)
 }
 
 /// Columns of a block: all of them unless a column block of B would be too large for a device, or

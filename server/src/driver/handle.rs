@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cluster::{Input, Node, Now};
 use tokio::sync::{mpsc, oneshot, watch};
-use wire::{JobRecord, Problem};
+use wire::{JobId, JobRecord, Problem};
 
 /// Inputs that may wait. Senders wait beyond it, which slows a link that sends
 /// faster than this node can follow.
@@ -12,12 +12,17 @@ const INPUTS_WAITING_MAX: usize = 4096;
 
 pub(super) type Look = Box<dyn FnOnce(&Node, Now) + Send>;
 
+/// True when it need not be asked again: it was answered, or nobody waits.
+pub(super) type Waiter = Box<dyn FnMut(&Node) -> bool + Send + Sync>;
+
 pub(super) enum Request {
     Input(Input),
     /// Answered when everything that the input caused is carried out; without
     /// effect when nobody waits for the answer any longer.
     InputAnswered(Input, oneshot::Sender<()>),
     Look(Look),
+    /// Asked now, and again with each change of the job.
+    Wait(JobId, Waiter),
     /// What came before is carried out, nothing after it.
     Stop,
 }
@@ -70,6 +75,7 @@ impl std::fmt::Debug for Request {
             Self::Input(_) => "Input",
             Self::InputAnswered(..) => "InputAnswered",
             Self::Look(_) => "Look",
+            Self::Wait(..) => "Wait",
             Self::Stop => "Stop",
         })
     }
@@ -92,7 +98,6 @@ impl DriverHandle {
     /// here and on its backups.
     pub async fn submit(&self, record: JobRecord) -> Result<(), Problem> {
         let job = record.id;
-        let mut changes = self.changes();
         let told = self.tell_and_wait(Input::Submit(Box::new(record))).await;
         if let Err(problem) = told {
             // It may be on its way to the disk, and may yet come there.
@@ -101,17 +106,11 @@ impl DriverHandle {
                 .try_send(Request::Input(Input::Cancel { job }));
             return Err(problem);
         }
-        loop {
-            changes.mark_unchanged();
-            let is_safe = self.look(move |node, _| {
-                let led = node.coordinator(job);
-                led.is_none_or(cluster::Coordinator::is_safe)
-            });
-            if is_safe.await? {
-                return Ok(());
-            }
-            changes.changed().await.map_err(|_| shutting_down())?;
-        }
+        self.wait_until(job, move |node| {
+            let led = node.coordinator(job);
+            led.is_none_or(cluster::Coordinator::is_safe)
+        })
+        .await
     }
 
     /// Says goodbye to the others and ends: nothing is sent or stored after it.
@@ -134,6 +133,26 @@ impl DriverHandle {
             let _ = answer.send(look(node, now));
         });
         self.ask(Request::Look(look), answered).await
+    }
+
+    /// Waits until something is true of a job. It is looked at whenever the job
+    /// changes, by the driver itself: many who wait cost it little.
+    pub async fn wait_until(
+        &self,
+        job: JobId,
+        is_true: impl Fn(&Node) -> bool + Send + Sync + 'static,
+    ) -> Result<(), Problem> {
+        let (answer, answered) = oneshot::channel();
+        let mut answer = Some(answer);
+        let waiter: Waiter = Box::new(move |node| {
+            if is_true(node)
+                && let Some(answer) = answer.take()
+            {
+                let _ = answer.send(());
+            }
+            answer.as_ref().is_none_or(oneshot::Sender::is_closed)
+        });
+        self.ask(Request::Wait(job, waiter), answered).await
     }
 
     /// Counts up whenever a job or the mesh changed.

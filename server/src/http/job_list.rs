@@ -68,7 +68,7 @@ async fn all_jobs(services: &Services, selection: Selection) -> Result<Vec<JobVi
                     others
                         .entry(summary.epoch.coordinator)
                         .or_default()
-                        .push(summary);
+                        .push(summary.clone());
                 }
             }
             let live = node

@@ -111,6 +111,7 @@ impl Coordinator {
             self.copies_awaited = None;
             if self.is_opening {
                 self.is_opening = false;
+                self.summary_due = Some(now.moment);
                 wake = true;
                 let job = self.job();
                 outputs.push(Output::Event(Event::JobSafe { job }));

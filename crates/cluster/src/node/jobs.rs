@@ -44,7 +44,13 @@ impl Node {
         }));
         coordinator.reserve(&self.candidates(), now.moment);
         coordinator.open(now, &backups, outputs);
-        self.lead(now.moment, coordinator, outputs);
+        if coordinator.is_safe() {
+            self.lead(now.moment, coordinator, outputs);
+        } else {
+            // It is told when it is safe: devices that heard of it before would ask
+            // in vain.
+            self.coordinators.insert(job, coordinator);
+        }
     }
 
     /// A job from this node's store.

@@ -315,7 +315,7 @@ fn a_smaller_epoch_leases_nothing() {
     mesh.detach(node(1), native(1));
     let job = mesh.submit(node(1), record(1, 8));
     mesh.attach(node(2), page(9), Device::page(1, 1000.0));
-    mesh.run_for(millis(10));
+    mesh.run_for(millis(50));
     let sent = mesh.sent.iter().find_map(|(_, _, message)| match message {
         PeerMessage::Lease { tasks, .. } => Some(tasks.clone()),
         _ => None,
