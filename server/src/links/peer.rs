@@ -28,6 +28,9 @@ const REQUESTS_WAITING_MAX: usize = 512;
 /// How long one frame may take: the largest, over a slow wireless link.
 const SEND_MAX: Duration = Duration::from_secs(30);
 
+/// Small messages that leave together: what a socket takes at once.
+const FED_AT_ONCE_BYTES_MAX: usize = 64 << 10;
+
 /// How long the goodbye of a link may take.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
 
@@ -118,7 +121,17 @@ async fn write(
             Some(frame) = chunks.recv() => Some(frame),
         };
         let Some(frame) = frame else { break };
-        let sending = sink.send(Outgoing::Frame(frame));
+        let sending = async {
+            // What waits behind it leaves with it: one word to the system for all.
+            let mut fed = frame.len();
+            sink.feed(Outgoing::Frame(frame)).await?;
+            while fed < FED_AT_ONCE_BYTES_MAX {
+                let Ok(more) = urgent.try_recv() else { break };
+                fed += more.len();
+                sink.feed(Outgoing::Frame(more)).await?;
+            }
+            sink.flush().await
+        };
         // A peer that reads nothing is found out by its silence; this link is
         // not kept for its sake.
         if !matches!(timeout(SEND_MAX, sending).await, Ok(Ok(()))) {
