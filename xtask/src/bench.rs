@@ -22,6 +22,8 @@ pub(crate) enum Comparison {
     Kernels,
     /// Whole jobs on two nodes, beside NumPy, Dask and Ray
     Jobs,
+    /// Small jobs on four nodes with three backups, beside Dask and Ray
+    SmallJobs,
 }
 
 /// Runs a comparison and shows its tables.
@@ -33,7 +35,8 @@ pub(crate) fn bench(
     let sides: Vec<String> = sides.iter().map(u32::to_string).collect();
     match comparison {
         Comparison::Kernels => compare_kernels(session, &sides)?,
-        Comparison::Jobs => compare_jobs(session, &sides)?,
+        Comparison::Jobs => compare_jobs(session, "bench/jobs/job_times.py", &sides)?,
+        Comparison::SmallJobs => compare_jobs(session, "bench/jobs/small_jobs.py", &[])?,
     }
     session.print_times();
     Ok(ExitCode::SUCCESS)
@@ -59,13 +62,13 @@ fn compare_kernels(session: &mut Session, sides: &[String]) -> Result<()> {
     })
 }
 
-fn compare_jobs(session: &mut Session, sides: &[String]) -> Result<()> {
+fn compare_jobs(session: &mut Session, script: &str, sides: &[String]) -> Result<()> {
     let python = python_with_peers(session)?;
     let binary = build::build(session)?;
     let why = "the same products by two nodes and by the peers, in turn; minutes";
     session.step("jobs beside NumPy, Dask and Ray", why, |session| {
         run(session
-            .command(&python, &["bench/jobs/job_times.py"])
+            .command(&python, &[script])
             .args(sides)
             .env("MATMESH", binary))
     })

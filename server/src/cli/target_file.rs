@@ -113,10 +113,11 @@ impl OpenTarget {
 
     /// All is written: the target gets its name.
     pub(super) async fn finish(mut self) -> Result<(), Failure> {
-        self.writer
-            .shutdown()
-            .await
-            .map_err(|error| self.failed(&error))?;
+        // Standard output tells only a flush what became of the last write.
+        let flushed = self.writer.flush().await;
+        flushed.map_err(|error| self.failed(&error))?;
+        let closed = self.writer.shutdown().await;
+        closed.map_err(|error| self.failed(&error))?;
         let Some(mut unfinished) = self.unfinished.take() else {
             return Ok(());
         };

@@ -39,14 +39,36 @@ async fn two_by_two_gives_19_22_43_50() {
         json!({"rows": 2, "cols": 2, "data": [19, 22, 43, 50]})
     );
     let course: CourseView = node.get_as(&format!("{location}/course")).await;
-    assert_eq!(course.block_count(), 2);
+    assert_eq!(course.block_count(), 1, "one device, one block");
     for block in &course.blocks {
         let stored_us = block.stored_us.expect("every block is done");
         let spent_us = block.receive_us + block.wait_us;
         assert!(block.leased_us + spent_us <= stored_us, "{block:?}");
     }
-    assert_eq!(course.blocks.len(), 2);
+    assert_eq!(course.blocks.len(), 1);
     assert_eq!(course.epochs.len(), 1);
+}
+
+#[tokio::test]
+async fn a_tiny_product_for_the_fastest_is_one_block_however_many_devices_there_are() {
+    let node = NodeOptions::new().start();
+    let other = NodeOptions::new().linked_to(&node).start();
+    node.sees(2).await;
+    until("both devices are known", || async {
+        let nodes = node.get_json("/api/v1/nodes").await;
+        let nodes = nodes.as_array().unwrap().iter();
+        let mut speeds = nodes.map(|node| node["mflops"].as_f64());
+        speeds.all(|speed| speed > Some(0.0)).then_some(())
+    })
+    .await;
+    for (spread, blocks) in [("fastest", 1), ("all", 2)] {
+        let matrix = json!({"rows": 2, "cols": 2, "random": {"seed": 7}});
+        let options = json!({"spread": spread});
+        let body = json!({"a": matrix, "b": matrix, "options": options});
+        let done = node.completed(&node.submit(&body).await).await;
+        assert_eq!(done["blocks"]["total"], blocks, "{spread}");
+    }
+    drop(other);
 }
 
 #[tokio::test]

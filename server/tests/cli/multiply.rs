@@ -216,7 +216,11 @@ async fn a_reader_of_the_output_who_leaves_is_a_failure_and_no_panic() {
     let arguments = [
         "multiply", "a.csv", "b.npy", "-o", "-", "--format", "csv", "--node", &node.url,
     ];
-    let mut child = matmesh(folder.path(), &arguments).spawn().unwrap();
-    drop(child.stdout.take());
+    let (reader, writer) = std::io::pipe().unwrap();
+    // Gone before anything is written, however fast the job is.
+    drop(reader);
+    let mut command = matmesh(folder.path(), &arguments);
+    let child = command.stdout(writer).spawn().unwrap();
+    drop(command);
     assert_eq!(Finished::of(child.wait_with_output().unwrap()).code, 1);
 }
