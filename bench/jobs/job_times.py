@@ -55,14 +55,9 @@ def report(side: int, told: argparse.Namespace, mesh: Mesh, peers: dict) -> None
     steps = []
 
     def matmesh() -> np.ndarray:
-        options = {"arithmetic": "reproducible"}
-        start = time.perf_counter()
-        job = mesh.client.submit(*seeded, options) if told.seeded else mesh.client.submit_files(*files, options)
-        submitted = time.perf_counter()
-        mesh.client.wait(job["id"])
-        computed = time.perf_counter()
-        c = mesh.client.result(job["id"])
-        steps.append((submitted - start, computed - submitted, time.perf_counter() - computed))
+        submit, inputs = (mesh.client.submit, seeded) if told.seeded else (mesh.client.submit_files, files)
+        c, spent = mesh.client.in_steps(lambda: submit(*inputs, {"arithmetic": "reproducible"}))
+        steps.append(spent)
         return c
 
     contenders = {

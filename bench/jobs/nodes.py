@@ -133,6 +133,17 @@ class Client:
             if told["status"] != "running":
                 raise RuntimeError(f"{job}: {told['status']}, {told['error']}")
 
+    def in_steps(self, submit) -> tuple[np.ndarray, tuple[float, float, float]]:
+        """C of the job that `submit` starts, and the seconds of submitting, waiting and fetching."""
+        times = [time.perf_counter()]
+        job = submit()["id"]
+        times.append(time.perf_counter())
+        self.wait(job)
+        times.append(time.perf_counter())
+        c = self.result(job)
+        times.append(time.perf_counter())
+        return c, tuple(after - before for before, after in zip(times, times[1:]))
+
     def result(self, job: str) -> np.ndarray:
         """C as an array, read into one buffer."""
         self.connection.request("GET", f"/api/v1/jobs/{job}/result?format=npy")
