@@ -8,8 +8,8 @@ Ray        two worker processes with one thread each
 First how long one caller waits for one product, then how many products of 50 x 50 a second 64 callers
 get who each ask for the next when they have the last. What is not equal stands in README.md.
 
-    python3 bench/jobs/small_jobs.py [--backups N] [--sync always|alone|never] [--rounds N] [--seconds S]
-                                     [--only NAME ...]
+    python3 bench/jobs/small_jobs.py [--backups N] [--sync always|alone|never] [--spread all|fastest]
+                                     [--rounds N] [--seconds S] [--only NAME ...]
 """
 import argparse
 import asyncio
@@ -33,6 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--backups", type=int, default=3)
     parser.add_argument("--sync", default="alone")
+    parser.add_argument("--spread", choices=["all", "fastest"], default="all")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--only", nargs="*", default=["matmesh", "Dask", "Ray"])
@@ -54,7 +55,7 @@ def report_waits(side: int, told: argparse.Namespace, mesh: Mesh, peers: dict) -
     steps = []
 
     def matmesh() -> np.ndarray:
-        c, spent = mesh.client.in_steps(lambda: mesh.client.submit_files(npy(a), npy(b), {}))
+        c, spent = mesh.client.in_steps(lambda: mesh.client.submit_files(npy(a), npy(b), {"spread": told.spread}))
         steps.append(spent)
         return c
 
@@ -82,7 +83,7 @@ def report_rates(told: argparse.Namespace, mesh: Mesh, peers: dict) -> None:
     expected = a @ b
     print(f"{MANY_SIDE} x {MANY_SIDE}, {CALLERS} callers, {told.seconds:g} s each")
     if "matmesh" in told.only:
-        submission = form(npy(a), npy(b), {})
+        submission = form(npy(a), npy(b), {"spread": told.spread})
         ports = [node.port for node in mesh.nodes]
         count = asyncio.run(ask_for(told.seconds, ports, submission, expected))
         print(f"  matmesh  {count / told.seconds:8.0f} products/s")

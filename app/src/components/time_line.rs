@@ -83,6 +83,7 @@ fn items(texts: Vec<String>) -> impl IntoView + use<> {
 /// The same in words: who took the job over, and how many blocks changed hands.
 #[expect(clippy::cast_precision_loss, reason = "shown to people")]
 fn hand_overs_of(course: &CourseView, live: Live) -> Vec<String> {
+    // The first epoch begins with the job.
     let epochs = course.epochs.iter().skip(1).map(|epoch| {
         let node = live.node_name(epoch.coordinator);
         texts::took_over(epoch.number, &node, epoch.begun_us as f64 / 1e3)

@@ -73,6 +73,7 @@ fn own_full_names() -> Vec<String> {
     let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
     for line in hosts.lines() {
         let line = line.split('#').next().unwrap_or_default();
+        // An address, then its names.
         let on_line: Vec<String> = line.split_whitespace().skip(1).map(normal_name).collect();
         if on_line.contains(&name) || on_line.contains(&short) {
             names.extend(on_line);
