@@ -348,7 +348,7 @@ mod tests {
         let store = Store::open(folder.path(), Sync::Never).await.unwrap();
         let given_up = chunk(1, 100);
         {
-            let mut writing = store.write().await.unwrap();
+            let mut writing = store.write(false).await.unwrap();
             writing
                 .add("INSERT INTO chunks (hash, bytes) VALUES (?, ?)")
                 .bind_bytes(given_up[0].0.as_bytes())
@@ -379,7 +379,7 @@ mod tests {
                 .await
                 .unwrap();
             if damage == 2 {
-                let mut writing = store.write().await.unwrap();
+                let mut writing = store.write(false).await.unwrap();
                 writing.add(
                     "INSERT INTO jobs (id, record, epoch_number, epoch_coordinator)
                      VALUES (x'07', x'ff', 1, x'07')",
@@ -413,7 +413,7 @@ mod tests {
     async fn an_upgrade_from_a_newer_release_is_no_damage() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), Sync::Never).await.unwrap();
-        let mut writing = store.write().await.unwrap();
+        let mut writing = store.write(false).await.unwrap();
         writing.add(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
              VALUES (9999, 'of a later release', 1, x'00', 0)",

@@ -17,11 +17,7 @@ impl Store {
     /// Applies changes in their order, all or none. Applying one again changes
     /// nothing. `is_backed` when another node has what they are about.
     pub async fn apply(&self, changes: &[StoredChange], is_backed: bool) -> Result<(), StoreError> {
-        let mut writing = if is_backed {
-            self.write_backed().await?
-        } else {
-            self.write().await?
-        };
+        let mut writing = self.write(is_backed).await?;
         let mut tallies = Tallies::new();
         for (change, bytes) in changes {
             add_change(&mut writing, change, bytes.as_ref(), &mut tallies)?;

@@ -15,11 +15,7 @@ impl Store {
         chunks: &[(ChunkHash, Bytes)],
         is_backed: bool,
     ) -> Result<(), StoreError> {
-        let mut writing = if is_backed {
-            self.write_backed().await?
-        } else {
-            self.write().await?
-        };
+        let mut writing = self.write(is_backed).await?;
         for (hash, bytes) in chunks {
             writing
                 .add("INSERT OR IGNORE INTO chunks (hash, bytes) VALUES (?, ?)")
@@ -50,7 +46,7 @@ impl Store {
 
     /// Removes what was stored for a job that was then not accepted.
     pub async fn abandon_chunks(&self, job: JobId) -> Result<(), StoreError> {
-        let mut writing = self.write().await?;
+        let mut writing = self.write(false).await?;
         super::changes::remove_chunks(&mut writing, job);
         writing.commit().await
     }
@@ -58,7 +54,7 @@ impl Store {
     /// Removes inputs of jobs that were never accepted: the node ended while it
     /// was storing them.
     pub(super) async fn remove_unclaimed_chunks(&self) -> Result<(), StoreError> {
-        let mut writing = self.write().await?;
+        let mut writing = self.write(false).await?;
         writing.add("DELETE FROM job_chunks WHERE job NOT IN (SELECT id FROM jobs)");
         writing.add("DELETE FROM chunks WHERE hash NOT IN (SELECT hash FROM job_chunks)");
         writing.commit().await

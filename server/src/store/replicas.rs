@@ -46,7 +46,7 @@ impl Store {
     /// Jobs whose time to live is over, as long as somebody could bring them back.
     pub async fn buried(&self) -> Result<Vec<JobId>, StoreError> {
         let since = unix_ms().saturating_sub(to_millis(TOMBSTONE));
-        let mut writing = self.write().await?;
+        let mut writing = self.write(false).await?;
         writing
             .add("DELETE FROM tombstones WHERE at_unix_ms < ?")
             .bind(to_stored(since));

@@ -42,18 +42,11 @@ struct Waiting {
 }
 
 impl Store {
-    /// Begins a transaction; the others wait for its end.
-    pub(super) async fn write(&self) -> Result<Writing, StoreError> {
-        self.begin(false).await
-    }
-
-    /// The same for what another node has, too: with `--sync alone` its end waits
-    /// for the system, and not for the disk.
-    pub(super) async fn write_backed(&self) -> Result<Writing, StoreError> {
-        self.begin(self.sync == Sync::Alone).await
-    }
-
-    async fn begin(&self, is_relaxed: bool) -> Result<Writing, StoreError> {
+    /// Begins a transaction; the others wait for its end. With `--sync alone` that
+    /// waits for the system, and not for the disk, when `is_backed`: another node
+    /// has what is written.
+    pub(super) async fn write(&self, is_backed: bool) -> Result<Writing, StoreError> {
+        let is_relaxed = is_backed && self.sync == Sync::Alone;
         let mut writing = Writing {
             connection: Some(self.writer.acquire().await?),
             waiting: Waiting::default(),
