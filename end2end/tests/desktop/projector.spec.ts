@@ -35,6 +35,11 @@ test('the coordinator is killed before everybody; its blocks change hands, and t
     const shown = async () => Number(await bar.getAttribute('aria-valuenow'));
     await expect.poll(shown, { message: 'some blocks are done' }).toBeGreaterThan(3);
 
+    // What its device is computing is known to it alone until it has said so: the plug is pulled while
+    // the projector shows it.
+    const swatch = legend.getByRole('listitem').filter({ hasText: 'laptop-3:' }).locator('.swatch');
+    const color = await swatch.evaluate((element) => [...element.classList].find((name) => name.startsWith('device-')));
+    await legend.locator(`svg path.running.${color}`).waitFor({ state: 'attached' });
     await third.kill();
 
     const line = page.getByRole('region', { name: 'Time line' });
