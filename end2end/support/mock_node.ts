@@ -10,7 +10,7 @@ import path from 'node:path';
 import { WebSocketServer, type WebSocket } from 'ws';
 
 /** What `crates/wire` speaks. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 const PUBLIC = path.resolve(import.meta.dirname, '../../public');
 const MEDIA_TYPES: Record<string, string> = { '.js': 'text/javascript', '.wasm': 'application/wasm' };

@@ -6,7 +6,7 @@
 // page is crates/wire/src/frame.rs.
 
 /** Rises with every change that an older node would misread. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 /** No frame is longer, in either direction. */
 export const FRAME_BYTES_MAX = 4 << 20;

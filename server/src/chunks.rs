@@ -1,13 +1,20 @@
 //! Pieces of matrices by their hash: from memory, from the store, from other
 //! nodes; each crosses the network to this node once.
+//!
+//! A holder that is asked by many says who else gives a chunk
+//! ([`cluster::Sharing`]), so that it leaves the holder about once and the
+//! nodes pass it on among each other.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use cluster::limits::SHARED_CHUNK_BYTES_MIN;
+use cluster::{Giver, Moment, Sharing};
 use tokio::sync::{oneshot, watch};
-use wire::{ChunkHash, NodeId, PeerMessage};
+use tokio::time::{Instant, timeout};
+use wire::{ChunkAsk, ChunkHash, NodeId, PeerMessage, encode_peer_frame};
 
 use crate::links::Links;
 use crate::store::Store;
@@ -16,9 +23,22 @@ use crate::store::Store;
 /// few jobs; what does not fit is read from the disk or fetched again.
 const CACHE_BYTES_MAX: u64 = 512 << 20;
 
-/// A peer that has not answered by then is asked no longer. 1 MiB takes two
+/// A holder that has not answered by then is asked no longer. 1 MiB takes two
 /// seconds on a wireless link at its worst.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A node that a holder named is waited for this many times as long as chunks
+/// took lately; then the holder gives it.
+const REFERRED_PATIENCE: u32 = 4;
+
+/// However fast or slow chunks came lately. It may have to fetch the chunk itself.
+const REFERRED_PATIENCE_MIN: Duration = Duration::from_millis(300);
+
+/// See [`REFERRED_PATIENCE_MIN`].
+const REFERRED_PATIENCE_MAX: Duration = Duration::from_secs(5);
+
+/// How long a chunk takes, until one has come.
+const DURATION_EXPECTED: Duration = Duration::from_millis(250);
 
 /// Chunks as everybody asks for them. Cloning it is cheap.
 #[derive(Debug, Clone)]
@@ -35,13 +55,29 @@ struct Shared {
     fetching: Mutex<BTreeMap<ChunkHash, watch::Receiver<Option<Option<Bytes>>>>>,
     /// The one request for each chunk that a peer has not answered yet.
     awaited: Mutex<BTreeMap<ChunkHash, Awaited>>,
+    /// Who was given what here.
+    sharing: Mutex<Sharing>,
+    /// Its clock.
+    started: Instant,
+    /// How long chunks took lately.
+    duration: Mutex<Duration>,
 }
 
 /// Who was asked for a chunk, and where the answer goes.
 #[derive(Debug)]
 struct Awaited {
     from: NodeId,
-    answer: oneshot::Sender<Option<Bytes>>,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// What comes of asking a node for a chunk.
+#[derive(Debug)]
+enum Answer {
+    Chunk(Bytes),
+    /// This node has it, or is about to.
+    Elsewhere(NodeId),
+    /// It has none, or other bytes than its hash says.
+    Missing,
 }
 
 #[derive(Debug, Clone)]
@@ -63,6 +99,9 @@ impl Chunks {
             cache,
             fetching: Mutex::default(),
             awaited: Mutex::default(),
+            sharing: Mutex::default(),
+            started: Instant::now(),
+            duration: Mutex::new(DURATION_EXPECTED),
         };
         Self {
             store,
@@ -112,14 +151,14 @@ impl Chunks {
         }
         let holders = holders().await;
         let (mut waiting, sender) = {
-            let mut fetching = self
-                .shared
-                .fetching
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut fetching = lock(&self.shared.fetching);
             match fetching.get(&hash) {
                 Some(waiting) => (waiting.clone(), None),
                 None => {
+                    // It may have come while others were asked who has it.
+                    if let Some(bytes) = self.cached(hash) {
+                        return Some(bytes);
+                    }
                     let (sender, waiting) = watch::channel(None);
                     fetching.insert(hash, waiting.clone());
                     (waiting, Some(sender))
@@ -135,30 +174,44 @@ impl Chunks {
                     own.shared.cache.insert(hash, bytes.clone());
                 }
                 let _ = sender.send(Some(found));
-                own.shared
-                    .fetching
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .remove(&hash);
+                lock(&own.shared.fetching).remove(&hash);
             });
         }
         let fetched = waiting.wait_for(Option::is_some).await.ok()?;
         fetched.clone().flatten()
     }
 
-    /// A peer answered: the chunk, or `None` when it has none.
-    pub fn on_arrival(&self, hash: ChunkHash, bytes: Option<Bytes>) {
-        let bytes = bytes.filter(|bytes| {
-            let right = ChunkHash::of(bytes) == hash;
-            if !right {
-                tracing::warn!(%hash, "a chunk came with other bytes than its hash says");
-            }
-            right
-        });
-        let awaited = self.awaited().remove(&hash);
-        // Otherwise nobody waits: it came after the time-out.
-        if let Some(Awaited { answer, .. }) = awaited {
-            let _ = answer.send(bytes);
+    /// A peer sent a chunk.
+    pub fn on_chunk(&self, hash: ChunkHash, bytes: Bytes) {
+        let answer = if ChunkHash::of(&bytes) == hash {
+            Answer::Chunk(bytes)
+        } else {
+            tracing::warn!(%hash, "a chunk came with other bytes than its hash says");
+            Answer::Missing
+        };
+        // Also from a node that was given up for another; otherwise nobody waits.
+        if let Some(awaited) = self.awaited().remove(&hash) {
+            let _ = awaited.answer.send(answer);
+        }
+    }
+
+    /// A peer has no such chunk.
+    pub fn on_missing(&self, peer: NodeId, hash: ChunkHash) {
+        self.on_answer_without_chunk(peer, hash, Answer::Missing);
+    }
+
+    /// A peer said where the chunk is.
+    pub fn on_elsewhere(&self, peer: NodeId, hash: ChunkHash, node: NodeId) {
+        self.on_answer_without_chunk(peer, hash, Answer::Elsewhere(node));
+    }
+
+    /// Counts only from the one that is asked now.
+    fn on_answer_without_chunk(&self, peer: NodeId, hash: ChunkHash, answer: Answer) {
+        let mut awaited = self.awaited();
+        if awaited.get(&hash).is_some_and(|one| one.from == peer)
+            && let Some(one) = awaited.remove(&hash)
+        {
+            let _ = one.answer.send(answer);
         }
     }
 
@@ -167,29 +220,108 @@ impl Chunks {
         self.awaited().retain(|_, awaited| awaited.from != peer);
     }
 
+    /// The frame that answers a peer's request.
+    pub async fn answer(&self, peer: NodeId, hash: ChunkHash, ask: ChunkAsk) -> Vec<u8> {
+        let cached = self.cached(hash);
+        let is_small = |bytes: &Bytes| bytes.len() < SHARED_CHUNK_BYTES_MIN;
+        if !cached.as_ref().is_some_and(is_small)
+            && let Giver::Other(node) = self.giver(peer, hash, ask)
+        {
+            return encode_peer_frame(&PeerMessage::ChunkElsewhere { hash, node }, &[]);
+        }
+        let mut found = match cached {
+            Some(bytes) => Some(bytes),
+            None => self.local(hash).await,
+        };
+        if found.is_none() && ask == ChunkAsk::Referred {
+            found = self.under_way(hash).await;
+            // It may have come while the store was asked.
+            found = found.or_else(|| self.cached(hash));
+        }
+        match found {
+            Some(bytes) => encode_peer_frame(&PeerMessage::Chunk { hash }, &bytes),
+            None => encode_peer_frame(&PeerMessage::ChunkMissing { hash }, &[]),
+        }
+    }
+
+    fn giver(&self, peer: NodeId, hash: ChunkHash, ask: ChunkAsk) -> Giver {
+        let since = self.shared.started.elapsed().as_micros();
+        let now = Moment::from_micros(u64::try_from(since).unwrap_or(u64::MAX));
+        let mut sharing = lock(&self.shared.sharing);
+        sharing.giver(now, hash, (peer, ask), |node| self.links.is_open(node))
+    }
+
+    /// A chunk that this node is fetching.
+    async fn under_way(&self, hash: ChunkHash) -> Option<Bytes> {
+        let mut waiting = lock(&self.shared.fetching).get(&hash)?.clone();
+        let fetched = waiting.wait_for(Option::is_some).await.ok()?;
+        fetched.clone().flatten()
+    }
+
     async fn fetch(&self, hash: ChunkHash, holders: &[NodeId]) -> Option<Bytes> {
         for holder in holders {
-            let (answer, answered) = oneshot::channel();
-            let from = *holder;
-            self.awaited().insert(hash, Awaited { from, answer });
-            let request = PeerMessage::ChunkRequest { hash };
-            if !self.links.send(from, &request, &[]) {
-                self.awaited().remove(&hash);
-                continue;
+            let holder = *holder;
+            let mut answer = self.ask(holder, hash, ChunkAsk::Open, FETCH_TIMEOUT).await;
+            if let Some(Answer::Elsewhere(node)) = answer {
+                let patience = self.referred_patience();
+                answer = self.ask(node, hash, ChunkAsk::Referred, patience).await;
+                if !matches!(answer, Some(Answer::Chunk(_))) {
+                    tracing::debug!(%hash, %node, "was referred in vain");
+                    let ask = ChunkAsk::InsteadOf { node };
+                    answer = self.ask(holder, hash, ask, FETCH_TIMEOUT).await;
+                }
             }
-            let answer = tokio::time::timeout(FETCH_TIMEOUT, answered).await;
-            self.awaited().remove(&hash);
-            if let Ok(Ok(Some(bytes))) = answer {
+            if let Some(Answer::Chunk(bytes)) = answer {
                 return Some(bytes);
             }
         }
         None
     }
 
-    fn awaited(&self) -> std::sync::MutexGuard<'_, BTreeMap<ChunkHash, Awaited>> {
-        self.shared
-            .awaited
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// `None` when there is no answer in time, or no link.
+    async fn ask(
+        &self,
+        from: NodeId,
+        hash: ChunkHash,
+        ask: ChunkAsk,
+        patience: Duration,
+    ) -> Option<Answer> {
+        let (answer, answered) = oneshot::channel();
+        let asked_at = Instant::now();
+        self.awaited().insert(hash, Awaited { from, answer });
+        let request = PeerMessage::ChunkRequest { hash, ask };
+        let answer = match self.links.send(from, &request, &[]) {
+            true => timeout(patience, answered).await.ok().and_then(Result::ok),
+            false => None,
+        };
+        self.awaited().remove(&hash);
+        if matches!(answer, Some(Answer::Chunk(_))) {
+            let mut duration = lock(&self.shared.duration);
+            *duration = (*duration * 7 + asked_at.elapsed()) / 8;
+        }
+        answer
+    }
+
+    fn referred_patience(&self) -> Duration {
+        let patience = *lock(&self.shared.duration) * REFERRED_PATIENCE;
+        patience.clamp(REFERRED_PATIENCE_MIN, REFERRED_PATIENCE_MAX)
+    }
+
+    fn awaited(&self) -> MutexGuard<'_, BTreeMap<ChunkHash, Awaited>> {
+        lock(&self.shared.awaited)
     }
 }
+
+/// Where a chunk stands in the order in which a node asks for those of a matrix.
+/// Each node has another order, so that each soon has chunks that the others lack.
+pub fn turn_of(node: NodeId, hash: ChunkHash) -> u64 {
+    let first = |bytes: &[u8]| u64::from_be_bytes(bytes[..8].try_into().expect("eight bytes"));
+    first(node.as_bytes()) ^ first(hash.as_bytes())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

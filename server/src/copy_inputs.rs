@@ -8,6 +8,7 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::{Semaphore, mpsc};
 use wire::{ChunkHash, JobRecord, NodeId};
 
+use crate::chunks::turn_of;
 use crate::driver::WantedInputs;
 use crate::services::Services;
 use crate::small_inputs::hashes_of;
@@ -57,13 +58,14 @@ async fn fetch_and_store(
     record: &JobRecord,
     holders: &[NodeId],
 ) -> Result<(), String> {
-    let hashes: Vec<ChunkHash> = hashes_of(record).copied().collect();
+    let mut hashes: Vec<ChunkHash> = hashes_of(record).copied().collect();
+    hashes.sort_by_key(|hash| turn_of(services.node, *hash));
     let mut arriving = stream::iter(hashes)
         .map(|hash| async move {
             let found = services.chunks.get(hash, async || holders.to_vec()).await;
             found.map(|bytes| (hash, bytes))
         })
-        .buffered(CHUNKS_AT_ONCE);
+        .buffer_unordered(CHUNKS_AT_ONCE);
     let (mut batch, mut batch_bytes) = (Vec::new(), 0);
     loop {
         let found = arriving.next().await;

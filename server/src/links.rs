@@ -79,6 +79,17 @@ pub(crate) struct Outbox {
     closed: oneshot::Receiver<()>,
 }
 
+#[cfg(test)]
+impl Outbox {
+    /// The next small message for the peer.
+    pub(crate) async fn next(&mut self) -> Option<PeerMessage> {
+        let frame = self.urgent.recv().await?;
+        wire::decode_peer_frame(&frame)
+            .ok()
+            .map(|(message, _)| message)
+    }
+}
+
 impl Links {
     /// No links yet; the second value belongs to [`dial::run`].
     pub fn new(
@@ -199,7 +210,7 @@ impl Links {
     /// Enters a link that has proved who is at its other end. Of two links
     /// between the same nodes both sides keep the one that the higher id
     /// dialled; `None` is the other.
-    fn enter(&self, peer: NodeId, dialled_by: NodeId) -> Option<Outbox> {
+    pub(crate) fn enter(&self, peer: NodeId, dialled_by: NodeId) -> Option<Outbox> {
         let mut open = self.open();
         let earlier = open.get(&peer);
         if earlier.is_some_and(|link| link.dialled_by > dialled_by) {

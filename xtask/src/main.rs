@@ -2,7 +2,7 @@
 //!
 //! | module | does |
 //! | --- | --- |
-//! | [`serve`], [`build`], [`mod@test`], [`sim`], [`chaos`], [`failover`], [`mod@bench`] | one command each |
+//! | [`serve`], [`build`], [`mod@test`], [`sim`], [`chaos`], [`failover`], [`traffic`], [`mod@bench`] | one command each |
 //! | [`pages`] | the pages that the server embeds |
 //! | [`mesh`] | real nodes in network namespaces, for those that disturb or time them |
 //! | [`tools`] | Rust targets and components, cargo-leptos, wasm-bindgen |
@@ -29,6 +29,7 @@ mod sim;
 mod system;
 mod test;
 mod tools;
+mod traffic;
 
 use std::process::ExitCode;
 
@@ -90,6 +91,8 @@ enum Command {
         #[arg(long, default_value_t = 5)]
         runs: usize,
     },
+    /// Count, on nine real nodes, the bytes that leave the coordinator of a job
+    Traffic,
     /// Compare with other ways to compute the same, on this machine
     Bench {
         /// What to compare
@@ -137,6 +140,7 @@ fn main() -> Result<ExitCode> {
             chaos::chaos(&mut session, wanted)
         }
         Command::Failover { scene, runs } => failover::failover(&mut session, scene, runs),
+        Command::Traffic => traffic::traffic(&mut session),
         Command::Bench { comparison, sides } => bench::bench(&mut session, comparison, &sides),
     }
 }

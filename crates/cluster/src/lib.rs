@@ -38,6 +38,7 @@ mod membership;
 mod node;
 mod placement;
 mod replica;
+mod sharing;
 mod tasks;
 mod time;
 
@@ -46,4 +47,5 @@ pub use effect::{Change, Event, Input, Output, Restored, WorkerCommand, WorkerPr
 pub use membership::{Liveness, Membership, Peer};
 pub use node::{Node, NodeConfig};
 pub use replica::Replica;
+pub use sharing::{Giver, Sharing};
 pub use time::{Moment, Now};

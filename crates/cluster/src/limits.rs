@@ -189,6 +189,20 @@ pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 1024;
 /// and sums over all devices stay finite.
 pub const THREAD_MFLOPS_MAX: f64 = 1e8;
 
+/// How often a node is named as the one to get a chunk from before the next one
+/// is: each passes a chunk on twice, and the way to the last of fifty is six long.
+pub const REFERRALS_PER_TURN: u32 = 2;
+
+/// How long nobody is referred again to whom it was referred in vain.
+pub const REFERRED_IN_VAIN: Duration = Duration::from_secs(30);
+
+/// Chunks of which a node remembers who has them: sixteen gigabytes of matrices,
+/// in some megabytes.
+pub const CHUNKS_SHARED_MAX: usize = 16_384;
+
+/// Chunks below it are given at once: to say where another one is costs as much.
+pub const SHARED_CHUNK_BYTES_MIN: usize = 64 << 10;
+
 const _: () = assert!(PATIENCE >= 1 && LEASES_PER_BLOCK_MAX >= 2);
 const _: () = assert!(PULL_TIMEOUT.as_millis() < IDLE_RETRY.as_millis());
 const _: () = assert!(RUNNING_JOBS_MAX <= DIRECTORY_JOBS_MAX);

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::{PageMessage, PeerMessage};
 
 /// Rises with every change that an older node would misread.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
 
 /// No frame is longer. A chunk or a block has at most 1 MiB, an envelope
 /// carries at most a run of leases; four times that leaves room, and bounds

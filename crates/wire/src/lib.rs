@@ -46,7 +46,7 @@ pub use job::{
 pub use news::{JobLine, News, Shown, merge_job, merge_jobs, merge_nodes};
 pub use page::{HeldBlock, PageMessage, PageStatus};
 pub use peer::{
-    Acquaintance, BrowserStatus, Exchange, HeldLease, NodeStatus, PeerMessage, Refusal,
+    Acquaintance, BrowserStatus, ChunkAsk, Exchange, HeldLease, NodeStatus, PeerMessage, Refusal,
 };
 pub use problem::Problem;
 pub use submission::{MatrixInput, Submission};

@@ -95,6 +95,21 @@ pub enum Refusal {
     HigherStands,
 }
 
+/// How the one who needs a chunk came to ask this node for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChunkAsk {
+    /// Give it, or say who else gives it.
+    Open,
+    /// Another node said that this one gives it. It does, also when the chunk is
+    /// still on its way to it.
+    Referred,
+    /// The node that was named did not give it; give it yourself.
+    InsteadOf {
+        /// That node.
+        node: NodeId,
+    },
+}
+
 /// One message from node to node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum PeerMessage {
@@ -301,6 +316,8 @@ pub enum PeerMessage {
     ChunkRequest {
         /// Which.
         hash: ChunkHash,
+        /// From whom.
+        ask: ChunkAsk,
     },
     /// A chunk, its bytes behind the envelope.
     Chunk {
@@ -311,5 +328,12 @@ pub enum PeerMessage {
     ChunkMissing {
         /// Which.
         hash: ChunkHash,
+    },
+    /// Another node has that chunk, or is about to.
+    ChunkElsewhere {
+        /// Which.
+        hash: ChunkHash,
+        /// Where.
+        node: NodeId,
     },
 }

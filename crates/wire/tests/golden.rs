@@ -60,7 +60,7 @@ fn page_frames_have_the_bytes_of_this_protocol_version() {
 
 #[test]
 fn the_golden_files_belong_to_this_protocol_version() {
-    assert_eq!(PROTOCOL_VERSION, 3, "write golden/*.txt anew");
+    assert_eq!(PROTOCOL_VERSION, 4, "write golden/*.txt anew");
 }
 
 #[test]
@@ -112,6 +112,7 @@ fn every_variant_has_a_golden_frame() {
             PeerMessage::ChunkRequest { .. } => "ChunkRequest",
             PeerMessage::Chunk { .. } => "Chunk",
             PeerMessage::ChunkMissing { .. } => "ChunkMissing",
+            PeerMessage::ChunkElsewhere { .. } => "ChunkElsewhere",
         };
         assert_eq!(name.split('/').next(), Some(expected));
     }

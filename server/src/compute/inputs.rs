@@ -8,8 +8,9 @@ use kernel::cut::Rectangle;
 use kernel::entry_bytes::entries_of;
 use kernel::seeded::SeededMatrix;
 use kernel::{Arithmetic, Multiplier, RightFactor};
-use wire::{BlockTask, JobId, NodeId, TaskInput};
+use wire::{BlockTask, Chunk, JobId, NodeId, TaskInput};
 
+use crate::chunks::turn_of;
 use crate::services::Services;
 
 /// How many rows of a seeded factor are made at a time: what is made is packed
@@ -121,27 +122,40 @@ async fn fetch(
             };
             (col_end <= *matrix_cols).then_some(Material::Seeded { matrix, rectangle })
         }
-        TaskInput::Chunks { chunks: list } => {
-            let mut arriving = stream::iter(list.clone())
-                .map(|chunk| async move {
-                    let holders = async || services.holders(job, Some(from)).await;
-                    (chunk, services.chunks.get(chunk.hash, holders).await)
-                })
-                .buffered(CHUNKS_AT_ONCE);
-            let mut fetched = Vec::with_capacity(list.len());
-            let mut found_rows = 0;
-            while let Some((chunk, bytes)) = arriving.next().await {
-                let bytes = bytes?;
-                // What a coordinator says of a chunk is checked, too.
-                if bytes.len() as u64 != 8 * u64::from(chunk.rows) * u64::from(cols) {
-                    return None;
-                }
-                found_rows += u64::from(chunk.rows);
-                fetched.push(bytes);
-            }
-            (found_rows == u64::from(rows)).then_some(Material::Bytes(fetched))
+        TaskInput::Chunks { chunks } => {
+            let chunks = fetch_chunks(chunks, cols, services, (job, from)).await?;
+            let found_rows: u64 = chunks.iter().map(|(rows, _)| u64::from(*rows)).sum();
+            let bytes = chunks.into_iter().map(|(_, bytes)| bytes).collect();
+            (found_rows == u64::from(rows)).then_some(Material::Bytes(bytes))
         }
     }
+}
+
+/// The chunks of a factor with their rows, asked for in this node's own order.
+async fn fetch_chunks(
+    list: &[Chunk],
+    cols: u32,
+    services: &Services,
+    (job, from): (JobId, NodeId),
+) -> Option<Vec<(u32, Bytes)>> {
+    let mut turns: Vec<usize> = (0..list.len()).collect();
+    turns.sort_by_key(|index| turn_of(services.node, list[*index].hash));
+    let mut arriving = stream::iter(turns)
+        .map(|index| async move {
+            let holders = async || services.holders(job, Some(from)).await;
+            (index, services.chunks.get(list[index].hash, holders).await)
+        })
+        .buffer_unordered(CHUNKS_AT_ONCE);
+    let mut fetched = vec![None; list.len()];
+    while let Some((index, bytes)) = arriving.next().await {
+        let (bytes, rows) = (bytes?, list[index].rows);
+        // What a coordinator says of a chunk is checked, too.
+        if bytes.len() as u64 != 8 * u64::from(rows) * u64::from(cols) {
+            return None;
+        }
+        fetched[index] = Some((rows, bytes));
+    }
+    fetched.into_iter().collect()
 }
 
 fn fill(matrix: &SeededMatrix, rectangle: &Rectangle) -> Vec<f64> {

@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cluster::Input;
-use futures_util::{SinkExt, Stream, StreamExt};
+use futures_util::{SinkExt, Stream, StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use wire::{
-    BlockIndex, BlockProof, ChunkHash, Exchange, JobId, NodeId, PeerMessage, decode_peer_frame,
-    encode_peer_frame,
+    BlockIndex, BlockProof, ChunkAsk, ChunkHash, Exchange, JobId, NodeId, PeerMessage,
+    decode_peer_frame,
 };
 
 use super::handshake::{HandshakeError, shake_hands};
 use super::socket::{Outgoing, Socket, SocketError};
 use super::{Links, Outbox};
+use crate::chunks::Chunks;
 use crate::identity::Identity;
 use crate::services::Services;
 use crate::small_inputs;
@@ -24,6 +25,10 @@ use crate::small_inputs;
 /// Chunk requests of one peer that may wait. A node asks for each chunk once
 /// and for few at a time.
 const REQUESTS_WAITING_MAX: usize = 512;
+
+/// Chunk requests of one peer that are answered at once: as many as it sends at
+/// once for a factor and for a copy.
+const ANSWERED_AT_ONCE: usize = 8;
 
 /// How long one frame may take: the largest, over a slow wireless link.
 const SEND_MAX: Duration = Duration::from_secs(30);
@@ -77,7 +82,8 @@ async fn run(services: Services, peer: NodeId, socket: Socket, outbox: Outbox) {
     } = outbox;
     let (requests, request_receiver) = mpsc::channel(REQUESTS_WAITING_MAX);
     let answering = tokio::spawn(answer_chunks(
-        services.clone(),
+        services.chunks.clone(),
+        peer,
         request_receiver,
         chunk_sender,
     ));
@@ -150,7 +156,7 @@ async fn read(
     services: &Services,
     peer: NodeId,
     mut stream: impl Stream<Item = Result<Bytes, SocketError>> + Unpin,
-    requests: mpsc::Sender<ChunkHash>,
+    requests: mpsc::Sender<(ChunkHash, ChunkAsk)>,
 ) -> String {
     loop {
         let frame = match stream.next().await {
@@ -164,13 +170,16 @@ async fn read(
             Err(error) => return format!("bad frame: {error}"),
         };
         match message {
-            PeerMessage::ChunkRequest { hash } => {
-                if requests.try_send(hash).is_err() {
+            PeerMessage::ChunkRequest { hash, ask } => {
+                if requests.try_send((hash, ask)).is_err() {
                     return "too many chunk requests at once".to_owned();
                 }
             }
-            PeerMessage::Chunk { hash } => services.chunks.on_arrival(hash, Some(payload)),
-            PeerMessage::ChunkMissing { hash } => services.chunks.on_arrival(hash, None),
+            PeerMessage::Chunk { hash } => services.chunks.on_chunk(hash, payload),
+            PeerMessage::ChunkMissing { hash } => services.chunks.on_missing(peer, hash),
+            PeerMessage::ChunkElsewhere { hash, node } => {
+                services.chunks.on_elsewhere(peer, hash, node);
+            }
             message => {
                 let Some(message) = take_bytes(services, message, payload) else {
                     continue;
@@ -253,21 +262,23 @@ fn take_result(
     }
 }
 
-/// Answers a peer's chunk requests one after the other.
+/// Answers a peer's chunk requests, some at once: one may have to wait until the
+/// chunk is here.
 async fn answer_chunks(
-    services: Services,
-    mut requests: mpsc::Receiver<ChunkHash>,
+    source: Chunks,
+    peer: NodeId,
+    requests: mpsc::Receiver<(ChunkHash, ChunkAsk)>,
     chunks: mpsc::Sender<Bytes>,
 ) {
-    while let Some(hash) = requests.recv().await {
-        let frame = match services.chunks.local(hash).await {
-            Some(bytes) => encode_peer_frame(&PeerMessage::Chunk { hash }, &bytes),
-            None => encode_peer_frame(&PeerMessage::ChunkMissing { hash }, &[]),
-        };
-        if chunks.send(Bytes::from(frame)).await.is_err() {
-            return;
-        }
-    }
+    let requests = stream::unfold(requests, async |mut requests| {
+        Some((requests.recv().await?, requests))
+    });
+    let answer = async |(hash, ask)| {
+        let frame = source.answer(peer, hash, ask).await;
+        // Nobody reads it when the link is gone; then this task is, too.
+        let _ = chunks.send(Bytes::from(frame)).await;
+    };
+    requests.for_each_concurrent(ANSWERED_AT_ONCE, answer).await;
 }
 
 impl Links {

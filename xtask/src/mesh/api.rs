@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use ureq::Agent;
+use ureq::http::Response;
+use ureq::{Agent, Body};
 
 /// Longer than the longest that is waited for on purpose.
 const TIMEOUT: Duration = Duration::from_secs(35);
@@ -57,17 +58,28 @@ impl Api {
     /// Submits a job; its id once it is acknowledged.
     pub(crate) fn submit(&self, job: &Value, key: &str) -> Result<String> {
         let request = self.agent.post(format!("{}/api/v1/jobs", self.url));
-        let mut response = request
+        let request = request
             .header("content-type", "application/json")
-            .header("idempotency-key", key)
-            .send(job.to_string())?;
-        let status = response.status();
-        let text = response.body_mut().read_to_string()?;
-        if status != 202 {
-            bail!("{status}: {text}");
+            .header("idempotency-key", key);
+        id_of(request.send(job.to_string())?)
+    }
+
+    /// Submits the product of two files; its id once it is acknowledged.
+    pub(crate) fn submit_files(&self, a: &[u8], b: &[u8]) -> Result<String> {
+        const BOUNDARY: &str = "matmesh-xtask";
+        let mut form = Vec::with_capacity(a.len() + b.len() + 1024);
+        for (name, file) in [("a", a), ("b", b)] {
+            let head = format!(
+                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{name}.npy\"\r\n\r\n"
+            );
+            form.extend(head.bytes());
+            form.extend(file);
+            form.extend(b"\r\n");
         }
-        let job: Value = serde_json::from_str(&text)?;
-        Ok(job["id"].as_str().context("a job has an id")?.to_owned())
+        form.extend(format!("--{BOUNDARY}--\r\n").bytes());
+        let request = self.agent.post(format!("{}/api/v1/jobs", self.url));
+        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        id_of(request.header("content-type", kind).send(form)?)
     }
 
     pub(crate) fn job(&self, id: &str) -> Result<Value> {
@@ -91,6 +103,17 @@ impl Api {
         }
         Ok(bytes)
     }
+}
+
+/// The job that was accepted.
+fn id_of(mut response: Response<Body>) -> Result<String> {
+    let status = response.status();
+    let text = response.body_mut().read_to_string()?;
+    if status != 202 {
+        bail!("{status}: {text}");
+    }
+    let job: Value = serde_json::from_str(&text)?;
+    Ok(job["id"].as_str().context("a job has an id")?.to_owned())
 }
 
 /// A product of which nothing needs to be shipped.

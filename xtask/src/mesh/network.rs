@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 /// Where the programs that watch are on the bridge; nodes count from 1.
 const WATCHER: &str = "10.77.0.254/24";
@@ -16,6 +17,13 @@ const RULES: &str = "table inet cut {
         ip saddr @deaf drop
     }
 }";
+
+/// Bytes over the cable of a node since it was made, with the headers of every layer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Traffic {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+}
 
 /// The namespaces are gone with the value.
 #[derive(Debug)]
@@ -90,22 +98,55 @@ impl Network {
 
     /// What a node sends leaves at a bad wireless link's rate, or as fast as it can.
     pub(crate) fn slow_down(&self, index: usize, slow: bool) -> Result<()> {
-        let host = self.namespace(index);
-        let rate = ["rate", "4mbit", "burst", "32kb", "latency", "300ms"];
-        let mut command = Command::new("tc");
-        command.args(["-n", &host, "qdisc"]);
         if slow {
-            command
-                .args(["replace", "dev", "eth0", "root", "tbf"])
-                .args(rate);
-        } else {
-            command.args(["delete", "dev", "eth0", "root"]);
+            return self.limit_rate(index, "4mbit");
         }
+        let host = self.namespace(index);
+        let mut command = Command::new("tc");
+        command.args(["-n", &host, "qdisc", "delete", "dev", "eth0", "root"]);
+        // It may have been as fast as it can.
+        command.output().context("cannot start tc")?;
+        Ok(())
+    }
+
+    /// What a node sends leaves at this rate, as `tc` writes it: `4mbit`.
+    pub(crate) fn limit_rate(&self, index: usize, rate: &str) -> Result<()> {
+        let host = self.namespace(index);
+        let mut command = Command::new("tc");
+        command
+            .args([
+                "-n", &host, "qdisc", "replace", "dev", "eth0", "root", "tbf",
+            ])
+            .args(["rate", rate, "burst", "64kb", "latency", "300ms"]);
         let output = command.output().context("cannot start tc")?;
-        if slow && !output.status.success() {
+        if !output.status.success() {
             bail!("tc: {}", String::from_utf8_lossy(&output.stderr));
         }
         Ok(())
+    }
+
+    /// What each node's interface has sent and received.
+    pub(crate) fn traffic(&self) -> Result<Vec<Traffic>> {
+        let output = Command::new("ip")
+            .args(["-json", "-statistics", "link"])
+            .output();
+        let links: Value = serde_json::from_slice(&output.context("cannot start ip")?.stdout)?;
+        let links = links.as_array().context("ip lists its links")?;
+        let of_node = |index: usize| {
+            let plug = format!("plug{index}");
+            let link = links.iter().find(|link| link["ifname"] == plug.as_str());
+            let counted = &link.context("a node has a link")?["stats64"];
+            // Counted at the bridge's end of the cable.
+            Ok(Traffic {
+                sent: counted["rx"]["bytes"]
+                    .as_u64()
+                    .context("bytes are counted")?,
+                received: counted["tx"]["bytes"]
+                    .as_u64()
+                    .context("bytes are counted")?,
+            })
+        };
+        (0..self.count).map(of_node).collect()
     }
 
     fn nft(&self, index: usize, rules: &str) -> Result<()> {

@@ -208,7 +208,8 @@ impl Node {
             // The chunks themselves never come here: links answer them.
             PeerMessage::ChunkRequest { .. }
             | PeerMessage::Chunk { .. }
-            | PeerMessage::ChunkMissing { .. } => {}
+            | PeerMessage::ChunkMissing { .. }
+            | PeerMessage::ChunkElsewhere { .. } => {}
         }
         self.tell_due_summaries(now.moment, outputs);
     }

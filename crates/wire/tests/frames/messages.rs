@@ -5,10 +5,10 @@ use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use wire::{
     Acquaintance, Arithmetic, BlockCourse, BlockIndex, BlockProof, BlockSet, BlockTask,
-    BrowserStatus, Chunk, ChunkHash, CopyHead, CutShape, DoneBlock, Ended, Ending, Epoch, Exchange,
-    HeldBlock, HeldLease, JobId, JobOptions, JobRecord, JobStatus, JobSummary, Leadership,
-    MatrixSource, NodeId, NodeStatus, PageMessage, PageStatus, PeerMessage, Refusal, Seed, Shape,
-    Spread, Tally, TaskInput, WorkerId, WorkerKind,
+    BrowserStatus, Chunk, ChunkAsk, ChunkHash, CopyHead, CutShape, DoneBlock, Ended, Ending, Epoch,
+    Exchange, HeldBlock, HeldLease, JobId, JobOptions, JobRecord, JobStatus, JobSummary,
+    Leadership, MatrixSource, NodeId, NodeStatus, PageMessage, PageStatus, PeerMessage, Refusal,
+    Seed, Shape, Spread, Tally, TaskInput, WorkerId, WorkerKind,
 };
 
 /// Times and speeds. JSON has no infinity, and these are finite; nor are their
@@ -380,6 +380,11 @@ pub(crate) fn peer_message() -> impl Strategy<Value = PeerMessage> {
         ],
     )
         .prop_map(|(job, refusal)| PeerMessage::Refused { job, refusal });
+    let chunk_ask = prop_oneof![
+        Just(ChunkAsk::Open),
+        Just(ChunkAsk::Referred),
+        node().prop_map(|node| ChunkAsk::InsteadOf { node }),
+    ];
     prop_oneof![
         held,
         (job(), any::<u64>(), head(), vec(any::<u32>(), 0..4)).prop_map(
@@ -419,9 +424,10 @@ pub(crate) fn peer_message() -> impl Strategy<Value = PeerMessage> {
         result,
         counted,
         job().prop_map(|job| PeerMessage::Cancel { job }),
-        hash().prop_map(|hash| PeerMessage::ChunkRequest { hash }),
+        (hash(), chunk_ask).prop_map(|(hash, ask)| PeerMessage::ChunkRequest { hash, ask }),
         hash().prop_map(|hash| PeerMessage::Chunk { hash }),
         hash().prop_map(|hash| PeerMessage::ChunkMissing { hash }),
+        (hash(), node()).prop_map(|(hash, node)| PeerMessage::ChunkElsewhere { hash, node }),
     ]
 }
 

@@ -2,10 +2,10 @@
 
 use wire::{
     Acquaintance, Arithmetic, BlockCourse, BlockIndex, BlockProof, BlockSet, BlockTask,
-    BrowserStatus, Chunk, ChunkHash, CopyHead, CutShape, DoneBlock, Ended, Ending, Epoch, Exchange,
-    HeldBlock, HeldLease, JobId, JobOptions, JobRecord, JobStatus, JobSummary, Leadership,
-    MatrixSource, NodeId, NodeStatus, PageMessage, PageStatus, PeerMessage, Refusal, Seed, Shape,
-    Spread, Tally, TaskInput, WorkerId, WorkerKind,
+    BrowserStatus, Chunk, ChunkAsk, ChunkHash, CopyHead, CutShape, DoneBlock, Ended, Ending, Epoch,
+    Exchange, HeldBlock, HeldLease, JobId, JobOptions, JobRecord, JobStatus, JobSummary,
+    Leadership, MatrixSource, NodeId, NodeStatus, PageMessage, PageStatus, PeerMessage, Refusal,
+    Seed, Shape, Spread, Tally, TaskInput, WorkerId, WorkerKind,
 };
 
 pub(crate) fn record_id() -> JobId {
@@ -373,9 +373,36 @@ pub(crate) fn peer_samples() -> Vec<(&'static str, PeerMessage)> {
             },
         ),
         ("Cancel", PeerMessage::Cancel { job }),
-        ("ChunkRequest", PeerMessage::ChunkRequest { hash: hash() }),
+        (
+            "ChunkRequest",
+            PeerMessage::ChunkRequest {
+                hash: hash(),
+                ask: ChunkAsk::Open,
+            },
+        ),
+        (
+            "ChunkRequest/referred",
+            PeerMessage::ChunkRequest {
+                hash: hash(),
+                ask: ChunkAsk::Referred,
+            },
+        ),
+        (
+            "ChunkRequest/instead-of",
+            PeerMessage::ChunkRequest {
+                hash: hash(),
+                ask: ChunkAsk::InsteadOf { node: node() },
+            },
+        ),
         ("Chunk", PeerMessage::Chunk { hash: hash() }),
         ("ChunkMissing", PeerMessage::ChunkMissing { hash: hash() }),
+        (
+            "ChunkElsewhere",
+            PeerMessage::ChunkElsewhere {
+                hash: hash(),
+                node: node(),
+            },
+        ),
     ]
 }
 

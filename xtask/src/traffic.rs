@@ -1,0 +1,190 @@
+//! `cargo xtask traffic`: what leaves the node that coordinates a job, counted at its interface, and
+//! how long it takes until eight other nodes have B. Every node sends at the rate of a fast cable,
+//! so that the time is the network's and not this machine's.
+//!
+//! Times are shown, never asserted; that the bits are the same is.
+
+use std::fmt;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::build;
+use crate::mesh::{self, Api, Mesh, until};
+use crate::session::Session;
+
+/// The coordinator and eight others.
+const NODES: usize = 9;
+
+/// A has 32 MB, B has 64 MB, C has 16 MB.
+const ROWS: usize = 1000;
+const INNER: usize = 4000;
+const COLS: usize = 2000;
+
+/// What every node sends at.
+const RATE: &str = "400mbit";
+
+/// What a node on a bad wireless link sends at.
+const SLOW_RATE: &str = "4mbit";
+
+/// Counts bytes and time for jobs without backups and with three, and beside a slow node.
+pub(crate) fn traffic(session: &mut Session) -> Result<ExitCode> {
+    let binary = build::build(session)?;
+    if !mesh::is_inside(session, &["traffic".to_owned()])? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!(
+        "{NODES} nodes of one thread that send at {RATE}; A {}, B {}, C {}",
+        megabytes(bytes(ROWS, INNER)),
+        megabytes(bytes(INNER, COLS)),
+        megabytes(bytes(ROWS, COLS)),
+    );
+    let mut right = None;
+    for (backups, slow) in [(0, None), (3, None), (0, Some(1))] {
+        let scene = Scene { backups, slow };
+        let results = scene.play(&binary)?;
+        let right = right.get_or_insert_with(|| results.clone());
+        ensure!(*right == results, "{scene}: other bits than before");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Scene {
+    backups: u32,
+    /// A node that sends at a bad wireless link's rate.
+    slow: Option<usize>,
+}
+
+impl fmt::Display for Scene {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} backups", self.backups)?;
+        match self.slow {
+            Some(_) => write!(f, ", one of the eight sends at {SLOW_RATE}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Scene {
+    /// The results of its jobs.
+    fn play(&self, binary: &Path) -> Result<Vec<Vec<u8>>> {
+        let backups = self.backups.to_string();
+        let mesh = Mesh::start(binary, NODES, &["--num-backup-nodes", &backups])?;
+        for index in 0..NODES {
+            let rate = if self.slow == Some(index) {
+                SLOW_RATE
+            } else {
+                RATE
+            };
+            mesh.network.limit_rate(index, rate)?;
+        }
+        println!("{self}");
+        let b = npy((INNER, COLS), 2);
+        let mut results = Vec::new();
+        for (name, seed) in [("first job", 1), ("a second with the same B", 3)] {
+            let a = npy((ROWS, INNER), seed);
+            results.push(self.run(&mesh, name, &a, &b)?);
+        }
+        if self.slow.is_none() {
+            let one_by_one = one_by_one(&mesh)?;
+            println!("  {NODES} - 1 copies of B one by one over that link: {one_by_one:.1?}");
+        }
+        mesh.remove()?;
+        Ok(results)
+    }
+
+    fn run(&self, mesh: &Mesh, name: &str, a: &[u8], b: &[u8]) -> Result<Vec<u8>> {
+        let api = mesh.nodes[0].api();
+        let before = mesh.network.traffic()?;
+        let begun = Instant::now();
+        let job = api.submit_files(a, b)?;
+        let (others, all_of_b) = (1..NODES, bytes(INNER, COLS));
+        // Only the first job brings B; the second ends before that many bytes came.
+        let has_b = until("all have B, or the job has ended", || {
+            let now = mesh.network.traffic().ok()?;
+            let came = |index: usize| now[index].received - before[index].received;
+            let have_b = others.clone().all(|index| came(index) >= all_of_b);
+            let ended = api.job(&job).ok()?["status"] != "running";
+            (have_b || ended).then(|| have_b.then(|| begun.elapsed()))
+        })?;
+        let job_ended = wait(&api, &job)?;
+        let ended = begun.elapsed();
+        let after = mesh.network.traffic()?;
+        let sent = after[0].sent - before[0].sent;
+        let limit = self.limit(name);
+        println!(
+            "  {name}: {} left the coordinator (at most {}), {} B; all have B after {}, done after {ended:.1?}",
+            megabytes(sent),
+            megabytes(limit),
+            copies(sent),
+            has_b.map_or("-".to_owned(), |time| format!("{time:.1?}")),
+        );
+        mesh::check_counts(&job_ended)?;
+        api.result(&job)
+    }
+
+    /// The promise, with 5 %: A and two of B; with backups another A and all of C.
+    fn limit(&self, name: &str) -> u64 {
+        let (a, b, c) = (bytes(ROWS, INNER), bytes(INNER, COLS), bytes(ROWS, COLS));
+        let b = if name == "first job" { 2 * b } else { 0 };
+        let all = match self.backups {
+            0 => a + b,
+            _ => 2 * a + b + c,
+        };
+        all + all / 20
+    }
+}
+
+/// The same bytes, from the same node, to one after the other: results of the last job.
+fn one_by_one(mesh: &Mesh) -> Result<Duration> {
+    let api = mesh.nodes[0].api();
+    let jobs = api.get("/api/v1/jobs")?;
+    let newest = jobs[0]["id"]
+        .as_str()
+        .context("a job has an id")?
+        .to_owned();
+    let times = (NODES - 1) as u64 * bytes(INNER, COLS) / bytes(ROWS, COLS);
+    let begun = Instant::now();
+    for _ in 0..times {
+        api.result(&newest)?;
+    }
+    Ok(begun.elapsed())
+}
+
+fn wait(api: &Api, job: &str) -> Result<serde_json::Value> {
+    until("the job has ended", || {
+        let job = api.ended(job).ok()?;
+        (job["status"] != "running").then_some(job)
+    })
+}
+
+const fn bytes(rows: usize, cols: usize) -> u64 {
+    8 * rows as u64 * cols as u64
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+fn copies(sent: u64) -> String {
+    format!("{:.2} ×", sent as f64 / bytes(INNER, COLS) as f64)
+}
+
+/// A matrix of eighths between 0 and 1 as a file, different for each seed (NPY format 1.0).
+fn npy((rows, cols): (usize, usize), seed: u64) -> Vec<u8> {
+    let header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({rows}, {cols}), }}");
+    let mut file = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    file.extend(format!("{header:117}\n").bytes());
+    // A linear congruential generator (Knuth): only that no two chunks are alike matters.
+    let mut state = seed;
+    for _ in 0..rows * cols {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let eighths = (state >> 61) as f64;
+        file.extend((eighths / 8.0).to_le_bytes());
+    }
+    file
+}
