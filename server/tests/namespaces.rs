@@ -1,5 +1,6 @@
-//! Three hosts on one bridge: nodes find each other by multicast DNS, with no
-//! address typed anywhere, and finish a job together. The hosts are network
+//! Hosts on one bridge: nodes find each other by multicast DNS, with no address
+//! typed anywhere, and finish a job together; and what they need travels among
+//! them, not only out of the one that coordinates. The hosts are network
 //! namespaces, so this needs root and `ip`; without them it says that it was
 //! skipped, except in continuous integration, where it must run.
 
@@ -8,11 +9,15 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 const HOSTS: usize = 3;
+
+/// Hosts that all need B.
+const MANY_HOSTS: usize = 6;
 
 /// Far more than it takes; only a broken discovery waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -20,28 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[test]
 #[ignore = "needs root: cargo xtask test mesh"]
 fn three_hosts_find_each_other_and_share_a_job() {
-    if let Some(lacking) = what_is_lacking() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "continuous integration lacks {lacking}"
-        );
-        println!("skipped: needs {lacking}");
-        return;
-    }
-    let network = Network::build();
-    let folder = tempfile::tempdir().unwrap();
-    let hosts: Vec<Host> = (0..HOSTS)
-        .map(|index| Host::start(&network, index, folder.path()))
-        .collect();
-
+    let mesh = match Mesh::of(HOSTS, &["--threads", "1"]) {
+        Ok(mesh) => mesh,
+        Err(lacking) => return println!("skipped: needs {lacking}"),
+    };
+    let (hosts, folder) = (&mesh.hosts, &mesh.folder);
     let last_listening = hosts.last().unwrap().listening;
-    for host in &hosts {
-        host.wait_for("all nodes alive", |host| {
-            let nodes = host.json(&["nodes", "--json"]);
-            let alive = |node: &&Value| node["status"] == "alive";
-            nodes.as_array().unwrap().iter().filter(alive).count() == HOSTS
-        });
-    }
+    mesh.wait_until_whole();
     println!(
         "all {HOSTS} hosts list all others {} ms after the last one listened",
         { last_listening.elapsed().as_millis() }
@@ -92,6 +82,63 @@ fn three_hosts_find_each_other_and_share_a_job() {
     );
 }
 
+/// Every host needs all of B, and it leaves the coordinator twice at most: they
+/// pass it on to each other.
+#[test]
+#[ignore = "needs root: cargo xtask test mesh"]
+fn b_leaves_the_coordinator_about_once_however_many_need_it() {
+    let options = ["--threads", "1", "--num-backup-nodes", "0"];
+    let mesh = match Mesh::of(MANY_HOSTS, &options) {
+        Ok(mesh) => mesh,
+        Err(lacking) => return println!("skipped: needs {lacking}"),
+    };
+    mesh.wait_until_whole();
+    // A is 1.3 MB, B is 8 MB in one column block, C is 0.6 MB.
+    let (rows, inner, cols) = (160_u32, 1000_u32, 1000_u32);
+    let mut paths = Vec::new();
+    for (name, rows, cols) in [("a", rows, inner), ("b", inner, cols)] {
+        let path = mesh.folder.path().join(format!("{name}.csv"));
+        let row = |row: u32| {
+            let entries = (0..cols).map(|col| ((row * 31 + col * 17) % 97).to_string());
+            entries.collect::<Vec<_>>().join(",")
+        };
+        let text: Vec<String> = (0..rows).map(row).collect();
+        std::fs::write(&path, text.join("\n")).unwrap();
+        paths.push(path.to_str().unwrap().to_owned());
+    }
+    let product = mesh.folder.path().join("product.npy");
+    let coordinator = &mesh.hosts[0];
+    let before = coordinator.bytes_sent();
+    let output = coordinator.matmesh(&[
+        "multiply",
+        &paths[0],
+        &paths[1],
+        "-o",
+        product.to_str().unwrap(),
+    ]);
+    let sent = coordinator.bytes_sent() - before;
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+
+    let jobs = coordinator.json(&["jobs", "--json"]);
+    let job = coordinator.json(&["job", jobs[0]["id"].as_str().unwrap(), "--json"]);
+    let devices = job["contributions"].as_array().unwrap().len();
+    assert_eq!(
+        devices, MANY_HOSTS,
+        "each had a block, so each had all of B"
+    );
+    let bytes = |rows: u32, cols: u32| 8 * u64::from(rows) * u64::from(cols);
+    let most = (bytes(rows, inner) + 2 * bytes(inner, cols)) * 105 / 100;
+    println!("{sent} bytes left the coordinator, at most {most} may");
+    assert!(
+        sent <= most,
+        "{sent} bytes left the coordinator, more than {most}"
+    );
+}
+
 /// What this machine would need to run the test.
 fn what_is_lacking() -> Option<&'static str> {
     if !rustix::process::geteuid().is_root() {
@@ -104,21 +151,65 @@ fn what_is_lacking() -> Option<&'static str> {
     None
 }
 
+/// Hosts with a node each, and their folders.
+struct Mesh {
+    hosts: Vec<Host>,
+    folder: tempfile::TempDir,
+    /// Last, so that it is dropped when nobody is on it.
+    _network: Network,
+}
+
+impl Mesh {
+    /// Says what this machine lacks, where it cannot.
+    fn of(count: usize, options: &[&str]) -> Result<Self, &'static str> {
+        if let Some(lacking) = what_is_lacking() {
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "continuous integration lacks {lacking}"
+            );
+            return Err(lacking);
+        }
+        let network = Network::build(count);
+        let folder = tempfile::tempdir().unwrap();
+        let hosts = (0..count).map(|index| Host::start(&network, index, folder.path(), options));
+        Ok(Self {
+            hosts: hosts.collect(),
+            folder,
+            _network: network,
+        })
+    }
+
+    fn wait_until_whole(&self) {
+        for host in &self.hosts {
+            host.wait_for("all nodes alive", |host| {
+                let nodes = host.json(&["nodes", "--json"]);
+                let alive = |node: &&Value| node["status"] == "alive";
+                nodes.as_array().unwrap().iter().filter(alive).count() == self.hosts.len()
+            });
+        }
+    }
+}
+
 /// A switch and the cables to it, each end in a namespace; gone when dropped.
 struct Network {
     prefix: String,
+    hosts: usize,
 }
 
 impl Network {
-    fn build() -> Self {
+    fn build(hosts: usize) -> Self {
+        // Tests run beside each other.
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let network = Self {
-            prefix: format!("mm{}", std::process::id()),
+            prefix: format!("mm{}n{number}", std::process::id()),
+            hosts,
         };
         let switch = network.switch();
         ip(&["netns", "add", &switch]);
         ip(&["-n", &switch, "link", "add", "bridge", "type", "bridge"]);
         ip(&["-n", &switch, "link", "set", "bridge", "up"]);
-        for index in 0..HOSTS {
+        for index in 0..hosts {
             let host = network.host(index);
             let plug = format!("plug{index}");
             ip(&["netns", "add", &host]);
@@ -148,7 +239,7 @@ impl Network {
 
 impl Drop for Network {
     fn drop(&mut self) {
-        for namespace in (0..HOSTS)
+        for namespace in (0..self.hosts)
             .map(|index| self.host(index))
             .chain([self.switch()])
         {
@@ -177,20 +268,13 @@ struct Host {
 }
 
 impl Host {
-    fn start(network: &Network, index: usize, folder: &Path) -> Self {
+    fn start(network: &Network, index: usize, folder: &Path, options: &[&str]) -> Self {
         let namespace = network.host(index);
         let data = folder.join(format!("host{index}"));
         // `ip netns exec` becomes the node, so the child's id is the node's.
         let mut node = Command::new("ip")
-            .args([
-                "netns",
-                "exec",
-                &namespace,
-                &binary(),
-                "serve",
-                "--threads",
-                "1",
-            ])
+            .args(["netns", "exec", &namespace, &binary(), "serve"])
+            .args(options)
             .args(["--name", &format!("host{index}"), "--data-dir"])
             .arg(data)
             .stdout(Stdio::piped())
@@ -234,6 +318,17 @@ impl Host {
             arguments.join(" ")
         );
         serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Over its cable, with the headers of every layer.
+    fn bytes_sent(&self) -> u64 {
+        let output = Command::new("ip")
+            .args(["-n", &self.namespace, "-json", "-statistics", "link"])
+            .args(["show", "dev", "eth0"])
+            .output()
+            .unwrap();
+        let links: Value = serde_json::from_slice(&output.stdout).unwrap();
+        links[0]["stats64"]["tx"]["bytes"].as_u64().unwrap()
     }
 
     fn wait_for(&self, what: &str, condition: impl Fn(&Self) -> bool) {

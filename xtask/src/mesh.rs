@@ -64,13 +64,23 @@ pub(crate) struct Mesh {
 }
 
 impl Mesh {
-    /// Starts so many nodes and waits until all see all, and know how fast each is.
+    /// Starts so many nodes of one thread and waits until all see all, and know how fast each is.
     pub(crate) fn start(binary: &Path, count: usize, options: &[&str]) -> Result<Self> {
+        Self::start_with_threads(binary, &vec![1; count], options)
+    }
+
+    /// The same, each with so many threads.
+    pub(crate) fn start_with_threads(
+        binary: &Path,
+        threads: &[u32],
+        options: &[&str],
+    ) -> Result<Self> {
+        let count = threads.len();
         let folder = std::env::temp_dir().join(format!("matmesh-{}", std::process::id()));
         let network = Network::build(count)?;
         let mut nodes = Vec::with_capacity(count);
-        for index in 0..count {
-            let mut node = Node::new(&network, index, binary, &folder, options)?;
+        for (index, threads) in threads.iter().enumerate() {
+            let mut node = Node::new(&network, index, binary, &folder, (*threads, options))?;
             node.start()?;
             nodes.push(node);
         }
@@ -86,13 +96,15 @@ impl Mesh {
     /// Waits until every node that runs sees all that run.
     pub(crate) fn wait_until_whole(&self) -> Result<()> {
         let running: Vec<&Node> = self.nodes.iter().filter(|node| node.is_running()).collect();
+        let computing = running.iter().filter(|node| node.computes()).count();
         for node in &running {
             until("all nodes see each other", || {
                 let seen = node.api().get("/api/v1/nodes").ok()?;
-                let seen = seen.as_array()?.iter().filter(|other| {
-                    other["status"] == "alive" && other["mflops"].as_f64() != Some(0.0)
-                });
-                (seen.count() >= running.len()).then_some(())
+                let others = seen.as_array()?.iter();
+                let alive: Vec<_> = others.filter(|other| other["status"] == "alive").collect();
+                let is_measured = |other: &&&Value| other["mflops"].as_f64() != Some(0.0);
+                let measured = alive.iter().filter(is_measured).count();
+                (alive.len() >= running.len() && measured >= computing).then_some(())
             })?;
         }
         Ok(())

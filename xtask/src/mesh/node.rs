@@ -21,6 +21,7 @@ pub(crate) struct Node {
     binary: PathBuf,
     data: PathBuf,
     log: PathBuf,
+    threads: u32,
     options: Vec<String>,
     short_id: String,
     child: Option<Child>,
@@ -32,7 +33,7 @@ impl Node {
         index: usize,
         binary: &Path,
         folder: &Path,
-        options: &[&str],
+        (threads, options): (u32, &[&str]),
     ) -> Result<Self> {
         let data = folder.join(format!("node{index}"));
         fs::create_dir_all(&data)?;
@@ -42,6 +43,7 @@ impl Node {
             binary: binary.to_path_buf(),
             log: folder.join(format!("node{index}.log")),
             data,
+            threads,
             options: options.iter().map(ToString::to_string).collect(),
             short_id: String::new(),
             child: None,
@@ -55,7 +57,8 @@ impl Node {
         let mut child = Command::new("ip")
             .args(["netns", "exec", &self.namespace])
             .arg(&self.binary)
-            .args(["serve", "--threads", "1", "--data-dir"])
+            .args(["serve", "--threads", &self.threads.to_string()])
+            .arg("--data-dir")
             .arg(&self.data)
             .args(&self.options)
             .stdin(Stdio::null())
@@ -84,6 +87,11 @@ impl Node {
     /// `host:port`
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Whether it has threads that compute.
+    pub(crate) fn computes(&self) -> bool {
+        self.threads > 0
     }
 
     pub(crate) fn is_running(&self) -> bool {
