@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cluster::limits::SHARED_CHUNK_BYTES_MIN;
 use cluster::{Giver, Moment, Sharing};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{Instant, timeout};
 use wire::{ChunkAsk, ChunkHash, NodeId, PeerMessage, encode_peer_frame};
 
@@ -27,18 +27,19 @@ const CACHE_BYTES_MAX: u64 = 512 << 20;
 /// seconds on a wireless link at its worst.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A node that a holder named is waited for this many times as long as chunks
-/// took lately; then the holder gives it.
-const REFERRED_PATIENCE: u32 = 4;
+/// Chunks that this node fetches at once: enough to fill a link, and few enough
+/// that they do not wait long at a holder whom all ask at once.
+const FETCHED_AT_ONCE: usize = 4;
 
-/// However fast or slow chunks came lately. It may have to fetch the chunk itself.
-const REFERRED_PATIENCE_MIN: Duration = Duration::from_millis(300);
+/// A node that a holder named is waited for this many times as long as the
+/// slowest of the last chunks took; then the holder gives it.
+const REFERRED_PATIENCE: u32 = 3;
 
-/// See [`REFERRED_PATIENCE_MIN`].
+/// However fast chunks came lately. It may have to fetch the chunk itself.
+const REFERRED_PATIENCE_MIN: Duration = Duration::from_millis(500);
+
+/// See [`REFERRED_PATIENCE_MIN`]; also as long as no chunk has come.
 const REFERRED_PATIENCE_MAX: Duration = Duration::from_secs(5);
-
-/// How long a chunk takes, until one has come.
-const DURATION_EXPECTED: Duration = Duration::from_millis(250);
 
 /// Chunks as everybody asks for them. Cloning it is cheap.
 #[derive(Debug, Clone)]
@@ -59,8 +60,10 @@ struct Shared {
     sharing: Mutex<Sharing>,
     /// Its clock.
     started: Instant,
-    /// How long chunks took lately.
-    duration: Mutex<Duration>,
+    /// How long the slowest of the last chunks took, once one has come.
+    slowest: Mutex<Option<Duration>>,
+    /// A place for each fetch.
+    places: Semaphore,
 }
 
 /// Who was asked for a chunk, and where the answer goes.
@@ -101,7 +104,8 @@ impl Chunks {
             awaited: Mutex::default(),
             sharing: Mutex::default(),
             started: Instant::now(),
-            duration: Mutex::new(DURATION_EXPECTED),
+            slowest: Mutex::default(),
+            places: Semaphore::new(FETCHED_AT_ONCE),
         };
         Self {
             store,
@@ -259,6 +263,7 @@ impl Chunks {
     }
 
     async fn fetch(&self, hash: ChunkHash, holders: &[NodeId]) -> Option<Bytes> {
+        let _place = self.shared.places.acquire().await.ok()?;
         for holder in holders {
             let holder = *holder;
             let mut answer = self.ask(holder, hash, ChunkAsk::Open, FETCH_TIMEOUT).await;
@@ -296,15 +301,20 @@ impl Chunks {
         };
         self.awaited().remove(&hash);
         if matches!(answer, Some(Answer::Chunk(_))) {
-            let mut duration = lock(&self.shared.duration);
-            *duration = (*duration * 7 + asked_at.elapsed()) / 8;
+            let mut slowest = lock(&self.shared.slowest);
+            // What was slow is forgotten by and by.
+            let before = slowest.unwrap_or_default() * 15 / 16;
+            *slowest = Some(before.max(asked_at.elapsed()));
         }
         answer
     }
 
     fn referred_patience(&self) -> Duration {
-        let patience = *lock(&self.shared.duration) * REFERRED_PATIENCE;
-        patience.clamp(REFERRED_PATIENCE_MIN, REFERRED_PATIENCE_MAX)
+        let slowest = *lock(&self.shared.slowest);
+        slowest.map_or(REFERRED_PATIENCE_MAX, |slowest| {
+            let patience = slowest * REFERRED_PATIENCE;
+            patience.clamp(REFERRED_PATIENCE_MIN, REFERRED_PATIENCE_MAX)
+        })
     }
 
     fn awaited(&self) -> MutexGuard<'_, BTreeMap<ChunkHash, Awaited>> {

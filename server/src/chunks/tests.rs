@@ -80,8 +80,16 @@ async fn a_node_that_was_named_and_has_nothing_costs_one_more_question() {
 }
 
 #[tokio::test]
-async fn a_node_that_was_named_and_is_silent_is_waited_for_a_moment() {
+async fn a_node_that_was_named_and_is_silent_is_waited_for_some_times_as_long_as_chunks_take() {
     let mut scene = Scene::new().await;
+    assert_eq!(scene.chunks.referred_patience(), REFERRED_PATIENCE_MAX);
+    let quick = Bytes::from_static(b"quick");
+    let got = scene.get(ChunkHash::of(&quick));
+    scene.holder.next().await;
+    scene.chunks.on_chunk(ChunkHash::of(&quick), quick);
+    got.await.unwrap().unwrap();
+    assert!(scene.chunks.referred_patience() < REFERRED_PATIENCE_MAX);
+
     let (hash, bytes) = large();
     let got = scene.get(hash);
     scene.holder.next().await;
