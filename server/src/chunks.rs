@@ -186,16 +186,16 @@ impl Chunks {
     }
 
     /// A peer sent a chunk.
-    pub fn on_chunk(&self, hash: ChunkHash, bytes: Bytes) {
-        let answer = if ChunkHash::of(&bytes) == hash {
-            Answer::Chunk(bytes)
-        } else {
-            tracing::warn!(%hash, "a chunk came with other bytes than its hash says");
-            Answer::Missing
-        };
+    pub fn on_chunk(&self, peer: NodeId, hash: ChunkHash, bytes: Bytes) {
+        if ChunkHash::of(&bytes) != hash {
+            tracing::warn!(%peer, %hash, "a chunk came with other bytes than its hash says");
+            self.on_missing(peer, hash);
+            return;
+        }
         // Also from a node that was given up for another; otherwise nobody waits.
-        if let Some(awaited) = self.awaited().remove(&hash) {
-            let _ = awaited.answer.send(answer);
+        let awaited = self.awaited().remove(&hash);
+        if let Some(awaited) = awaited {
+            let _ = awaited.answer.send(Answer::Chunk(bytes));
         }
     }
 

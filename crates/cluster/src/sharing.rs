@@ -100,11 +100,16 @@ impl Sharing {
     /// The node may be slow, or gone, or have lost the chunk, or not be linked to
     /// the asker: nobody is referred to it for this chunk, and the asker not for others.
     fn was_in_vain(&mut self, now: Moment, hash: ChunkHash, pair: (NodeId, NodeId)) {
-        if let Some(takers) = self.takers.get_mut(&hash) {
-            takers.retain(|taker| taker.node != pair.1);
+        let takers = self.takers.get_mut(&hash);
+        let named = takers.and_then(|takers| {
+            let index = takers.iter().position(|taker| taker.node == pair.1)?;
+            Some(takers.remove(index))
+        });
+        // Whoever was never named here is not a word of this node's, and not kept.
+        if named.is_some() {
+            self.in_vain.retain(|_, until| *until > now);
+            self.in_vain.insert(pair, now + REFERRED_IN_VAIN);
         }
-        self.in_vain.retain(|_, until| *until > now);
-        self.in_vain.insert(pair, now + REFERRED_IN_VAIN);
     }
 
     fn takers_of(&mut self, hash: ChunkHash) -> &mut Vec<Taker> {
@@ -178,6 +183,19 @@ mod tests {
             Giver::Other(node(1)),
             "it may have been a bad moment"
         );
+    }
+
+    #[test]
+    fn complaints_of_nodes_that_were_never_named_are_not_kept() {
+        let mut sharing = Sharing::default();
+        open(&mut sharing, 1);
+        for stranger in 2..=255 {
+            let ask = ChunkAsk::InsteadOf {
+                node: node(stranger),
+            };
+            sharing.giver(START, HASH, (node(1), ask), |_| true);
+        }
+        assert!(sharing.in_vain.is_empty());
     }
 
     #[test]

@@ -58,7 +58,7 @@ async fn a_chunk_comes_from_the_node_that_its_holder_names() {
     assert_eq!(scene.holder.next().await, request(hash, ChunkAsk::Open));
     scene.chunks.on_elsewhere(HOLDER, hash, NAMED);
     assert_eq!(scene.named.next().await, request(hash, ChunkAsk::Referred));
-    scene.chunks.on_chunk(hash, bytes.clone());
+    scene.chunks.on_chunk(NAMED, hash, bytes.clone());
     assert_eq!(got.await.unwrap(), Some(bytes));
 }
 
@@ -75,7 +75,7 @@ async fn a_node_that_was_named_and_has_nothing_costs_one_more_question() {
     assert_eq!(scene.holder.next().await, again);
     // Late, and not from the one that is asked now: it says nothing.
     scene.chunks.on_missing(NAMED, hash);
-    scene.chunks.on_chunk(hash, bytes.clone());
+    scene.chunks.on_chunk(HOLDER, hash, bytes.clone());
     assert_eq!(got.await.unwrap(), Some(bytes));
 }
 
@@ -86,7 +86,7 @@ async fn a_node_that_was_named_and_is_silent_is_waited_for_some_times_as_long_as
     let quick = Bytes::from_static(b"quick");
     let got = scene.get(ChunkHash::of(&quick));
     scene.holder.next().await;
-    scene.chunks.on_chunk(ChunkHash::of(&quick), quick);
+    scene.chunks.on_chunk(HOLDER, ChunkHash::of(&quick), quick);
     got.await.unwrap().unwrap();
     assert!(scene.chunks.referred_patience() < REFERRED_PATIENCE_MAX);
 
@@ -97,7 +97,7 @@ async fn a_node_that_was_named_and_is_silent_is_waited_for_some_times_as_long_as
     let again = request(hash, ChunkAsk::InsteadOf { node: NAMED });
     assert_eq!(scene.holder.next().await, again);
     // What the slow one sends after all is as good.
-    scene.chunks.on_chunk(hash, bytes.clone());
+    scene.chunks.on_chunk(NAMED, hash, bytes.clone());
     assert_eq!(got.await.unwrap(), Some(bytes));
 }
 
@@ -111,8 +111,30 @@ async fn a_holder_that_names_a_node_without_a_link_is_asked_again() {
     scene.chunks.on_elsewhere(HOLDER, hash, stranger);
     let again = request(hash, ChunkAsk::InsteadOf { node: stranger });
     assert_eq!(scene.holder.next().await, again);
-    scene.chunks.on_chunk(hash, bytes.clone());
+    scene.chunks.on_chunk(HOLDER, hash, bytes.clone());
     assert_eq!(got.await.unwrap(), Some(bytes));
+}
+
+#[tokio::test]
+async fn wrong_bytes_count_only_from_the_one_that_is_asked() {
+    let mut scene = Scene::new().await;
+    let (hash, bytes) = large();
+    let got = scene.get(hash);
+    scene.holder.next().await;
+    scene
+        .chunks
+        .on_chunk(NAMED, hash, Bytes::from_static(b"wrong"));
+    assert!(!got.is_finished());
+    scene.chunks.on_chunk(HOLDER, hash, bytes.clone());
+    assert_eq!(got.await.unwrap(), Some(bytes));
+
+    let other = ChunkHash::from_bytes([6; 32]);
+    let got = scene.get(other);
+    scene.holder.next().await;
+    scene
+        .chunks
+        .on_chunk(HOLDER, other, Bytes::from_static(b"wrong"));
+    assert_eq!(got.await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -143,7 +165,7 @@ async fn whoever_is_referred_here_gets_a_chunk_that_is_still_on_its_way() {
     let mut answer = Box::pin(scene.answer(NAMED, hash, ChunkAsk::Referred));
     // It waits.
     assert!(futures_util::poll!(&mut answer).is_pending());
-    scene.chunks.on_chunk(hash, bytes);
+    scene.chunks.on_chunk(HOLDER, hash, bytes);
     assert_eq!(answer.await, PeerMessage::Chunk { hash });
     assert!(got.await.unwrap().is_some());
     let missing = ChunkHash::from_bytes([5; 32]);

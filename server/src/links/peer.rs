@@ -175,7 +175,7 @@ async fn read(
                     return "too many chunk requests at once".to_owned();
                 }
             }
-            PeerMessage::Chunk { hash } => services.chunks.on_chunk(hash, payload),
+            PeerMessage::Chunk { hash } => services.chunks.on_chunk(peer, hash, payload),
             PeerMessage::ChunkMissing { hash } => services.chunks.on_missing(peer, hash),
             PeerMessage::ChunkElsewhere { hash, node } => {
                 services.chunks.on_elsewhere(peer, hash, node);
