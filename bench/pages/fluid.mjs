@@ -18,6 +18,9 @@ const NEWS_MS = 100;
 const id = (kind, number) => kind.repeat(8) + number.toString(16).padStart(24, '0');
 const devices = Array.from({ length: DEVICES }, (_, number) => ({ worker: id('d', number), kind: 'browser', name: `phone ${number}` }));
 
+/** The protocol's version, as the node's own frames say. */
+let protocol;
+
 const node = await startNode(['--threads', '1']);
 const job = await submit(node.origin, 4, 4, 4);
 const browser = await openBrowser();
@@ -162,13 +165,14 @@ function jobView(done, touched) {
 
 function read(message) {
   const bytes = Buffer.from(message);
+  protocol = bytes.readUInt32LE(0);
   return { envelope: bytes.subarray(8, 8 + bytes.readUInt32LE(4)).toString() };
 }
 
 function frame(envelope, payload) {
   const [head, body] = [Buffer.from(JSON.stringify(envelope)), Buffer.from(JSON.stringify(payload))];
   const prefix = Buffer.alloc(8);
-  prefix.writeUInt32LE(3, 0);
+  prefix.writeUInt32LE(protocol, 0);
   prefix.writeUInt32LE(head.length, 4);
   return Buffer.concat([prefix, head, body]);
 }

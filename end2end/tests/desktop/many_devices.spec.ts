@@ -1,6 +1,7 @@
 // A list of more devices than are renewed in one frame. They are made up between the node and the page.
 
 import { comesToLife, expect, test } from '../../support/mesh';
+import { PROTOCOL_VERSION } from '../../support/mock_node';
 
 const DEVICES = 70;
 const id = (kind: string, number: number) => kind.repeat(8) + number.toString(16).padStart(24, '0');
@@ -12,7 +13,7 @@ const node = (number: number) => ({
 function frame(news: object): Buffer {
   const [head, body] = [{ type: 'news' }, news].map((part) => Buffer.from(JSON.stringify(part)));
   const prefix = Buffer.alloc(8);
-  prefix.writeUInt32LE(3, 0);
+  prefix.writeUInt32LE(PROTOCOL_VERSION, 0);
   prefix.writeUInt32LE(head.length, 4);
   return Buffer.concat([prefix, head, body]);
 }
