@@ -27,8 +27,8 @@ const CACHE_BYTES_MAX: u64 = 512 << 20;
 /// seconds on a wireless link at its worst.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Chunks that this node fetches at once: enough to fill a link, and few enough
-/// that they do not wait long at a holder whom all ask at once.
+/// Chunks that this node asks one holder for at once: enough to fill a link, and
+/// few enough that they do not wait long at a holder whom all ask at once.
 const FETCHED_AT_ONCE: usize = 4;
 
 /// A node that a holder named is waited for this many times as long as the
@@ -62,8 +62,9 @@ struct Shared {
     started: Instant,
     /// How long the slowest of the last chunks took, once one has come.
     slowest: Mutex<Option<Duration>>,
-    /// A place for each fetch.
-    places: Semaphore,
+    /// At each holder a place for every chunk that it is asked for: who is slow
+    /// makes nobody wait for what others have.
+    places: Mutex<BTreeMap<NodeId, Arc<Semaphore>>>,
 }
 
 /// Who was asked for a chunk, and where the answer goes.
@@ -105,7 +106,7 @@ impl Chunks {
             sharing: Mutex::default(),
             started: Instant::now(),
             slowest: Mutex::default(),
-            places: Semaphore::new(FETCHED_AT_ONCE),
+            places: Mutex::default(),
         };
         Self {
             store,
@@ -221,6 +222,7 @@ impl Chunks {
 
     /// What a peer was asked for does not come any more.
     pub fn on_link_lost(&self, peer: NodeId) {
+        lock(&self.shared.places).remove(&peer);
         self.awaited().retain(|_, awaited| awaited.from != peer);
     }
 
@@ -263,9 +265,10 @@ impl Chunks {
     }
 
     async fn fetch(&self, hash: ChunkHash, holders: &[NodeId]) -> Option<Bytes> {
-        let _place = self.shared.places.acquire().await.ok()?;
         for holder in holders {
             let holder = *holder;
+            let places = self.places_at(holder);
+            let _place = places.acquire().await.ok()?;
             let mut answer = self.ask(holder, hash, ChunkAsk::Open, FETCH_TIMEOUT).await;
             if let Some(Answer::Elsewhere(node)) = answer {
                 let patience = self.referred_patience();
@@ -281,6 +284,12 @@ impl Chunks {
             }
         }
         None
+    }
+
+    fn places_at(&self, holder: NodeId) -> Arc<Semaphore> {
+        let mut places = lock(&self.shared.places);
+        let new = || Arc::new(Semaphore::new(FETCHED_AT_ONCE));
+        Arc::clone(places.entry(holder).or_insert_with(new))
     }
 
     /// `None` when there is no answer in time, or no link.

@@ -138,6 +138,32 @@ async fn wrong_bytes_count_only_from_the_one_that_is_asked() {
 }
 
 #[tokio::test]
+async fn a_holder_that_does_not_answer_makes_nobody_wait_for_another() {
+    let mut scene = Scene::new().await;
+    let silent: Vec<ChunkHash> = (0..=FETCHED_AT_ONCE)
+        .map(|number| ChunkHash::of(&number.to_le_bytes()))
+        .collect();
+    let waiting: Vec<_> = silent.iter().map(|hash| scene.get(*hash)).collect();
+    for _ in 0..FETCHED_AT_ONCE {
+        scene.holder.next().await.unwrap();
+    }
+    // All places at that holder are taken; there are others at this one.
+    let (hash, bytes) = large();
+    let chunks = scene.chunks.clone();
+    let got = tokio::spawn(async move { chunks.get(hash, async || vec![NAMED]).await });
+    assert_eq!(scene.named.next().await, request(hash, ChunkAsk::Open));
+    scene.chunks.on_chunk(NAMED, hash, bytes.clone());
+    assert_eq!(got.await.unwrap(), Some(bytes));
+    assert!(waiting.iter().all(|one| !one.is_finished()));
+    // When its link is lost nobody waits for it any longer.
+    drop(scene.holder);
+    scene.chunks.on_link_lost(HOLDER);
+    for one in waiting {
+        assert_eq!(one.await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
 async fn a_large_chunk_is_given_once_and_a_small_one_each_time() {
     let scene = Scene::new().await;
     let (hash, bytes) = large();
