@@ -1,4 +1,5 @@
-//! The node's SQLite file: jobs, chunks, results.
+//! The node's state on disk: jobs, chunks, results. All of it is in one SQLite file, but for
+//! the bytes of large pieces, which lie in [`packs`] beside it.
 //!
 //! One connection writes, several read (WAL). Everything that the cluster
 //! calls a [`cluster::Change`] is applied here before it is announced; many
@@ -7,10 +8,11 @@
 
 mod changes;
 mod chunks;
+mod packs;
 mod replicas;
 mod writing;
 
-use std::io::Read;
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use sqlx::sqlite::{
 };
 
 use crate::config::Sync;
+use packs::Packs;
 
 pub(crate) use changes::StoredChange;
 
@@ -41,6 +44,7 @@ pub struct Store {
     writer: SqlitePool,
     readers: SqlitePool,
     path: PathBuf,
+    packs: Packs,
     sync: Sync,
     /// The writer's transactions do not wait for the disk at present.
     is_relaxed: Arc<AtomicBool>,
@@ -85,6 +89,16 @@ impl StoreError {
     /// Whether trying the same again is in vain, whatever happens to the disk.
     pub fn is_permanent(&self) -> bool {
         matches!(self, Self::Damaged { .. } | Self::Broken)
+    }
+}
+
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full,
+            ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => Self::ReadOnly,
+            _ => Self::Failed(error.into()),
+        }
     }
 }
 
@@ -167,12 +181,13 @@ impl Store {
             writer,
             readers,
             path: path.to_path_buf(),
+            packs: Packs::beside(path),
             sync,
             is_relaxed: Arc::default(),
         };
-        store.remove_unclaimed_chunks().await?;
-        // Whether all of it can be read back.
+        // Whether all of it can be read back, before anything is removed.
         store.jobs().await?;
+        store.remove_unclaimed_chunks().await?;
         Ok(store)
     }
 
@@ -206,10 +221,12 @@ fn migrations() -> Migrator {
     let jobs = include_str!("../migrations/0001_jobs.sql");
     let copies = include_str!("../migrations/0002_copies.sql");
     let courses = include_str!("../migrations/0003_courses.sql");
+    let packs = include_str!("../migrations/0004_packs.sql");
     Migrator::with_migrations(vec![
         simple(1, "jobs", jobs),
         simple(2, "copies", copies),
         simple(3, "courses", courses),
+        simple(4, "packs", packs),
     ])
 }
 
@@ -267,6 +284,12 @@ fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
         if file.exists() {
             std::fs::rename(&file, beside(&format!("{suffix}{ending}")))?;
         }
+    }
+    let packs = packs::folder_beside(path);
+    if packs.exists() {
+        let mut name = packs.clone().into_os_string();
+        name.push(&suffix);
+        std::fs::rename(&packs, name)?;
     }
     Ok(beside(&suffix))
 }
@@ -326,7 +349,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), Sync::Never).await.unwrap();
         fill_disk(&store).await;
-        let large = chunk(1, 1 << 20);
+        // Each of them is a blob in the file.
+        let large: Vec<_> = (0..40).flat_map(|fill| chunk(fill, 60_000)).collect();
         let refused = store.put_chunks(JOB, &large, false).await;
         assert!(matches!(refused, Err(StoreError::Full)), "{refused:?}");
 
@@ -374,10 +398,10 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("matmesh.sqlite");
             let store = Store::open(folder.path(), Sync::Never).await.unwrap();
-            store
-                .put_chunks(JOB, &chunk(1, 1 << 20), false)
-                .await
-                .unwrap();
+            let many: Vec<_> = (0..20).flat_map(|fill| chunk(fill, 60_000)).collect();
+            store.put_chunks(JOB, &many, false).await.unwrap();
+            let packed = chunk(30, 1 << 20);
+            store.put_chunks(JOB, &packed, false).await.unwrap();
             if damage == 2 {
                 let mut writing = store.write(false).await.unwrap();
                 writing.add(
@@ -406,6 +430,10 @@ mod tests {
             let aside = aside.unwrap_or_else(|| panic!("damage {damage}: {names:?}"));
             let kept = std::fs::read(folder.path().join(aside)).unwrap();
             assert_eq!(kept, bytes, "damage {damage}");
+            let pack = aside.replace("matmesh.sqlite", "packs");
+            let pack = folder.path().join(pack).join(JOB.to_string());
+            let kept = std::fs::read(pack).unwrap();
+            assert_eq!(kept, packed[0].1, "damage {damage}");
         }
     }
 

@@ -11,12 +11,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wire::{
     BlockIndex, BlockProof, BlockTask, JobId, JobStatus, JobSummary, NodeId, PeerMessage, WorkerId,
+    WorkerKind,
 };
 
 use self::offers::offer;
 use crate::directory::Directory;
 use crate::effect::{Output, WorkerCommand, WorkerProfile};
-use crate::limits::{BLOCKS_PER_THREAD, IDLE_RETRY, PULL_TIMEOUT, RESULTS_KEPT_MAX, THREADS_MAX};
+use crate::limits::{
+    BLOCKS_PER_THREAD, BLOCKS_PER_THREAD_MAX, IDLE_RETRY, PULL_TIMEOUT, RESULTS_KEPT_MAX,
+    THREADS_MAX, WORK_AHEAD_MS,
+};
 use crate::time::Moment;
 
 /// A result that its coordinator has not yet answered for.
@@ -35,6 +39,7 @@ struct LocalWorker {
     /// Jobs whose coordinator had nothing for this device, and when to ask
     /// again if it says nothing until then.
     idle_at: BTreeMap<JobId, Moment>,
+    blocks_per_thread: u32,
 }
 
 impl LocalWorker {
@@ -43,8 +48,26 @@ impl LocalWorker {
         if !self.profile.contributing {
             return 0;
         }
-        let room = self.profile.threads.min(THREADS_MAX) * BLOCKS_PER_THREAD;
-        usize::try_from(room).unwrap_or(usize::MAX)
+        self.with_each_thread(self.blocks_per_thread)
+    }
+
+    /// Blocks that it may have when its last ones were as short as can be.
+    fn room_max(&self) -> usize {
+        self.with_each_thread(match self.profile.kind {
+            WorkerKind::Native => BLOCKS_PER_THREAD_MAX,
+            WorkerKind::Browser => BLOCKS_PER_THREAD,
+        })
+    }
+
+    fn with_each_thread(&self, blocks: u32) -> usize {
+        usize::try_from(self.profile.threads.min(THREADS_MAX) * blocks).unwrap_or(usize::MAX)
+    }
+
+    /// Short blocks are held in greater number. A page's memory is too small for that.
+    fn learn_from(&mut self, proof: &BlockProof) {
+        if self.profile.kind == WorkerKind::Native {
+            self.blocks_per_thread = blocks_ahead(proof.compute_ms);
+        }
     }
 
     /// Blocks that it can take now.
@@ -92,6 +115,7 @@ impl WorkerHost {
                 kept: BTreeMap::new(),
                 asked: None,
                 idle_at: BTreeMap::new(),
+                blocks_per_thread: BLOCKS_PER_THREAD,
             };
             self.workers.insert(worker, fresh);
             return;
@@ -151,7 +175,7 @@ impl WorkerHost {
                 offer(worker, known, key, from, 0, outputs);
             } else if known.leased.contains_key(&key) {
                 known.leased.insert(key, from);
-            } else if known.leased.len() >= 2 * known.room() {
+            } else if known.leased.len() >= 2 * known.room_max() {
                 // Twice its room is what two coordinators may send when the
                 // first was late; nobody honest sends more.
                 too_many.push(task.block);
@@ -250,9 +274,10 @@ impl WorkerHost {
             return;
         };
         known.leased.remove(&key);
+        known.learn_from(&proof);
         let running = directory.get(job);
         let running = running.filter(|summary| summary.status == JobStatus::Running);
-        let has_room = known.kept.len() < RESULTS_KEPT_MAX + known.room();
+        let has_room = known.kept.len() < RESULTS_KEPT_MAX + known.room_max();
         let Some(summary) = running.filter(|_| has_room) else {
             // It ended, or it is one of a flood of results that nobody asked
             // for: nobody waits for this one.
@@ -383,6 +408,19 @@ fn next_job<'d>(worker: &LocalWorker, directory: &'d Directory) -> Option<&'d Jo
         .min_by_key(|job| leased_of(job.id))
 }
 
+/// How many blocks that take so long are work enough for one thread.
+fn blocks_ahead(compute_ms: f64) -> u32 {
+    let blocks = (WORK_AHEAD_MS / compute_ms).ceil();
+    // What is no number becomes 0, and is raised like every small one.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates, and is clamped"
+    )]
+    let blocks = blocks as u32;
+    blocks.clamp(BLOCKS_PER_THREAD, BLOCKS_PER_THREAD_MAX)
+}
+
 /// The bytes of a result are not needed any longer.
 fn release(
     worker: WorkerId,
@@ -449,4 +487,63 @@ fn give_back(
         gone,
     };
     outputs.push(Output::Send { to, message });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(kind: WorkerKind) -> LocalWorker {
+        LocalWorker {
+            profile: WorkerProfile {
+                kind,
+                name: String::new(),
+                device: String::new(),
+                threads: 3,
+                mflops: 1000.0,
+                contributing: true,
+                visible: true,
+            },
+            leased: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            asked: None,
+            idle_at: BTreeMap::new(),
+            blocks_per_thread: BLOCKS_PER_THREAD,
+        }
+    }
+
+    fn after(mut device: LocalWorker, compute_ms: f64) -> u32 {
+        device.learn_from(&BlockProof {
+            compute_ms,
+            receive_us: 0,
+            wait_us: 0,
+            operations: 1,
+            hash: None,
+            bytes: 8,
+        });
+        assert!(device.room() <= device.room_max());
+        device.slots()
+    }
+
+    #[test]
+    fn a_node_holds_more_of_short_blocks() {
+        for (compute_ms, blocks) in [
+            (1000.0, 2),
+            (20.1, 2),
+            (20.0, 2),
+            (5.0, 8),
+            (0.001, 16),
+            (0.0, 16),
+            (-1.0, 2),
+            (f64::NAN, 2),
+        ] {
+            let slots = after(device(WorkerKind::Native), compute_ms);
+            assert_eq!(slots, 3 * blocks, "{compute_ms} ms");
+        }
+    }
+
+    #[test]
+    fn a_page_holds_two_blocks_a_thread_however_short_they_are() {
+        assert_eq!(after(device(WorkerKind::Browser), 0.001), 6);
+    }
 }

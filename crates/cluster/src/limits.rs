@@ -123,6 +123,14 @@ pub const SUMMARY_INTERVAL: Duration = Duration::from_millis(250);
 /// the next is on its way.
 pub const BLOCKS_PER_THREAD: u32 = 2;
 
+/// Work in milliseconds that a node holds for each of its threads, where
+/// [`BLOCKS_PER_THREAD`] are less: a result waits for one write to a disk and is
+/// stored by the next, and the answer crosses a wireless network.
+pub const WORK_AHEAD_MS: f64 = 40.0;
+
+/// The most that [`WORK_AHEAD_MS`] makes of it.
+pub const BLOCKS_PER_THREAD_MAX: u32 = 16;
+
 /// Devices that may compute the same block at once: the late one and its double.
 pub const LEASES_PER_BLOCK_MAX: usize = 2;
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use cluster::Change;
 use wire::{DoneBlock, Ended, Epoch, JobId, JobRecord, Leadership, NodeId, Tally, WorkerKind};
 
+use super::packs::{Place, is_packed};
 use super::writing::Writing;
 use super::{Store, StoreError, to_stored, unix_ms};
 
@@ -18,17 +19,50 @@ impl Store {
     /// nothing. `is_backed` when another node has what they are about.
     pub async fn apply(&self, changes: &[StoredChange], is_backed: bool) -> Result<(), StoreError> {
         let mut writing = self.write(is_backed).await?;
+        let places = pack_results(&mut writing, changes).await?;
         let mut tallies = Tallies::new();
-        for (change, bytes) in changes {
-            add_change(&mut writing, change, bytes.as_ref(), &mut tallies)?;
+        for ((change, bytes), place) in changes.iter().zip(places) {
+            add_change(&mut writing, change, bytes.as_ref(), place, &mut tallies)?;
             writing.flush_if_much().await?;
         }
         for ((job, epoch), tally) in tallies {
             put_tally(&mut writing, job, epoch, tally);
             writing.flush_if_much().await?;
         }
-        writing.commit().await
+        writing.commit().await?;
+        if (changes.iter()).any(|(change, _)| matches!(change, Change::Expired { .. })) {
+            // Nothing waits for the room that it gives back.
+            let own = self.clone();
+            tokio::spawn(async move {
+                if let Err(error) = own.remove_unnamed_packs().await {
+                    tracing::warn!(%error, "files of a job whose time is over stay behind");
+                }
+            });
+        }
+        Ok(())
     }
+}
+
+/// Writes the large results among the changes; where each lies, if it is one.
+async fn pack_results(
+    writing: &mut Writing,
+    changes: &[StoredChange],
+) -> Result<Vec<Option<Place>>, StoreError> {
+    let mut by_job: BTreeMap<JobId, Vec<(usize, Bytes)>> = BTreeMap::new();
+    for (index, (change, bytes)) in changes.iter().enumerate() {
+        if let Some(bytes) = bytes.as_ref().filter(|bytes| is_packed(bytes)) {
+            let large = by_job.entry(change.job()).or_default();
+            large.push((index, bytes.clone()));
+        }
+    }
+    let mut places = vec![None; changes.len()];
+    for (job, large) in by_job {
+        let (indices, pieces): (Vec<usize>, Vec<Bytes>) = large.into_iter().unzip();
+        for (index, place) in indices.into_iter().zip(writing.pack(job, pieces).await?) {
+            places[index] = Some(place);
+        }
+    }
+    Ok(places)
 }
 
 /// Every block that is done brings the tally of its epoch; only the last one of a
@@ -39,6 +73,7 @@ fn add_change(
     writing: &mut Writing,
     change: &Change,
     bytes: Option<&Bytes>,
+    place: Option<Place>,
     tallies: &mut Tallies,
 ) -> Result<(), StoreError> {
     match change {
@@ -61,7 +96,7 @@ fn add_change(
             let bytes = bytes.ok_or(StoreError::Damaged {
                 what: "result: its bytes are gone",
             })?;
-            put_block(writing, *job, done, bytes);
+            put_block(writing, *job, done, (bytes, place));
             tallies.entry((*job, done.epoch)).or_default().raise(*tally);
         }
         Change::Expired { job } => {
@@ -106,7 +141,12 @@ fn ids_of(nodes: &[NodeId]) -> Vec<u8> {
     nodes.iter().flat_map(|node| *node.as_bytes()).collect()
 }
 
-fn put_block(writing: &mut Writing, job: JobId, done: &DoneBlock, bytes: &Bytes) {
+fn put_block(
+    writing: &mut Writing,
+    job: JobId,
+    done: &DoneBlock,
+    (bytes, place): (&Bytes, Option<Place>),
+) {
     let kind = match done.kind {
         WorkerKind::Native => "native",
         WorkerKind::Browser => "browser",
@@ -139,10 +179,13 @@ fn put_block(writing: &mut Writing, job: JobId, done: &DoneBlock, bytes: &Bytes)
             .map(|worker| worker.as_bytes().to_vec()),
     );
     writing
-        .add("INSERT OR REPLACE INTO results (job, block, bytes) VALUES (?, ?, ?)")
+        .add(
+            "INSERT OR REPLACE INTO results (job, block, bytes, pack, start, length)
+             VALUES (?, ?, ?, ?, ?, ?)",
+        )
         .bind_bytes(job.as_bytes())
         .bind(i64::from(done.block.0))
-        .bind_bytes(bytes);
+        .bind_piece(bytes, place);
 }
 
 fn put_tally(writing: &mut Writing, job: JobId, epoch: Epoch, tally: Tally) {

@@ -1,14 +1,17 @@
 //! Pieces of matrices, under their hash.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
-use sqlx::Row;
 use wire::{ChunkHash, JobId};
 
+use super::packs::{Place, is_packed};
+use super::writing::Writing;
 use super::{Store, StoreError};
 
 impl Store {
     /// Stores chunks that a job needs, in one transaction. `is_backed` when another
-    /// node has them.
+    /// node has them, or when [`Store::sync_pieces`] and another transaction follow.
     pub async fn put_chunks(
         &self,
         job: JobId,
@@ -16,11 +19,26 @@ impl Store {
         is_backed: bool,
     ) -> Result<(), StoreError> {
         let mut writing = self.write(is_backed).await?;
+        let mut large = BTreeMap::new();
+        for (hash, bytes) in chunks.iter().filter(|(_, bytes)| is_packed(bytes)) {
+            if !large.contains_key(hash) && !has_chunk(&mut writing, *hash).await? {
+                large.insert(*hash, bytes.clone());
+            }
+        }
+        let (hashes, pieces): (Vec<ChunkHash>, Vec<Bytes>) = large.into_iter().unzip();
+        let places = writing.pack(job, pieces).await?;
+        let places: BTreeMap<ChunkHash, Place> = hashes.into_iter().zip(places).collect();
         for (hash, bytes) in chunks {
-            writing
-                .add("INSERT OR IGNORE INTO chunks (hash, bytes) VALUES (?, ?)")
-                .bind_bytes(hash.as_bytes())
-                .bind_bytes(bytes);
+            let place = places.get(hash).copied();
+            if place.is_some() || !is_packed(bytes) {
+                writing
+                    .add(
+                        "INSERT OR IGNORE INTO chunks (hash, bytes, pack, start, length)
+                         VALUES (?, ?, ?, ?, ?)",
+                    )
+                    .bind_bytes(hash.as_bytes())
+                    .bind_piece(bytes, place);
+            }
             writing
                 .add("INSERT OR IGNORE INTO job_chunks (job, hash) VALUES (?, ?)")
                 .bind_bytes(job.as_bytes())
@@ -32,12 +50,14 @@ impl Store {
 
     /// A chunk, its hash checked.
     pub async fn chunk(&self, hash: ChunkHash) -> Result<Option<Bytes>, StoreError> {
-        let row = sqlx::query("SELECT bytes FROM chunks WHERE hash = ?")
+        let row = sqlx::query("SELECT bytes, pack, start, length FROM chunks WHERE hash = ?")
             .bind(&hash.as_bytes()[..])
             .fetch_optional(&self.readers)
             .await?;
         let Some(row) = row else { return Ok(None) };
-        let bytes = Bytes::from(row.try_get::<Vec<u8>, _>(0)?);
+        let Some(bytes) = self.piece(&row).await? else {
+            return Ok(None);
+        };
         if ChunkHash::of(&bytes) != hash {
             return Err(StoreError::Damaged { what: "chunk" });
         }
@@ -48,7 +68,8 @@ impl Store {
     pub async fn abandon_chunks(&self, job: JobId) -> Result<(), StoreError> {
         let mut writing = self.write(false).await?;
         super::changes::remove_chunks(&mut writing, job);
-        writing.commit().await
+        writing.commit().await?;
+        self.remove_unnamed_packs().await
     }
 
     /// Removes inputs of jobs that were never accepted: the node ended while it
@@ -57,6 +78,16 @@ impl Store {
         let mut writing = self.write(false).await?;
         writing.add("DELETE FROM job_chunks WHERE job NOT IN (SELECT id FROM jobs)");
         writing.add("DELETE FROM chunks WHERE hash NOT IN (SELECT hash FROM job_chunks)");
-        writing.commit().await
+        writing.commit().await?;
+        self.remove_unnamed_packs().await
     }
+}
+
+/// Nobody changes it meanwhile, for the connection is the only one that writes.
+async fn has_chunk(writing: &mut Writing, hash: ChunkHash) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT 1 FROM chunks WHERE hash = ?")
+        .bind(&hash.as_bytes()[..])
+        .fetch_optional(&mut **writing.connection())
+        .await?;
+    Ok(row.is_some())
 }

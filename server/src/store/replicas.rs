@@ -19,7 +19,8 @@ impl Store {
     /// The bytes of a block that is done, its hash checked.
     pub async fn result(&self, job: JobId, block: BlockIndex) -> Result<Option<Bytes>, StoreError> {
         let row = sqlx::query(
-            "SELECT results.bytes, blocks.hash FROM results JOIN blocks USING (job, block)
+            "SELECT results.bytes, pack, start, length, blocks.hash
+             FROM results JOIN blocks USING (job, block)
              WHERE job = ? AND block = ?",
         )
         .bind(&job.as_bytes()[..])
@@ -27,8 +28,10 @@ impl Store {
         .fetch_optional(&self.readers)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let bytes = Bytes::from(row.try_get::<Vec<u8>, _>(0)?);
-        if ChunkHash::of(&bytes).as_bytes()[..] != row.try_get::<Vec<u8>, _>(1)?[..] {
+        let Some(bytes) = self.piece(&row).await? else {
+            return Ok(None);
+        };
+        if ChunkHash::of(&bytes).as_bytes()[..] != row.try_get::<Vec<u8>, _>(4)?[..] {
             return Err(StoreError::Damaged { what: "result" });
         }
         Ok(Some(bytes))

@@ -6,6 +6,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, AssertSqlSafe, Encode, Sqlite, Type};
 
+use super::packs::{Appended, Packs};
 use super::{Store, StoreError};
 use crate::config::Sync;
 
@@ -30,6 +31,11 @@ pub(super) struct Writing {
     /// Taken only by a commit that succeeded.
     connection: Option<PoolConnection<Sqlite>>,
     waiting: Waiting,
+    packs: Packs,
+    /// What was written to packs meanwhile.
+    appended: Vec<Appended>,
+    /// The end waits for the disk.
+    is_synced: bool,
 }
 
 /// Statements in their order, and the values of all of them.
@@ -50,6 +56,9 @@ impl Store {
         let mut writing = Writing {
             connection: Some(self.writer.acquire().await?),
             waiting: Waiting::default(),
+            packs: self.packs.clone(),
+            appended: Vec::new(),
+            is_synced: !is_relaxed && self.sync != Sync::Never,
         };
         // Whoever has the connection is the only one who looks at the flag. A new
         // connection waits for the disk, whatever the flag says of the one before.
@@ -90,6 +99,24 @@ impl Writing {
         self.bind(bytes)
     }
 
+    pub(super) fn packs(&self) -> &Packs {
+        &self.packs
+    }
+
+    pub(super) fn is_synced(&self) -> bool {
+        self.is_synced
+    }
+
+    /// Keeps what is to be taken back unless all of it is committed.
+    pub(super) fn remember_appended(&mut self, appended: Appended) {
+        self.appended.push(appended);
+    }
+
+    /// The connection, on which nothing of this transaction was executed before the first flush.
+    pub(super) fn connection(&mut self) -> &mut PoolConnection<Sqlite> {
+        self.connection.as_mut().expect(TAKEN)
+    }
+
     /// Executes what waits, if that is much.
     pub(super) async fn flush_if_much(&mut self) -> Result<(), StoreError> {
         let Waiting { count, bytes, .. } = self.waiting;
@@ -125,6 +152,8 @@ impl Drop for Writing {
     fn drop(&mut self) {
         if let Some(connection) = &mut self.connection {
             connection.close_on_drop();
+            // The last first: one pack may have been appended to twice.
+            self.appended.iter().rev().for_each(Appended::take_back);
         }
     }
 }

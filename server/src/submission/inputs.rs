@@ -83,6 +83,9 @@ pub(super) async fn store(
             .await
             .map_err(|_| Problem::new(500, "cutting the matrices failed"))?;
     }
+    // None of it counts before the job does, so the disk is waited for once.
+    let synced = services.store.sync_pieces(job).await;
+    synced.map_err(|error| store_failed(&error))?;
     let b_hashes = hashes.split_off(a_chunks);
     let source = |seed: Option<Seed>, hashes| match seed {
         Some(seed) => MatrixSource::Random(seed),
@@ -97,7 +100,7 @@ async fn keep(
     batch: Batch,
     hashes: &mut Vec<ChunkHash>,
 ) -> Result<(), Problem> {
-    let stored = services.store.put_chunks(job, &batch, false).await;
+    let stored = services.store.put_chunks(job, &batch, true).await;
     stored.map_err(|error| store_failed(&error))?;
     for (hash, bytes) in batch {
         hashes.push(hash);

@@ -1,0 +1,467 @@
+//! Large pieces of matrices, in files beside SQLite's.
+//!
+//! SQLite copies a blob into its log, and from there into its file, page by page;
+//! for a piece of a megabyte that takes longer than computing with it. So large
+//! pieces are appended to a file, one for each job, and SQLite keeps where in it
+//! they lie. The file is written before the row that tells of it: a row whose
+//! transaction counts has its bytes, and bytes without a row are nobody's.
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use wire::JobId;
+
+use super::writing::Writing;
+use super::{Store, StoreError, from_stored, to_stored};
+
+/// A smaller piece is a blob in SQLite's file, which then is the faster way.
+const PACKED_BYTES_MIN: usize = 64 << 10;
+
+/// Whether a piece belongs in a pack.
+pub(super) fn is_packed(bytes: &Bytes) -> bool {
+    bytes.len() >= PACKED_BYTES_MIN
+}
+
+/// Where a piece lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pack: JobId,
+    start: u64,
+    length: usize,
+}
+
+/// The folder of packs.
+#[derive(Debug, Clone)]
+pub(super) struct Packs {
+    folder: Arc<Path>,
+}
+
+/// A pack that was written to by a transaction under way, and its length before.
+#[derive(Debug)]
+pub(super) struct Appended {
+    file: File,
+    length_before: u64,
+}
+
+impl Packs {
+    /// The packs beside the store at `path`.
+    pub(super) fn beside(path: &Path) -> Self {
+        Self {
+            folder: folder_beside(path).into(),
+        }
+    }
+
+    fn path(&self, pack: JobId) -> PathBuf {
+        self.folder.join(pack.to_string())
+    }
+
+    /// Writes pieces behind one another; waits for the disk when told so.
+    fn append(
+        &self,
+        pack: JobId,
+        pieces: &[Bytes],
+        is_synced: bool,
+    ) -> io::Result<(Appended, Vec<Place>)> {
+        let path = self.path(pack);
+        let open = || OpenOptions::new().create(true).append(true).open(&path);
+        let file = match open() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                std::fs::create_dir_all(&self.folder)?;
+                open()
+            }
+            other => other,
+        }?;
+        let length_before = file.metadata()?.len();
+        // Dropped on the way it takes back what was written.
+        let mut appended = Unfinished(Some(Appended {
+            file,
+            length_before,
+        }));
+        let mut file = appended.file();
+        let mut places = Vec::with_capacity(pieces.len());
+        let mut start = length_before;
+        for piece in pieces {
+            file.write_all(piece)?;
+            places.push(Place {
+                pack,
+                start,
+                length: piece.len(),
+            });
+            start += piece.len() as u64;
+        }
+        if is_synced {
+            file.sync_data()?;
+            if length_before == 0 {
+                sync_folder(&self.folder)?;
+            }
+        }
+        Ok((appended.finish(), places))
+    }
+
+    /// `None` when the pack is gone, with the job that it was of.
+    fn read(&self, place: Place) -> io::Result<Option<Bytes>> {
+        let mut file = match File::open(self.path(place.pack)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        file.seek(SeekFrom::Start(place.start))?;
+        let mut bytes = Vec::with_capacity(place.length);
+        file.take(place.length as u64).read_to_end(&mut bytes)?;
+        Ok(Some(Bytes::from(bytes)))
+    }
+
+    fn sync(&self, pack: JobId) -> io::Result<()> {
+        match File::open(self.path(pack)) {
+            Ok(file) => {
+                file.sync_data()?;
+                sync_folder(&self.folder)
+            }
+            // Nothing of the job is large.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes the names off all packs but these. Their room is given back when what
+    /// is returned is dropped, which takes longer the larger they are.
+    fn remove_all_but(&self, named: &BTreeSet<String>) -> io::Result<Vec<File>> {
+        let entries = match std::fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut removed = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            if !named.contains(&*entry.file_name().to_string_lossy()) {
+                removed.extend(File::open(entry.path()));
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(removed)
+    }
+}
+
+impl Appended {
+    /// The transaction does not come to its end, and another may try the same again.
+    pub(super) fn take_back(&self) {
+        if let Err(error) = self.file.set_len(self.length_before) {
+            tracing::warn!(%error, "bytes that nobody will read stay on the disk");
+        }
+    }
+}
+
+/// See [`Packs::append`].
+struct Unfinished(Option<Appended>);
+
+impl Unfinished {
+    fn file(&self) -> &File {
+        &self.0.as_ref().expect(UNFINISHED).file
+    }
+
+    fn finish(&mut self) -> Appended {
+        self.0.take().expect(UNFINISHED)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(appended) = &self.0 {
+            appended.take_back();
+        }
+    }
+}
+
+const UNFINISHED: &str = "it is taken when it is finished, and not looked at after that";
+
+impl Writing {
+    /// Appends pieces to the pack of a job.
+    pub(super) async fn pack(
+        &mut self,
+        job: JobId,
+        pieces: Vec<Bytes>,
+    ) -> Result<Vec<Place>, StoreError> {
+        if pieces.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (packs, is_synced) = (self.packs().clone(), self.is_synced());
+        let written = off_thread(move || packs.append(job, &pieces, is_synced)).await?;
+        let (appended, places) = written;
+        self.remember_appended(appended);
+        Ok(places)
+    }
+
+    /// Binds a piece as `bytes, pack, start, length`.
+    pub(super) fn bind_piece(&mut self, bytes: &Bytes, place: Option<Place>) -> &mut Self {
+        match place {
+            None => self.bind_bytes(bytes).bind(None::<Vec<u8>>).bind(0).bind(0),
+            Some(place) => self
+                .bind_bytes(&[])
+                .bind_bytes(place.pack.as_bytes())
+                .bind(to_stored(place.start))
+                .bind(to_stored(place.length as u64)),
+        }
+    }
+}
+
+impl Store {
+    /// The piece whose `bytes, pack, start, length` are the first columns of a row.
+    pub(super) async fn piece(&self, row: &SqliteRow) -> Result<Option<Bytes>, StoreError> {
+        let Some(pack) = row.try_get::<Option<Vec<u8>>, _>(1)? else {
+            return Ok(Some(Bytes::from(row.try_get::<Vec<u8>, _>(0)?)));
+        };
+        let length = usize::try_from(row.try_get::<i64, _>(3)?);
+        let place = Place {
+            pack: pack_named(pack)?,
+            start: from_stored(row.try_get(2)?),
+            length: length.map_err(|_| StoreError::Damaged { what: "place" })?,
+        };
+        let packs = self.packs.clone();
+        off_thread(move || packs.read(place)).await
+    }
+
+    /// Makes durable what was stored for a job as if another node had it.
+    pub async fn sync_pieces(&self, job: JobId) -> Result<(), StoreError> {
+        if self.sync == crate::config::Sync::Never {
+            return Ok(());
+        }
+        let packs = self.packs.clone();
+        off_thread(move || packs.sync(job)).await
+    }
+
+    /// Removes the packs that no row tells of any longer.
+    pub(super) async fn remove_unnamed_packs(&self) -> Result<(), StoreError> {
+        // As long as it is held, nobody writes to a pack.
+        let mut connection = self.writer.acquire().await?;
+        let named = sqlx::query(
+            "SELECT pack FROM chunks WHERE pack IS NOT NULL
+             UNION SELECT pack FROM results WHERE pack IS NOT NULL",
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        let names = named
+            .iter()
+            .map(|row| Ok(pack_named(row.try_get(0)?)?.to_string()));
+        let names = names.collect::<Result<BTreeSet<String>, StoreError>>()?;
+        let packs = self.packs.clone();
+        let removed = off_thread(move || packs.remove_all_but(&names)).await?;
+        drop(connection);
+        off_thread(move || {
+            drop(removed);
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn pack_named(id: Vec<u8>) -> Result<JobId, StoreError> {
+    let id = id.try_into().map(JobId::from_bytes);
+    id.map_err(|_| StoreError::Damaged { what: "place" })
+}
+
+/// The folder of the packs of the store at `path`.
+pub(super) fn folder_beside(path: &Path) -> PathBuf {
+    path.with_file_name("packs")
+}
+
+/// What waits for a disk is done by a thread that may wait.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(io::Error::other)
+        .flatten()
+        .map_err(StoreError::from)
+}
+
+/// So that a new file is found after a power cut.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    // Elsewhere a folder cannot be opened, and its entries need no such call.
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::slice::from_ref;
+
+    use cluster::Change;
+    use wire::ChunkHash;
+
+    use super::*;
+    use crate::config::Sync;
+
+    const LARGE: usize = PACKED_BYTES_MIN;
+
+    fn job(number: u8) -> JobId {
+        JobId::from_bytes([number; 16])
+    }
+
+    fn chunk(fill: u8, length: usize) -> (ChunkHash, Bytes) {
+        let bytes = Bytes::from(vec![fill; length]);
+        (ChunkHash::of(&bytes), bytes)
+    }
+
+    /// The packs of a folder, with their lengths.
+    fn packs(folder: &Path) -> Vec<(String, u64)> {
+        let Ok(entries) = std::fs::read_dir(folder.join("packs")) else {
+            return Vec::new();
+        };
+        let entries = entries.map(|entry| {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            (name, entry.metadata().unwrap().len())
+        });
+        let mut packs: Vec<_> = entries.collect();
+        packs.sort();
+        packs
+    }
+
+    async fn open(folder: &Path) -> Store {
+        Store::open(folder, Sync::Alone).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn large_pieces_lie_in_the_pack_of_their_job_and_small_ones_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path()).await;
+        store
+            .put_chunks(job(1), &[chunk(1, LARGE - 1)], false)
+            .await
+            .unwrap();
+        assert_eq!(packs(folder.path()), []);
+
+        // One of them twice, as in a matrix of zeros.
+        let pieces = [chunk(2, LARGE), chunk(3, LARGE + 1), chunk(2, LARGE)];
+        store.put_chunks(job(1), &pieces, true).await.unwrap();
+        let length = 2 * LARGE as u64 + 1;
+        assert_eq!(packs(folder.path()), [(job(1).to_string(), length)]);
+        store.sync_pieces(job(1)).await.unwrap();
+        store.sync_pieces(job(9)).await.unwrap();
+        for (hash, bytes) in &pieces {
+            assert_eq!(store.chunk(*hash).await.unwrap().as_ref(), Some(bytes));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_piece_that_two_jobs_need_is_there_once_and_until_both_are_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path()).await;
+        let (shared, own) = (chunk(1, LARGE), chunk(2, LARGE));
+        store
+            .put_chunks(job(1), from_ref(&shared), false)
+            .await
+            .unwrap();
+        let both = [shared.clone(), own.clone()];
+        store.put_chunks(job(2), &both, false).await.unwrap();
+        let (first, second) = (job(1).to_string(), job(2).to_string());
+        let length = LARGE as u64;
+        assert_eq!(
+            packs(folder.path()),
+            [(first.clone(), length), (second, length)]
+        );
+
+        store.abandon_chunks(job(2)).await.unwrap();
+        assert_eq!(packs(folder.path()), [(first, length)]);
+        assert_eq!(store.chunk(own.0).await.unwrap(), None);
+        assert_eq!(store.chunk(shared.0).await.unwrap(), Some(shared.1));
+        let expired = (Change::Expired { job: job(1) }, None);
+        store.apply(&[expired], false).await.unwrap();
+        store.remove_unnamed_packs().await.unwrap();
+        assert_eq!(packs(folder.path()), []);
+        assert_eq!(store.chunk(shared.0).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn what_was_not_committed_is_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path()).await;
+        let kept = chunk(1, LARGE);
+        store
+            .put_chunks(job(1), from_ref(&kept), false)
+            .await
+            .unwrap();
+        let before = packs(folder.path());
+        for _ in 0..2 {
+            let mut writing = store.write(false).await.unwrap();
+            let lost = vec![chunk(2, LARGE).1];
+            writing.pack(job(1), lost.clone()).await.unwrap();
+            writing.pack(job(1), lost).await.unwrap();
+            assert!(packs(folder.path()) > before);
+            drop(writing);
+            assert_eq!(packs(folder.path()), before);
+        }
+        let next = chunk(3, LARGE);
+        store
+            .put_chunks(job(1), from_ref(&next), false)
+            .await
+            .unwrap();
+        for (hash, bytes) in [kept, next] {
+            assert_eq!(store.chunk(hash).await.unwrap(), Some(bytes));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_start_removes_what_belongs_to_no_job() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path()).await;
+        store
+            .put_chunks(job(1), &[chunk(1, LARGE)], false)
+            .await
+            .unwrap();
+        store.close().await;
+        let _store = open(folder.path()).await;
+        assert_eq!(packs(folder.path()), []);
+    }
+
+    #[tokio::test]
+    async fn a_piece_that_cannot_be_written_is_not_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path()).await;
+        let in_the_way = folder.path().join("packs");
+        std::fs::write(&in_the_way, "").unwrap();
+        let (hash, bytes) = chunk(1, LARGE);
+        let refused = store
+            .put_chunks(job(1), &[(hash, bytes.clone())], false)
+            .await;
+        assert!(matches!(refused, Err(StoreError::Failed(_))), "{refused:?}");
+        assert_eq!(store.chunk(hash).await.unwrap(), None);
+
+        std::fs::remove_file(&in_the_way).unwrap();
+        store
+            .put_chunks(job(1), &[(hash, bytes.clone())], false)
+            .await
+            .unwrap();
+        assert_eq!(store.chunk(hash).await.unwrap(), Some(bytes));
+    }
+
+    #[tokio::test]
+    async fn a_pack_that_is_cut_short_or_gone_gives_no_wrong_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path()).await;
+        let (hash, bytes) = chunk(1, LARGE);
+        store
+            .put_chunks(job(1), &[(hash, bytes)], false)
+            .await
+            .unwrap();
+        let pack = folder.path().join("packs").join(job(1).to_string());
+        let file = OpenOptions::new().write(true).open(&pack).unwrap();
+        file.set_len(10).unwrap();
+        let damaged = store.chunk(hash).await;
+        assert!(
+            matches!(damaged, Err(StoreError::Damaged { .. })),
+            "{damaged:?}"
+        );
+        std::fs::remove_file(&pack).unwrap();
+        assert_eq!(store.chunk(hash).await.unwrap(), None);
+    }
+}
