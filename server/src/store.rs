@@ -199,6 +199,11 @@ impl Store {
         }
     }
 
+    /// Where its files are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
     /// Whether the store answers.
     pub async fn is_open(&self) -> bool {
         sqlx::query("SELECT 1").execute(&self.readers).await.is_ok()

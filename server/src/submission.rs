@@ -2,6 +2,7 @@
 //! the inputs, then let the cluster accept it.
 
 mod inputs;
+mod spool;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,48 @@ use wire::{
 
 use crate::jobs;
 use crate::services::Services;
+
+pub(crate) use spool::{Intake, IntakeError, Spool};
+
+/// One factor, as it came.
+#[derive(Debug)]
+pub(crate) enum Operand {
+    /// In memory, or to be made from a seed.
+    Given(MatrixInput),
+    /// On the disk.
+    Spooled(Spool),
+}
+
+impl Operand {
+    /// Rows × columns.
+    fn sides(&self) -> (u32, u32) {
+        match self {
+            Self::Given(matrix) => matrix.sides(),
+            Self::Spooled(spool) => (spool.rows, spool.cols),
+        }
+    }
+}
+
+/// A multiplication to do, as it came.
+#[derive(Debug)]
+pub(crate) struct Product {
+    pub(crate) a: Operand,
+    pub(crate) b: Operand,
+    pub(crate) options: JobOptions,
+    /// A repeated request with the same key finds the same job.
+    pub(crate) idempotency_key: Option<String>,
+}
+
+impl From<Submission> for Product {
+    fn from(submission: Submission) -> Self {
+        Self {
+            a: Operand::Given(submission.a),
+            b: Operand::Given(submission.b),
+            options: submission.options,
+            idempotency_key: submission.idempotency_key,
+        }
+    }
+}
 
 type Outcome = Option<Result<JobId, Problem>>;
 
@@ -61,16 +104,16 @@ impl Submissions {
 
     /// Stores a job and starts it. Once begun it goes on even if whoever asked
     /// is gone: half a job would be left in the store.
-    pub(crate) async fn submit(&self, submission: Submission) -> Result<JobView, Problem> {
-        let own = self.clone();
-        let job = tokio::spawn(async move { own.submit_once(submission).await });
+    pub(crate) async fn submit(&self, product: impl Into<Product>) -> Result<JobView, Problem> {
+        let (own, product) = (self.clone(), product.into());
+        let job = tokio::spawn(async move { own.submit_once(product).await });
         let job = job
             .await
             .map_err(|_| Problem::new(500, "storing the job failed"))??;
         self.view(job).await
     }
 
-    async fn submit_once(&self, submission: Submission) -> Result<JobId, Problem> {
+    async fn submit_once(&self, submission: Product) -> Result<JobId, Problem> {
         let Some(key) = submission.idempotency_key.clone() else {
             return start(&self.services, fresh_id()?, submission).await;
         };
@@ -115,7 +158,7 @@ impl Submissions {
     }
 }
 
-async fn start(services: &Services, job: JobId, submission: Submission) -> Result<JobId, Problem> {
+async fn start(services: &Services, job: JobId, submission: Product) -> Result<JobId, Problem> {
     let shape = checked_shape(&submission, services.config.max_dim)?;
     let (devices, now) = services
         .driver
@@ -135,7 +178,7 @@ async fn start(services: &Services, job: JobId, submission: Submission) -> Resul
         devices = 1;
     }
     let cut = Cut::plan(product, devices);
-    let Submission {
+    let Product {
         a,
         b,
         options,
@@ -171,8 +214,8 @@ async fn store_and_submit(
     services: &Services,
     parts: Parts,
     cut: Cut,
-    a: MatrixInput,
-    b: MatrixInput,
+    a: Operand,
+    b: Operand,
     now_unix_ms: u64,
 ) -> Result<(), Problem> {
     let Parts {
@@ -182,11 +225,11 @@ async fn store_and_submit(
         idempotency_key,
     } = parts;
     let a = inputs::Factor {
-        matrix: a,
+        operand: a,
         rectangles: cut.all_left_chunks(),
     };
     let b = inputs::Factor {
-        matrix: b,
+        operand: b,
         rectangles: cut.all_right_chunks(),
     };
     let (a, b) = inputs::store(services, job, a, b).await?;
@@ -209,7 +252,7 @@ async fn store_and_submit(
 }
 
 /// The sides of the product, if there is one.
-fn checked_shape(submission: &Submission, side_max: u32) -> Result<Shape, Problem> {
+fn checked_shape(submission: &Product, side_max: u32) -> Result<Shape, Problem> {
     check_matrix("A", &submission.a, side_max)?;
     check_matrix("B", &submission.b, side_max)?;
     let (rows, inner) = submission.a.sides();
@@ -224,7 +267,7 @@ fn checked_shape(submission: &Submission, side_max: u32) -> Result<Shape, Proble
     Ok(Shape { rows, inner, cols })
 }
 
-fn check_matrix(name: &str, matrix: &MatrixInput, side_max: u32) -> Result<(), Problem> {
+fn check_matrix(name: &str, matrix: &Operand, side_max: u32) -> Result<(), Problem> {
     let (rows, cols) = matrix.sides();
     if rows == 0 || cols == 0 {
         let detail =
@@ -237,7 +280,7 @@ fn check_matrix(name: &str, matrix: &MatrixInput, side_max: u32) -> Result<(), P
         );
         return Err(Problem::new(413, detail));
     }
-    let MatrixInput::Entries { entries, .. } = matrix else {
+    let Operand::Given(MatrixInput::Entries { entries, .. }) = matrix else {
         return Ok(());
     };
     let expected = u64::from(rows) * u64::from(cols);

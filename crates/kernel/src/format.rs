@@ -73,7 +73,59 @@ pub struct ReadLimits {
     pub side_max: u32,
 }
 
+/// In which order a file lists its entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Row by row.
+    RowMajor,
+    /// Column by column.
+    ColumnMajor,
+}
+
+/// What a reader still has of a matrix when its file has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rest {
+    /// Rows of the whole matrix.
+    pub rows: usize,
+    /// Columns of the whole matrix.
+    pub cols: usize,
+    /// Of these entries and of those that were taken before.
+    pub order: Order,
+    /// The entries that were not taken.
+    pub entries: Vec<f64>,
+}
+
+impl Rest {
+    /// The matrix, when nothing was taken.
+    fn into_matrix(self) -> Result<Matrix, ReadError> {
+        let entries = match self.order {
+            Order::RowMajor => self.entries,
+            Order::ColumnMajor => transpose(&self.entries, self.cols, self.rows),
+        };
+        Matrix::new(self.rows, self.cols, entries)
+            .map_err(|error| ReadError::malformed(Position::End, error.to_string()))
+    }
+}
+
 /// Reads one matrix from a stream of bytes.
+///
+/// One that is too large for the memory is taken away while it is read:
+///
+/// ```
+/// use kernel::format::{Format, MatrixReader, Order, ReadLimits};
+///
+/// let mut reader = MatrixReader::new(Format::Csv, ReadLimits { side_max: 100 });
+/// let mut entries = Vec::new();
+/// for piece in [b"1,2\n3".as_slice(), b",4\n5,6\n"] {
+///     reader.push(piece)?;
+///     entries.extend(reader.take_entries());
+/// }
+/// let rest = reader.finish_rest()?;
+/// entries.extend(rest.entries);
+/// assert_eq!((rest.rows, rest.cols, rest.order), (3, 2, Order::RowMajor));
+/// assert_eq!(entries, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+/// # Ok::<(), kernel::format::ReadError>(())
+/// ```
 #[derive(Debug)]
 pub struct MatrixReader {
     reader: AnyReader,
@@ -133,11 +185,41 @@ impl MatrixReader {
         }
     }
 
+    /// Entries that were read and not taken, as far as they can be taken.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        match &self.reader {
+            AnyReader::Npy(reader) => reader.held(),
+            AnyReader::Csv(reader) => reader.held(),
+            AnyReader::MatrixMarket(reader) => reader.held(),
+        }
+    }
+
+    /// Takes away what was read so far, in the order of the file, which
+    /// [`MatrixReader::finish_rest`] tells. Nothing, as long as entries may still come for any
+    /// place: of `coordinate` and symmetric Matrix Market files.
+    #[must_use]
+    pub fn take_entries(&mut self) -> Vec<f64> {
+        match &mut self.reader {
+            AnyReader::Npy(reader) => reader.take_entries(),
+            AnyReader::Csv(reader) => reader.take_entries(),
+            AnyReader::MatrixMarket(reader) => reader.take_entries(),
+        }
+    }
+
     /// The matrix, when the file ended here.
     ///
     /// # Errors
-    /// When the file is not whole, or a push failed before.
+    /// When the file is not whole, a push failed before, or entries were taken.
     pub fn finish(self) -> Result<Matrix, ReadError> {
+        self.finish_rest()?.into_matrix()
+    }
+
+    /// What is left of the matrix, when the file ended here.
+    ///
+    /// # Errors
+    /// When the file is not whole, or a push failed before.
+    pub fn finish_rest(self) -> Result<Rest, ReadError> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
@@ -150,7 +232,11 @@ impl MatrixReader {
 }
 
 /// The transpose of a rows × cols matrix, by squares that fit a cache.
-fn transpose(entries: &[f64], rows: usize, cols: usize) -> Vec<f64> {
+///
+/// # Panics
+/// When there are less than rows · cols entries.
+#[must_use]
+pub fn transpose(entries: &[f64], rows: usize, cols: usize) -> Vec<f64> {
     const SQUARE: usize = 32;
     let mut out = vec![0.0; entries.len()];
     for row_start in (0..rows).step_by(SQUARE) {

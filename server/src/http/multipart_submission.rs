@@ -3,18 +3,21 @@
 //! The files are read as they arrive: each piece goes to a thread that reads
 //! the format, so a file is never held beside the matrix in it.
 
+use std::path::Path;
+
 use axum::body::Body;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request};
 use bytes::Bytes;
-use kernel::Matrix;
-use kernel::format::{Format, MatrixReader, ReadError, ReadLimits};
+use kernel::format::{Format, MatrixReader, ReadLimits};
 use tokio::sync::mpsc;
-use wire::{Arithmetic, JobOptions, MatrixInput, Problem, Spread, Submission};
+use wire::{Arithmetic, JobOptions, Problem, Spread};
 
 use super::json_submission::read_options;
 use super::submit::read_failed;
 use super::upload::{Allowance, SILENCE_MAX, UploadStream, stalled};
+use crate::jobs::store_failed;
+use crate::submission::{Intake, IntakeError, Operand, Product};
 
 /// Bytes that a part's headers may have, what the connection hands over at
 /// once included.
@@ -30,17 +33,24 @@ const ENTRY_BYTES_MAX: u64 = 40;
 /// Pieces of a file that wait for the thread that reads them.
 const PIECES_WAITING_MAX: usize = 4;
 
+/// A larger matrix is kept on the disk until it is cut, so that many of any size may come at once.
+const MEMORY_BYTES_MAX: usize = 256 << 20;
+
 const ACCEPTED: &str = ".npy, .csv or .mtx (application/x-npy, text/csv, text/x-matrix-market)";
 
 #[derive(Debug, Default)]
 struct Parts {
-    a: Option<Matrix>,
-    b: Option<Matrix>,
+    a: Option<Operand>,
+    b: Option<Operand>,
     options: JobOptions,
 }
 
 /// Reads a submission whose matrices are files.
-pub(super) async fn read(request: Request, side_max: u32) -> Result<Submission, Problem> {
+pub(super) async fn read(
+    request: Request,
+    side_max: u32,
+    folder: &Path,
+) -> Result<Product, Problem> {
     let (parts, body) = request.into_parts();
     let (stream, allowance) = UploadStream::with_allowance(body, HEADERS_BYTES_MAX);
     let request = Request::from_parts(parts, Body::from_stream(stream));
@@ -59,8 +69,8 @@ pub(super) async fn read(request: Request, side_max: u32) -> Result<Submission, 
     while let Some(field) = next_field(&mut multipart).await? {
         let name = field.name().unwrap_or_default().to_owned();
         match name.as_str() {
-            "a" => read_file("A", field, &mut read.a, side_max, &allowance).await?,
-            "b" => read_file("B", field, &mut read.b, side_max, &allowance).await?,
+            "a" => read_file("A", field, &mut read.a, (side_max, folder), &allowance).await?,
+            "b" => read_file("B", field, &mut read.b, (side_max, folder), &allowance).await?,
             "options" => read.options = read_options(&read_text(field, &allowance).await?)?,
             "arithmetic" => {
                 let text = read_text(field, &allowance).await?;
@@ -76,9 +86,9 @@ pub(super) async fn read(request: Request, side_max: u32) -> Result<Submission, 
             }
         }
     }
-    Ok(Submission {
-        a: input("A", read.a)?,
-        b: input("B", read.b)?,
+    Ok(Product {
+        a: read.a.ok_or_else(|| missing("A"))?,
+        b: read.b.ok_or_else(|| missing("B"))?,
         options: read.options,
         idempotency_key: None,
     })
@@ -106,8 +116,8 @@ async fn next_piece(
 async fn read_file(
     name: &'static str,
     mut field: Field<'_>,
-    matrix: &mut Option<Matrix>,
-    side_max: u32,
+    matrix: &mut Option<Operand>,
+    (side_max, folder): (u32, &Path),
     allowance: &Allowance,
 ) -> Result<(), Problem> {
     if matrix.is_some() {
@@ -120,8 +130,9 @@ async fn read_file(
     let format = format_of(name, &field)?;
     let mut file_bytes_left = file_bytes_max(side_max);
     let (pieces, pieces_waiting) = mpsc::channel(PIECES_WAITING_MAX);
-    let reading =
-        tokio::task::spawn_blocking(move || read_matrix(format, side_max, pieces_waiting));
+    let reader = MatrixReader::new(format, ReadLimits { side_max });
+    let intake = Intake::new(reader, folder.to_owned(), MEMORY_BYTES_MAX);
+    let reading = tokio::task::spawn_blocking(move || take_in(intake, pieces_waiting));
     while let Some(piece) = next_piece(&mut field, allowance).await? {
         file_bytes_left = file_bytes_left
             .checked_sub(piece.len() as u64)
@@ -141,20 +152,18 @@ async fn read_file(
     let read = reading
         .await
         .map_err(|_| Problem::new(500, "reading the file failed"))?;
-    *matrix = Some(read.map_err(|error| read_failed(name, &error))?);
+    *matrix = Some(read.map_err(|error| match error {
+        IntakeError::Read(error) => read_failed(name, &error),
+        IntakeError::Disk(error) => store_failed(&error),
+    })?);
     Ok(())
 }
 
-fn read_matrix(
-    format: Format,
-    side_max: u32,
-    mut pieces: mpsc::Receiver<Bytes>,
-) -> Result<Matrix, ReadError> {
-    let mut reader = MatrixReader::new(format, ReadLimits { side_max });
+fn take_in(mut intake: Intake, mut pieces: mpsc::Receiver<Bytes>) -> Result<Operand, IntakeError> {
     while let Some(piece) = pieces.blocking_recv() {
-        reader.push(&piece)?;
+        intake.push(&piece)?;
     }
-    reader.finish()
+    intake.finish()
 }
 
 fn format_of(name: &str, field: &Field<'_>) -> Result<Format, Problem> {
@@ -210,17 +219,6 @@ fn unknown_option(name: &str, text: &str, expected: &str) -> Problem {
         422,
         format!("options: {name} is {text:?}, expected {expected}"),
     )
-}
-
-fn input(name: &str, matrix: Option<Matrix>) -> Result<MatrixInput, Problem> {
-    let matrix = matrix.ok_or_else(|| missing(name))?;
-    let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
-    let (rows, cols) = (side(matrix.rows()), side(matrix.cols()));
-    Ok(MatrixInput::Entries {
-        rows,
-        cols,
-        entries: matrix.into_entries(),
-    })
 }
 
 fn missing(name: &str) -> Problem {

@@ -8,12 +8,13 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use kernel::format::ReadError;
-use wire::{JobView, Problem, Submission};
+use wire::{JobView, Problem};
 
 use super::form_answer::{lead_to, problem_page, wants_page};
 use super::problem::ApiProblem;
 use super::upload::{self, ContentType};
 use super::{Api, json_submission, multipart_submission};
+use crate::submission::Product;
 
 /// The limit that the contract names.
 const JSON_BYTES_MAX: usize = 64 << 20;
@@ -100,18 +101,22 @@ async fn read(
     api: &Api,
     content_type: Option<ContentType>,
     request: Request,
-) -> Result<Submission, Problem> {
+) -> Result<Product, Problem> {
     let side_max = api.services.config.max_dim;
     match content_type {
         Some(ContentType::Json) => {
             let body = upload::read_whole(request, JSON_BYTES_MAX).await?;
             let reading =
                 tokio::task::spawn_blocking(move || json_submission::read(&body, side_max));
-            reading
+            let read = reading
                 .await
-                .map_err(|_| Problem::new(500, "reading the body failed"))?
+                .map_err(|_| Problem::new(500, "reading the body failed"))?;
+            read.map(Product::from)
         }
-        Some(ContentType::Multipart) => multipart_submission::read(request, side_max).await,
+        Some(ContentType::Multipart) => {
+            let folder = api.services.store.folder();
+            multipart_submission::read(request, side_max, folder).await
+        }
         None => {
             upload::discard(request);
             let detail = "expected application/json, or multipart/form-data with the files a and b";

@@ -1,11 +1,14 @@
 //! Cuts an input into chunks and stores them.
 
+use std::io;
+
 use bytes::Bytes;
 use kernel::cut::Rectangle;
 use kernel::entry_bytes::{ENTRY_BYTES, EntryBytes};
 use tokio::sync::mpsc;
 use wire::{ChunkHash, JobId, MatrixInput, MatrixSource, Problem, Seed};
 
+use super::Operand;
 use crate::jobs::store_failed;
 use crate::services::Services;
 
@@ -22,30 +25,44 @@ const SHARED_BYTES_MAX: usize = 256 << 20;
 /// Up to here cutting takes less time than waking a thread for it.
 const CUT_AT_ONCE_BYTES_MAX: usize = 256 << 10;
 
-type Batch = Vec<(ChunkHash, Bytes)>;
+/// Chunks that are stored together, and which of the job's they are.
+#[derive(Debug, Default)]
+struct Batch {
+    indices: Vec<usize>,
+    chunks: Vec<(ChunkHash, Bytes)>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn push(&mut self, index: usize, bytes: Bytes) {
+        self.bytes += bytes.len();
+        self.indices.push(index);
+        self.chunks.push((ChunkHash::of(&bytes), bytes));
+    }
+}
 
 /// An input, and the pieces that the cut asks for.
 #[derive(Debug)]
 pub(super) struct Factor {
-    pub(super) matrix: MatrixInput,
+    pub(super) operand: Operand,
     pub(super) rectangles: Vec<Rectangle>,
 }
 
 impl Factor {
     /// Bytes and pieces that are stored of it: none of a seed.
     fn stored(&self) -> (usize, usize) {
-        match &self.matrix {
-            MatrixInput::Random { .. } => (0, 0),
-            MatrixInput::Entries { entries, .. } => {
-                (entries.len() * ENTRY_BYTES, self.rectangles.len())
-            }
-        }
+        let bytes = match &self.operand {
+            Operand::Given(MatrixInput::Random { .. }) => return (0, 0),
+            Operand::Given(MatrixInput::Entries { entries, .. }) => entries.len() * ENTRY_BYTES,
+            Operand::Spooled(spool) => spool.bytes(),
+        };
+        (bytes, self.rectangles.len())
     }
 
     fn seed(&self) -> Option<Seed> {
-        match self.matrix {
-            MatrixInput::Random { seed, .. } => Some(seed),
-            MatrixInput::Entries { .. } => None,
+        match self.operand {
+            Operand::Given(MatrixInput::Random { seed, .. }) => Some(seed),
+            _ => None,
         }
     }
 }
@@ -58,14 +75,15 @@ pub(super) async fn store(
     b: Factor,
 ) -> Result<(MatrixSource, MatrixSource), Problem> {
     let seeds = (a.seed(), b.seed());
-    let ((a_bytes, a_chunks), (b_bytes, _)) = (a.stored(), b.stored());
-    let mut hashes = Vec::new();
+    let ((a_bytes, a_chunks), (b_bytes, b_chunks)) = (a.stored(), b.stored());
+    let mut hashes = vec![None; a_chunks + b_chunks];
     if a_bytes + b_bytes <= CUT_AT_ONCE_BYTES_MAX {
         let mut batches = Vec::new();
-        cut_up([a, b], |batch| {
+        let cut = cut_up([a, b], |batch| {
             batches.push(batch);
             true
         });
+        cut.map_err(|error| store_failed(&error.into()))?;
         for batch in batches {
             keep(services, job, batch, &mut hashes).await?;
         }
@@ -73,16 +91,18 @@ pub(super) async fn store(
         let (sender, mut batches) = mpsc::channel(BATCHES_WAITING_MAX);
         let cutting = tokio::task::spawn_blocking(move || {
             // Ends early when nobody takes the batches any longer.
-            cut_up([a, b], |batch| sender.blocking_send(batch).is_ok());
+            cut_up([a, b], |batch| sender.blocking_send(batch).is_ok())
         });
         while let Some(batch) = batches.recv().await {
             keep(services, job, batch, &mut hashes).await?;
         }
-        // A panic there would leave chunks out.
-        cutting
+        let cut = cutting
             .await
             .map_err(|_| Problem::new(500, "cutting the matrices failed"))?;
+        cut.map_err(|error| store_failed(&error.into()))?;
     }
+    let hashes = hashes.into_iter().collect::<Option<Vec<ChunkHash>>>();
+    let mut hashes = hashes.ok_or_else(|| Problem::new(500, "cutting the matrices failed"))?;
     // None of it counts before the job does, so the disk is waited for once.
     let synced = services.store.sync_pieces(job).await;
     synced.map_err(|error| store_failed(&error))?;
@@ -98,42 +118,53 @@ async fn keep(
     services: &Services,
     job: JobId,
     batch: Batch,
-    hashes: &mut Vec<ChunkHash>,
+    hashes: &mut [Option<ChunkHash>],
 ) -> Result<(), Problem> {
-    let stored = services.store.put_chunks(job, &batch, true).await;
+    let stored = services.store.put_chunks(job, &batch.chunks, true).await;
     stored.map_err(|error| store_failed(&error))?;
-    for (hash, bytes) in batch {
-        hashes.push(hash);
+    for (index, (hash, bytes)) in batch.indices.into_iter().zip(batch.chunks) {
+        hashes[index] = Some(hash);
         services.chunks.remember(hash, bytes);
     }
     Ok(())
 }
 
 /// Copies and hashes, for as long as the batches are taken.
-fn cut_up(factors: [Factor; 2], mut take: impl FnMut(Batch) -> bool) {
-    let mut batch = Batch::new();
-    let mut batch_bytes = 0;
-    for Factor { matrix, rectangles } in factors {
-        let MatrixInput::Entries { cols, entries, .. } = matrix else {
-            continue;
+fn cut_up(factors: [Factor; 2], mut take: impl FnMut(Batch) -> bool) -> io::Result<()> {
+    let mut batch = Batch::default();
+    let mut first = 0;
+    for factor in factors {
+        let (_, count) = factor.stored();
+        let Factor {
+            operand,
+            rectangles,
+        } = factor;
+        let mut turns: Vec<usize> = (0..count).collect();
+        let part: Box<dyn Fn(&Rectangle) -> io::Result<Bytes>> = match operand {
+            Operand::Given(MatrixInput::Random { .. }) => continue,
+            Operand::Given(MatrixInput::Entries { cols, entries, .. }) => {
+                let matrix = Bytes::from_owner(EntryBytes::new(entries));
+                Box::new(move |rectangle| Ok(part_of(&matrix, cols as usize, rectangle)))
+            }
+            Operand::Spooled(spool) => {
+                // So that the disk reads each of its pages once.
+                turns.sort_by_key(|index| rectangles[*index].rows.start);
+                Box::new(move |rectangle| spool.part(rectangle))
+            }
         };
-        let matrix = Bytes::from_owner(EntryBytes::new(entries));
-        for rectangle in &rectangles {
-            let bytes = part_of(&matrix, cols as usize, rectangle);
-            batch_bytes += bytes.len();
-            batch.push((ChunkHash::of(&bytes), bytes));
-            if batch_bytes >= BATCH_BYTES {
-                batch_bytes = 0;
-                if !take(std::mem::take(&mut batch)) {
-                    return;
-                }
+        for index in turns {
+            batch.push(first + index, part(&rectangles[index])?);
+            if batch.bytes >= BATCH_BYTES && !take(std::mem::take(&mut batch)) {
+                return Ok(());
             }
         }
+        first += count;
     }
-    if !batch.is_empty() {
+    if batch.bytes > 0 {
         // Whether anybody takes it is seen by the other side.
         take(batch);
     }
+    Ok(())
 }
 
 /// A rectangle's entries as they are stored: row-major little-endian f64. Whole rows

@@ -6,8 +6,7 @@
 use csv_core::{ReadFieldResult, Reader};
 
 use super::number::{TOKEN_BYTES_MAX, parse_number, quote};
-use super::{Position, ReadError, ReadLimits};
-use crate::Matrix;
+use super::{Order, Position, ReadError, ReadLimits, Rest};
 
 const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
 
@@ -56,7 +55,15 @@ impl CsvReader {
         self.read(opening.strip_prefix(&BYTE_ORDER_MARK).unwrap_or(&opening))
     }
 
-    pub(super) fn finish(mut self) -> Result<Matrix, ReadError> {
+    pub(super) fn held(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn take_entries(&mut self) -> Vec<f64> {
+        std::mem::take(&mut self.entries)
+    }
+
+    pub(super) fn finish(mut self) -> Result<Rest, ReadError> {
         if let Some(opening) = self.opening.take() {
             self.read(&opening)?;
         }
@@ -75,8 +82,13 @@ impl CsvReader {
                 "at least one row of numbers",
             ));
         }
-        Matrix::new(self.rows, cols, self.entries)
-            .map_err(|error| ReadError::unacceptable(Position::End, error.to_string()))
+        // Each row was found to have as many.
+        Ok(Rest {
+            rows: self.rows,
+            cols,
+            order: Order::RowMajor,
+            entries: self.entries,
+        })
     }
 
     fn read(&mut self, mut bytes: &[u8]) -> Result<(), ReadError> {

@@ -11,8 +11,7 @@
 mod banner;
 
 use super::number::{INTEGER_MAX, TOKEN_BYTES_MAX, parse_number, quote};
-use super::{Position, ReadError, ReadLimits};
-use crate::Matrix;
+use super::{Order, Position, ReadError, ReadLimits, Rest};
 use banner::{Banner, Field, Layout, Symmetry};
 
 /// Reads a Matrix Market file.
@@ -77,7 +76,21 @@ impl MatrixMarketReader {
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> Result<Matrix, ReadError> {
+    pub(super) fn held(&self) -> usize {
+        match &self.stage {
+            Stage::Entries(entries) if entries.are_final() => entries.values.len(),
+            _ => 0,
+        }
+    }
+
+    pub(super) fn take_entries(&mut self) -> Vec<f64> {
+        match &mut self.stage {
+            Stage::Entries(entries) if entries.are_final() => std::mem::take(&mut entries.values),
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Result<Rest, ReadError> {
         let rest = std::mem::take(&mut self.partial);
         if !rest.is_empty() {
             self.take_line(&rest)?;
@@ -276,19 +289,28 @@ impl Entries {
         Err(ReadError::unacceptable(at, expected))
     }
 
-    fn finish(self) -> Result<Matrix, ReadError> {
+    /// Whether nothing that is still to come changes or mirrors a value that is here.
+    fn are_final(&self) -> bool {
+        self.banner.layout == Layout::Array && self.banner.symmetry == Symmetry::General
+    }
+
+    fn finish(self) -> Result<Rest, ReadError> {
         if self.came < self.expected {
             let expected = format!("{} entries, found {}", self.expected, self.came);
             return Err(ReadError::unacceptable(Position::End, expected));
         }
         let (rows, cols) = (self.rows as usize, self.cols as usize);
-        let values = match (self.banner.layout, self.banner.symmetry) {
-            (Layout::Coordinate, _) => self.values,
-            (Layout::Array, Symmetry::General) => super::transpose(&self.values, cols, rows),
-            (Layout::Array, symmetry) => unfold(&self.values, rows, symmetry),
+        let (order, entries) = match (self.banner.layout, self.banner.symmetry) {
+            (Layout::Coordinate, _) => (Order::RowMajor, self.values),
+            (Layout::Array, Symmetry::General) => (Order::ColumnMajor, self.values),
+            (Layout::Array, symmetry) => (Order::RowMajor, unfold(&self.values, rows, symmetry)),
         };
-        Matrix::new(rows, cols, values)
-            .map_err(|error| ReadError::unacceptable(Position::End, error.to_string()))
+        Ok(Rest {
+            rows,
+            cols,
+            order,
+            entries,
+        })
     }
 }
 

@@ -7,8 +7,7 @@ mod header;
 use std::collections::VecDeque;
 
 use super::number::exact_integer;
-use super::{Position, ReadError, ReadLimits};
-use crate::Matrix;
+use super::{Order, Position, ReadError, ReadLimits, Rest};
 use crate::entry_bytes::{ENTRY_BYTES, entries_of};
 use header::{EntryKind, Header};
 
@@ -66,7 +65,24 @@ impl NpyReader {
         }
     }
 
-    pub(super) fn finish(self) -> Result<Matrix, ReadError> {
+    pub(super) fn held(&self) -> usize {
+        match &self.stage {
+            Stage::Header(_) => 0,
+            Stage::Entries(reader) => reader.entries.len(),
+        }
+    }
+
+    pub(super) fn take_entries(&mut self) -> Vec<f64> {
+        match &mut self.stage {
+            Stage::Header(_) => Vec::new(),
+            Stage::Entries(reader) => {
+                reader.taken += reader.entries.len();
+                std::mem::take(&mut reader.entries)
+            }
+        }
+    }
+
+    pub(super) fn finish(self) -> Result<Rest, ReadError> {
         match self.stage {
             Stage::Entries(reader) => reader.finish(),
             Stage::Header(_) => Err(ReadError::malformed(
@@ -121,6 +137,8 @@ struct EntryReader {
     first_byte: u64,
     /// Entries as they come, so column by column in Fortran order.
     entries: Vec<f64>,
+    /// How many were taken away before these.
+    taken: usize,
     entries_expected: u64,
     /// The beginning of an entry whose end is still to come.
     partial: Vec<u8>,
@@ -133,6 +151,7 @@ impl EntryReader {
             header,
             first_byte,
             entries: Vec::new(),
+            taken: 0,
             entries_expected,
             partial: Vec::new(),
         }
@@ -161,23 +180,29 @@ impl EntryReader {
         Ok(())
     }
 
-    fn finish(self) -> Result<Matrix, ReadError> {
-        if self.entries.len() as u64 != self.entries_expected {
+    fn finish(self) -> Result<Rest, ReadError> {
+        if self.came() as u64 != self.entries_expected {
             return Err(self.wrong_length(self.bytes_came()));
         }
-        let (rows, cols) = (self.header.rows as usize, self.header.cols as usize);
-        let entries = if self.header.is_fortran_order {
-            super::transpose(&self.entries, cols, rows)
-        } else {
-            self.entries
-        };
-        Matrix::new(rows, cols, entries)
-            .map_err(|error| ReadError::malformed(Position::End, error.to_string()))
+        Ok(Rest {
+            rows: self.header.rows as usize,
+            cols: self.header.cols as usize,
+            order: match self.header.is_fortran_order {
+                true => Order::ColumnMajor,
+                false => Order::RowMajor,
+            },
+            entries: self.entries,
+        })
+    }
+
+    /// Entries that are whole.
+    fn came(&self) -> usize {
+        self.taken + self.entries.len()
     }
 
     /// Whole entries, appended.
     fn push_entries(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
-        let first = self.entries.len();
+        let first = self.came();
         let (kind, is_big) = (self.header.kind, self.header.is_big_endian);
         if kind == EntryKind::F8 && !is_big {
             return self.push_as_they_are(bytes);
@@ -217,35 +242,33 @@ impl EntryReader {
 
     /// Entries whose bytes are those of an f64 already.
     fn push_as_they_are(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
-        let first = self.entries.len();
+        let held = self.entries.len();
         self.reserve(bytes.len() / ENTRY_BYTES);
         self.entries.extend_from_slice(&entries_of(bytes));
-        let came = &self.entries[first..];
+        let came = &self.entries[held..];
         // Looked at all of them first: a search that may stop anywhere is a slow one.
         if came.iter().fold(true, |all, entry| all & entry.is_finite()) {
             return Ok(());
         }
         let bad = came.iter().position(|entry| !entry.is_finite());
-        let index = first + bad.unwrap_or_default();
+        let index = held + bad.unwrap_or_default();
         let expected = format!("a finite number, found {}", self.entries[index]);
-        Err(ReadError::unacceptable(
-            self.header.position(index),
-            expected,
-        ))
+        let at = self.header.position(self.taken + index);
+        Err(ReadError::unacceptable(at, expected))
     }
 
     /// Makes room for some more entries: twice what is there, but never more than will come.
     fn reserve(&mut self, more: usize) {
         let length = self.entries.len();
         if self.entries.capacity() - length < more {
-            let all = usize::try_from(self.entries_expected).unwrap_or(usize::MAX);
+            let all = usize::try_from(self.entries_expected).unwrap_or(usize::MAX) - self.taken;
             let wanted = (2 * length).max(length + more).min(all.max(length + more));
             self.entries.reserve_exact(wanted - length);
         }
     }
 
     fn bytes_came(&self) -> u64 {
-        let whole = self.entries.len() as u64 * self.header.kind.width() as u64;
+        let whole = self.came() as u64 * self.header.kind.width() as u64;
         whole + self.partial.len() as u64
     }
 
