@@ -8,7 +8,7 @@ use kernel::entry_bytes::{ENTRY_BYTES, EntryBytes};
 use tokio::sync::mpsc;
 use wire::{ChunkHash, JobId, MatrixInput, MatrixSource, Problem, Seed};
 
-use super::Operand;
+use super::{Operand, Spool};
 use crate::jobs::store_failed;
 use crate::services::Services;
 
@@ -140,20 +140,19 @@ fn cut_up(factors: [Factor; 2], mut take: impl FnMut(Batch) -> bool) -> io::Resu
             rectangles,
         } = factor;
         let mut turns: Vec<usize> = (0..count).collect();
-        let part: Box<dyn Fn(&Rectangle) -> io::Result<Bytes>> = match operand {
+        let source = match operand {
             Operand::Given(MatrixInput::Random { .. }) => continue,
             Operand::Given(MatrixInput::Entries { cols, entries, .. }) => {
-                let matrix = Bytes::from_owner(EntryBytes::new(entries));
-                Box::new(move |rectangle| Ok(part_of(&matrix, cols as usize, rectangle)))
+                Source::Memory(Bytes::from_owner(EntryBytes::new(entries)), cols as usize)
             }
             Operand::Spooled(spool) => {
                 // So that the disk reads each of its pages once.
                 turns.sort_by_key(|index| rectangles[*index].rows.start);
-                Box::new(move |rectangle| spool.part(rectangle))
+                Source::Disk(spool)
             }
         };
         for index in turns {
-            batch.push(first + index, part(&rectangles[index])?);
+            batch.push(first + index, source.part(&rectangles[index])?);
             if batch.bytes >= BATCH_BYTES && !take(std::mem::take(&mut batch)) {
                 return Ok(());
             }
@@ -165,6 +164,22 @@ fn cut_up(factors: [Factor; 2], mut take: impl FnMut(Batch) -> bool) -> io::Resu
         take(batch);
     }
     Ok(())
+}
+
+/// The entries of a factor that is cut.
+enum Source {
+    /// Row-major, and how many columns there are.
+    Memory(Bytes, usize),
+    Disk(Spool),
+}
+
+impl Source {
+    fn part(&self, rectangle: &Rectangle) -> io::Result<Bytes> {
+        match self {
+            Self::Memory(matrix, cols) => Ok(part_of(matrix, *cols, rectangle)),
+            Self::Disk(spool) => spool.part(rectangle),
+        }
+    }
 }
 
 /// A rectangle's entries as they are stored: row-major little-endian f64. Whole rows

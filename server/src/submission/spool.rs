@@ -73,8 +73,14 @@ impl Intake {
         if self.reader.held() > held_max {
             let mut file = match self.spooled.take() {
                 Some(file) => file,
-                // It has no name, and is gone with whoever has it open.
-                None => tempfile::tempfile_in(&self.folder)?,
+                None => {
+                    let limit = (self.held_max * ENTRY_BYTES) >> 20;
+                    tracing::info!(
+                        "A matrix of over {limit} MiB is kept on the disk until it is cut"
+                    );
+                    // It has no name, and is gone with whoever has it open.
+                    tempfile::tempfile_in(&self.folder)?
+                }
             };
             file.write_all(&bytes_of(&self.reader.take_entries()))?;
             self.spooled = Some(file);

@@ -132,6 +132,28 @@ async fn b_too_large_for_one_device_is_cut_into_columns_and_comes_back_whole() {
 }
 
 #[tokio::test]
+async fn a_matrix_too_large_for_the_memory_is_cut_from_the_disk() {
+    let node = NodeOptions::new().start();
+    let side = 5800;
+    let a = TestMatrix::uneven(2, side);
+    let entries = (0..side * side).map(|index| (index % 1009) as f64 * 0.1 - 50.0);
+    let b = TestMatrix {
+        rows: side,
+        cols: side,
+        entries: entries.collect(),
+    };
+    let form = Form::new()
+        .part("a", part(&a, OutputFormat::Npy))
+        .part("b", part(&b, OutputFormat::Npy));
+    let job = submit_files(&node, form).await;
+    node.completed(&job).await;
+    assert_same_bits(&node.result(&job).await, &a.times(&b).entries);
+    let lines = node.log_lines();
+    let said = |line: &&String| line.contains("is kept on the disk until it is cut");
+    assert_eq!(lines.iter().filter(said).count(), 1, "{lines:#?}");
+}
+
+#[tokio::test]
 async fn what_is_infinite_is_written_as_a_word() {
     let node = NodeOptions::new().start();
     let body = json!({
