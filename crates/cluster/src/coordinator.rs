@@ -61,6 +61,8 @@ struct Participant {
     away_until: Option<Moment>,
     speed: Speed,
     leased: u32,
+    /// Whether it was given a block of this job since this node leads it.
+    took_part: bool,
     /// It asked and there was nothing: to be told when there is.
     hungry: bool,
     heard_at: Moment,
@@ -77,11 +79,17 @@ struct Lease {
     worker: WorkerId,
     /// Shown only.
     leased_at: Moment,
-    /// From here on a second device may compute the block too.
+    /// When it should be computed, if nothing but computing takes time.
+    due_at: Moment,
+    /// From here on a second device may compute the block too, and its holder is
+    /// not counted on.
+    late_at: Moment,
+    late_told: bool,
+    /// From here on it may have been lost on the way.
     overdue_at: Moment,
+    overdue_told: bool,
     /// From here on the block is pending again.
     expires_at: Moment,
-    overdue_told: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -226,6 +234,8 @@ impl Coordinator {
             adoption.latest = adoption.latest + slept;
         }
         for lease in self.leases.values_mut().flatten() {
+            lease.due_at = lease.due_at + slept;
+            lease.late_at = lease.late_at + slept;
             lease.overdue_at = lease.overdue_at + slept;
             lease.expires_at = lease.expires_at + slept;
         }
@@ -399,12 +409,12 @@ impl Coordinator {
     /// When [`Self::on_tick`] has something to do.
     pub(crate) fn next_deadline(&self) -> Option<Moment> {
         let reservations = self.reserved.values().map(|reservation| reservation.until);
-        let leases = self.leases.values().flatten().map(|lease| {
-            if lease.overdue_told {
-                lease.expires_at
-            } else {
-                lease.overdue_at.min(lease.expires_at)
-            }
+        let leases = self.leases.values().flatten().flat_map(|lease| {
+            let late = (!lease.late_told).then_some(lease.late_at);
+            let overdue = (!lease.overdue_told).then_some(lease.overdue_at);
+            [late, overdue, Some(lease.expires_at)]
+                .into_iter()
+                .flatten()
         });
         let pauses = self.participants.values().flat_map(|participant| {
             let times = [participant.paused_until, participant.away_until];

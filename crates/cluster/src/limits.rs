@@ -109,6 +109,14 @@ pub const BYTES_PER_SECOND_EXPECTED: f64 = 5e6;
 /// their expected time.
 pub const PATIENCE: u32 = 3;
 
+/// A device that has returned blocks of a job is late with one after this many
+/// times the time to compute it: others need not wait for it at the job's end.
+pub const LATE: u32 = 2;
+
+/// A block that a slow device holds is given to an idle one as well when that
+/// brings it so much sooner: some round trips on a wireless network.
+pub const SOONER_MIN: Duration = Duration::from_millis(50);
+
 /// A block may take this part of the block time-out on a device that gets it.
 pub const BLOCK_TIMEOUT_PART: u32 = 3;
 

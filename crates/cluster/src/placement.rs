@@ -62,6 +62,16 @@ impl Speed {
         self.thread_mflops * f64::from(self.threads)
     }
 
+    /// Whether it is known from a block, and not from what the device says.
+    pub(crate) fn is_measured(self) -> bool {
+        self.is_measured
+    }
+
+    /// How long until a block is computed that comes behind `blocks_ahead` others.
+    pub(crate) fn queue_time(self, operations: u64, blocks_ahead: u32) -> Duration {
+        self.compute_time(operations) * (blocks_ahead / self.threads + 1)
+    }
+
     /// How long one thread computes a block of so many operations.
     pub(crate) fn compute_time(self, operations: u64) -> Duration {
         seconds(to_f64(operations) / (self.thread_mflops * 1e6))
@@ -75,10 +85,9 @@ impl Speed {
         input_bytes: u64,
         blocks_ahead: u32,
     ) -> Duration {
-        let rounds = blocks_ahead / self.threads + 1;
         OVERHEAD_EXPECTED
             + seconds(to_f64(input_bytes) / BYTES_PER_SECOND_EXPECTED)
-            + self.compute_time(operations) * rounds
+            + self.queue_time(operations, blocks_ahead)
     }
 }
 
@@ -127,11 +136,11 @@ impl FromIterator<Speed> for Others {
 }
 
 /// Whether a device shortens a job that the `others` would finish without it:
-/// it must return its one block before they are through with all of them,
-/// which takes them a block's time at least. So the fastest device is always
+/// it must return one block more, behind those that it has, before they are through
+/// with all that are free, which takes them a block's time at least. So the fastest device is always
 /// welcome, and a last block never waits for somebody better.
 pub(crate) fn shortens(
-    own: Speed,
+    (own, blocks_ahead): (Speed, u32),
     others: Others,
     block_operations: u64,
     free_blocks: usize,
@@ -143,7 +152,7 @@ pub(crate) fn shortens(
     let all = block * f64::from(u32::try_from(free_blocks).unwrap_or(u32::MAX));
     let together = all / (others.mflops * 1e6);
     let one = block / (others.thread_mflops_max * 1e6);
-    own.compute_time(block_operations) < seconds(together.max(one))
+    own.queue_time(block_operations, blocks_ahead) < seconds(together.max(one))
 }
 
 fn seconds(seconds: f64) -> Duration {
@@ -178,16 +187,26 @@ mod tests {
     fn a_slow_device_does_not_shorten_a_job_that_is_nearly_done() {
         let phone = Speed::claimed(100.0, 1);
         let others = Others::from_iter([Speed::claimed(100_000.0, 10)]);
-        assert!(!shortens(phone, others, 1_000_000_000, 2));
-        assert!(shortens(phone, others, 1_000_000_000, 2000));
-        assert!(shortens(phone, Others::default(), 1_000_000_000, 2));
+        assert!(!shortens((phone, 0), others, 1_000_000_000, 2));
+        assert!(shortens((phone, 0), others, 1_000_000_000, 2000));
+        assert!(shortens((phone, 0), Others::default(), 1_000_000_000, 2));
+    }
+
+    #[test]
+    fn what_a_device_has_to_do_before_counts() {
+        let phone = Speed::claimed(1000.0, 2);
+        let others = Others::from_iter([Speed::claimed(10_000.0, 1)]);
+        // The others need a second for ten blocks, the phone one for each.
+        let still = |ahead| shortens((phone, ahead), others, 1_000_000_000, 21);
+        assert!(still(1));
+        assert!(!still(2));
     }
 
     #[test]
     fn among_equal_devices_each_is_welcome_to_the_last_block() {
         let phone = Speed::claimed(400.0, 4);
         let others = Others::from_iter([phone, phone, phone]);
-        assert!(shortens(phone, others, 1_000_000_000, 1));
+        assert!(shortens((phone, 0), others, 1_000_000_000, 1));
     }
 
     #[test]
@@ -262,7 +281,7 @@ mod tests {
                 let others = speeds.iter().enumerate();
                 let others = others.filter(|(index, _)| *index != own);
                 let others: Others = others.map(|(_, speed)| *speed).collect();
-                shortens(speeds[own], others, 20_000_000, free)
+                shortens((speeds[own], 0), others, 20_000_000, free)
             };
             assert!((0..speeds.len()).any(is_welcome));
         }

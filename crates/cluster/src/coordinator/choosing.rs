@@ -1,12 +1,16 @@
 //! Which blocks a device is given: reserved ones first, then a share of the
 //! free ones by speed, else one that somebody else is late with.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use wire::{BlockIndex, Spread, WorkerId};
 
-use super::Coordinator;
-use crate::limits::{BLOCK_TIMEOUT_PART, IDLE_RETRY, LEASE_BLOCKS_MAX, LEASES_PER_BLOCK_MAX};
+use super::{Coordinator, Lease};
+use crate::limits::{
+    BLOCK_TIMEOUT_PART, IDLE_RETRY, LATE, LEASE_BLOCKS_MAX, LEASES_PER_BLOCK_MAX, SOONER_MIN,
+};
 use crate::placement::{Others, Speed, share_of, shortens};
 use crate::time::Moment;
 
@@ -19,7 +23,7 @@ impl Coordinator {
         if participant.paused_until.is_some_and(|until| until > now) {
             return Vec::new();
         }
-        let speed = participant.speed;
+        let (speed, ahead) = (participant.speed, participant.leased);
         let mine = self
             .reserved
             .iter()
@@ -32,40 +36,61 @@ impl Coordinator {
             .copied()
             .collect();
         let others = self.others(now, worker);
-        let fastest_only = self.replica.record.options.spread == Spread::Fastest;
-        let welcome = |block: &BlockIndex| {
-            !fastest_only || shortens(speed, others, self.operations(*block), free.len())
+        let is_owed_one = match self.replica.record.options.spread {
+            Spread::All => !participant.took_part && chosen.is_empty(),
+            Spread::Fastest => false,
         };
-        if free.first().is_some_and(welcome) {
+        let helps = |block: BlockIndex| {
+            shortens((speed, ahead), others, self.operations(block), free.len())
+        };
+        if free
+            .first()
+            .is_some_and(|block| is_owed_one || helps(*block))
+        {
             let all_mflops = speed.mflops() + others.mflops();
             let share = share_of(free.len(), speed.mflops(), all_mflops, slots);
             chosen.extend(free.iter().take(share as usize));
         }
         chosen.truncate(LEASE_BLOCKS_MAX.min(slots as usize));
         if chosen.is_empty() {
-            chosen.extend(self.late_block(now, worker, speed));
+            let double = self.block_to_double(now, worker, speed);
+            chosen.extend(double.filter(|block| helps(*block)));
         }
         chosen
     }
 
-    /// A block that somebody else should have returned by now and that nobody
-    /// has doubled yet; the most overdue first.
-    pub(super) fn late_block(
+    /// A block that somebody else has, that nobody has doubled yet, and that this
+    /// device would return sooner: one whose holder is late, the latest first, else
+    /// the one that the job would wait for longest.
+    pub(super) fn block_to_double(
         &self,
         now: Moment,
         worker: WorkerId,
         speed: Speed,
     ) -> Option<BlockIndex> {
+        let is_worth_it = |block: BlockIndex, lease: &Lease| {
+            let own = speed.compute_time(self.operations(block));
+            let holder = self.participants.get(&lease.worker);
+            // The first block of each device is its own, however long it takes.
+            let has_returned = holder.is_some_and(|holder| holder.speed.is_measured());
+            let is_sooner = lease.due_at > now + own * LATE + SOONER_MIN;
+            lease.late_at <= now || (has_returned && is_sooner)
+        };
         self.leases
             .iter()
             .filter(|(block, leases)| {
                 leases.len() < LEASES_PER_BLOCK_MAX
                     && leases
                         .iter()
-                        .all(|lease| lease.worker != worker && lease.overdue_at <= now)
+                        .all(|lease| lease.worker != worker && is_worth_it(**block, lease))
                     && !self.is_too_slow(speed, **block)
             })
-            .min_by_key(|(_, leases)| leases.iter().map(|lease| lease.overdue_at).min())
+            .min_by_key(|(_, leases)| {
+                let late_at = leases.iter().map(|lease| lease.late_at).min();
+                let late_at = late_at.filter(|at| *at <= now);
+                let due_at = leases.iter().map(|lease| lease.due_at).max();
+                (late_at.is_none(), late_at, Reverse(due_at))
+            })
             .map(|(block, _)| *block)
     }
 
@@ -91,11 +116,15 @@ impl Coordinator {
 
     /// Who beside a device can be counted on: those that compute for this job,
     /// and those that would, which ask again and again. Not one that is full
-    /// of other jobs' blocks, for whose sake nothing must wait.
+    /// of other jobs' blocks, for whose sake nothing must wait, nor one that is late.
     pub(super) fn others(&self, now: Moment, worker: WorkerId) -> Others {
+        let leases = self.leases.values().flatten();
+        let late = leases.filter(|lease| lease.late_at <= now);
+        let late: BTreeSet<WorkerId> = late.map(|lease| lease.worker).collect();
         let others = self.participants.iter().filter(|(id, participant)| {
             let asks = now.since(participant.heard_at) <= 2 * IDLE_RETRY;
             **id != worker
+                && !late.contains(id)
                 && !participant.lapsed
                 && participant.paused_until.is_none()
                 && (participant.leased > 0 || asks)

@@ -8,7 +8,7 @@ use wire::{BlockIndex, Exchange, NodeId, PeerMessage, WorkerId};
 
 use super::{Coordinator, Lease};
 use crate::effect::{Event, Output};
-use crate::limits::PATIENCE;
+use crate::limits::{LATE, OVERHEAD_EXPECTED, PATIENCE};
 use crate::tasks::task_of;
 use crate::time::Moment;
 
@@ -106,12 +106,17 @@ impl Coordinator {
 
     /// Ends leases that ran out, and repeats those that are overdue to their
     /// holders: the lease or its result may have been lost on the way. True
-    /// when a block is there for others.
+    /// when a block is there for others, also one that its holder is late with.
     pub(super) fn look_at_leases(&mut self, now: Moment, outputs: &mut Vec<Output>) -> bool {
         let mut overdue = Vec::new();
         let mut expired = Vec::new();
+        let mut is_one_late = false;
         for (block, leases) in &mut self.leases {
             for lease in leases {
+                if lease.late_at <= now && !lease.late_told {
+                    lease.late_told = true;
+                    is_one_late = true;
+                }
                 if lease.expires_at <= now {
                     expired.push((*block, lease.worker));
                 } else if lease.overdue_at <= now && !lease.overdue_told {
@@ -131,7 +136,7 @@ impl Coordinator {
                 participant.lapsed = true;
             }
         }
-        !overdue.is_empty() || !expired.is_empty()
+        is_one_late || !overdue.is_empty() || !expired.is_empty()
     }
 
     pub(super) fn repeat_lease(
@@ -183,14 +188,24 @@ impl Coordinator {
         };
         let (speed, ahead) = (participant.speed, participant.leased);
         participant.leased += 1;
+        participant.took_part = true;
         participant.hungry = false;
-        let expected = self.expected(speed, block, ahead);
+        let compute = speed.queue_time(self.operations(block), ahead);
+        let overdue_at = now + self.expected(speed, block, ahead) * PATIENCE;
+        // What it lacks of the inputs is known of one alone that has returned a block.
+        let late_at = match speed.is_measured() {
+            true => now + OVERHEAD_EXPECTED + compute * LATE,
+            false => overdue_at,
+        };
         let lease = Lease {
             worker,
             leased_at: now,
-            overdue_at: now + expected * PATIENCE,
-            expires_at: now + self.block_timeout,
+            due_at: now + compute,
+            late_at: late_at.min(overdue_at),
+            late_told: false,
+            overdue_at,
             overdue_told: false,
+            expires_at: now + self.block_timeout,
         };
         self.leases.entry(block).or_default().push(lease);
     }

@@ -29,6 +29,7 @@ impl Coordinator {
             away_until: None,
             speed: Speed::claimed(mflops, threads),
             leased: 0,
+            took_part: false,
             hungry: false,
             heard_at: now,
             paused_until: None,

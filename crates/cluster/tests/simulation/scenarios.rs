@@ -4,6 +4,7 @@
 mod completing;
 mod ending;
 mod leasing;
+mod makespan;
 mod membership;
 mod restoring;
 mod spreading;
