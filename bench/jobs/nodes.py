@@ -41,6 +41,7 @@ class Node:
         if "http://" not in line:
             self.process.wait()
             raise RuntimeError(f"{BINARY} did not start: {(self.folder / 'log').read_text()}")
+        self.id = line.split("node=")[1].split()[0]
         self.port = int(line.split("http://")[1].split()[0].rsplit(":", 1)[1])
 
     def stop(self) -> None:

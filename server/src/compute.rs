@@ -157,14 +157,16 @@ async fn fetch(
 fn compute_blocks(pool: &Pool, ready: &Mutex<mpsc::Receiver<ReadyBlock>>) {
     // Without the right to it the threads compute at normal priority.
     let _ = rustix::process::nice(NICENESS);
+    // Kept from block to block: the system is slow to give fresh memory.
+    let mut memory = Vec::new();
     loop {
         let next = ready.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(block) = next else { return };
-        compute_block(pool, block);
+        compute_block(pool, block, &mut memory);
     }
 }
 
-fn compute_block(pool: &Pool, ready: ReadyBlock) {
+fn compute_block(pool: &Pool, ready: ReadyBlock, memory: &mut Vec<f64>) {
     let ReadyBlock {
         task,
         left,
@@ -182,7 +184,7 @@ fn compute_block(pool: &Pool, ready: ReadyBlock) {
         pool.runtime.block_on(pool.give_back(job, block));
         return;
     };
-    let left = left.parts();
+    let left = left.parts(memory);
     let rows: Vec<&[f64]> = left
         .iter()
         .flat_map(|part| part.chunks_exact(task.inner as usize))

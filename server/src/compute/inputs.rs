@@ -47,11 +47,15 @@ impl LeftInput {
         Some(Self { material })
     }
 
-    /// Row-major, whole rows of `inner` entries in each part.
-    pub(super) fn parts(&self) -> Vec<Cow<'_, [f64]>> {
+    /// Row-major, whole rows of `inner` entries in each part. What is made from a seed is
+    /// made in `memory`.
+    pub(super) fn parts<'m>(&'m self, memory: &'m mut Vec<f64>) -> Vec<Cow<'m, [f64]>> {
         match &self.material {
             Material::Bytes(chunks) => chunks.iter().map(|chunk| entries_of(chunk)).collect(),
-            Material::Seeded { matrix, rectangle } => vec![Cow::Owned(fill(matrix, rectangle))],
+            Material::Seeded { matrix, rectangle } => {
+                fill(matrix, rectangle, memory);
+                vec![Cow::Borrowed(memory.as_slice())]
+            }
             Material::Packed => Vec::new(),
         }
     }
@@ -79,6 +83,7 @@ impl RightInput {
                 }
             }
             Material::Seeded { matrix, rectangle } => {
+                let mut entries = Vec::new();
                 let mut start = rectangle.rows.start;
                 while start < rectangle.rows.end {
                     let end = (start + SEEDED_ROWS_AT_ONCE).min(rectangle.rows.end);
@@ -86,7 +91,8 @@ impl RightInput {
                         rows: start..end,
                         cols: rectangle.cols.clone(),
                     };
-                    packer.push_rows(&fill(&matrix, &band));
+                    fill(&matrix, &band, &mut entries);
+                    packer.push_rows(&entries);
                     start = end;
                 }
             }
@@ -158,11 +164,10 @@ async fn fetch_chunks(
     fetched.into_iter().collect()
 }
 
-fn fill(matrix: &SeededMatrix, rectangle: &Rectangle) -> Vec<f64> {
+fn fill(matrix: &SeededMatrix, rectangle: &Rectangle, out: &mut Vec<f64>) {
     let entries = usize::try_from(rectangle.entries()).expect("a block's input fits memory");
-    let mut out = vec![0.0; entries];
-    matrix.fill(rectangle, &mut out);
-    out
+    out.resize(entries, 0.0);
+    matrix.fill(rectangle, out);
 }
 
 pub(super) fn arithmetic_of(arithmetic: wire::Arithmetic) -> Arithmetic {

@@ -1,6 +1,9 @@
 //! Philox4x64-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3",
 //! 2011), in NumPy's arrangement of key and counter.
 
+#[cfg(target_arch = "x86_64")]
+mod vectors;
+
 const MULTIPLIER_0: u64 = 0xd2e7_470e_e14c_6c93;
 const MULTIPLIER_1: u64 = 0xca5a_8263_9512_1157;
 const KEY_STEP_0: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -18,6 +21,12 @@ pub(super) fn fill_uniform(key: u64, first: u64, out: &mut [f64]) {
         head.copy_from_slice(&lanes[skipped..skipped + head.len()]);
         counter = counter.wrapping_add(1);
     }
+    #[cfg(target_arch = "x86_64")]
+    let rest = {
+        let filled = vectors::fill_beginning(key, counter, rest);
+        counter = counter.wrapping_add((filled / LANES) as u64);
+        &mut rest[filled..]
+    };
     let mut whole = rest.chunks_exact_mut(LANES);
     for lanes in &mut whole {
         lanes.copy_from_slice(&uniform_lanes(key, counter));
@@ -41,7 +50,7 @@ fn uniform_lanes(key: u64, counter: u64) -> [f64; LANES] {
     reason = "53 bits are exactly what an f64 holds"
 )]
 fn to_uniform(bits: u64) -> f64 {
-    (bits >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
+    (bits >> 11).cast_signed() as f64 * (1.0 / 9_007_199_254_740_992.0)
 }
 
 /// The four outputs at counter (`counter`, 0, 0, 0) under key (`key`, 0). Matrices have fewer than
@@ -79,11 +88,18 @@ fn multiply_wide(left: u64, right: u64) -> (u64, u64) {
     ((product >> 64) as u64, product as u64)
 }
 
-/// The (high, low) halves of a 128-bit product, from four products of 32-bit halves: WebAssembly
-/// has no wider multiplication, and a `u128` would call a library function.
+/// The (high, low) halves of a 128-bit product: WebAssembly has no wider multiplication, and a
+/// `u128` would call a library function.
 #[cfg(target_arch = "wasm32")]
 #[inline]
 fn multiply_wide(left: u64, right: u64) -> (u64, u64) {
+    multiply_in_halves(left, right)
+}
+
+/// The same from four products of 32-bit halves.
+#[cfg(any(target_arch = "wasm32", target_arch = "x86_64"))]
+#[inline]
+fn multiply_in_halves(left: u64, right: u64) -> (u64, u64) {
     const LOW: u64 = 0xffff_ffff;
     let (left_high, left_low) = (left >> 32, left & LOW);
     let (right_high, right_low) = (right >> 32, right & LOW);
@@ -91,7 +107,7 @@ fn multiply_wide(left: u64, right: u64) -> (u64, u64) {
     let middle = left_high * right_low + (low >> 32);
     let middle_low = left_low * right_high + (middle & LOW);
     let high = left_high * right_high + (middle >> 32) + (middle_low >> 32);
-    (high, left.wrapping_mul(right))
+    (high, middle_low << 32 | low & LOW)
 }
 
 #[cfg(test)]

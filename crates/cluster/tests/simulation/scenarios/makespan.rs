@@ -67,7 +67,6 @@ fn check(mesh: &Mesh, took_ms: f64, ideal_ms: f64) {
         "{makespan:.3} of {ideal_ms:.0} ms, {:.1} % twice",
         100.0 * twice
     );
-    println!("{told}");
     assert!(makespan <= MAKESPAN_MAX, "{told}");
     assert!(twice <= TWICE_MAX, "{told}");
 }
