@@ -85,8 +85,9 @@ def throttle(node: Node, name: str) -> None:
     (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
     (group / "cpu.cfs_quota_us").write_text(str(int(SHARES[name] * PERIOD_US)))
     tasks = pathlib.Path(f"/proc/{node.process.pid}/task")
-    compute = [task.name for task in tasks.iterdir() if (task / "comm").read_text().startswith("compute")]
-    assert len(compute) == 1, compute
+    compute = []
+    while not compute:  # nothing tells that the thread has begun
+        compute = [task.name for task in tasks.iterdir() if (task / "comm").read_text().startswith("compute")]
     (group / "tasks").write_text(compute[0])
 
 

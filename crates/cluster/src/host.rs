@@ -10,8 +10,8 @@ mod offers;
 use std::collections::{BTreeMap, BTreeSet};
 
 use wire::{
-    BlockIndex, BlockProof, BlockTask, JobId, JobStatus, JobSummary, NodeId, PeerMessage, WorkerId,
-    WorkerKind,
+    BlockIndex, BlockProof, BlockTask, JobId, JobStatus, JobSummary, NodeId, PeerMessage, Shape,
+    WorkerId, WorkerKind,
 };
 
 use self::offers::offer;
@@ -21,6 +21,7 @@ use crate::limits::{
     BLOCKS_PER_THREAD, BLOCKS_PER_THREAD_MAX, IDLE_RETRY, PULL_TIMEOUT, RESULTS_KEPT_MAX,
     THREADS_MAX, WORK_AHEAD_MS,
 };
+use crate::placement::to_f64;
 use crate::time::Moment;
 
 /// A result that its coordinator has not yet answered for.
@@ -39,19 +40,22 @@ struct LocalWorker {
     /// Jobs whose coordinator had nothing for this device, and when to ask
     /// again if it says nothing until then.
     idle_at: BTreeMap<JobId, Moment>,
-    blocks_per_thread: u32,
+    /// What a thread of it took for an operation of its last block.
+    ms_per_operation: Option<f64>,
 }
 
 impl LocalWorker {
-    /// Blocks that it may have at once.
-    fn room(&self) -> usize {
-        if !self.profile.contributing {
-            return 0;
-        }
-        self.with_each_thread(self.blocks_per_thread)
+    /// Blocks that it may have at once when it asks for some of a job. Short ones are held
+    /// in greater number; a page's memory is too small for that.
+    fn room(&self, job: &JobSummary) -> usize {
+        let blocks = match (self.profile.kind, self.ms_per_operation) {
+            (WorkerKind::Native, Some(ms)) => blocks_ahead(ms * operations_of_block(job)),
+            _ => BLOCKS_PER_THREAD,
+        };
+        self.with_each_thread(blocks)
     }
 
-    /// Blocks that it may have when its last ones were as short as can be.
+    /// Blocks that it may have when they are as short as can be.
     fn room_max(&self) -> usize {
         self.with_each_thread(match self.profile.kind {
             WorkerKind::Native => BLOCKS_PER_THREAD_MAX,
@@ -60,23 +64,29 @@ impl LocalWorker {
     }
 
     fn with_each_thread(&self, blocks: u32) -> usize {
+        if !self.profile.contributing {
+            return 0;
+        }
         usize::try_from(self.profile.threads.min(THREADS_MAX) * blocks).unwrap_or(usize::MAX)
     }
 
-    /// Short blocks are held in greater number. A page's memory is too small for that.
     fn learn_from(&mut self, proof: &BlockProof) {
-        if self.profile.kind == WorkerKind::Native {
-            self.blocks_per_thread = blocks_ahead(proof.compute_ms);
-        }
+        let ms = proof.compute_ms / to_f64(proof.operations);
+        self.ms_per_operation = Some(ms).filter(|ms| ms.is_finite());
     }
 
-    /// Blocks that it can take now.
-    fn slots(&self) -> u32 {
+    /// Blocks of a job that it can take now.
+    fn slots(&self, job: &JobSummary) -> u32 {
         if self.kept.len() >= RESULTS_KEPT_MAX {
             return 0;
         }
-        let free = self.room().saturating_sub(self.leased.len());
+        let free = self.room(job).saturating_sub(self.leased.len());
         u32::try_from(free).unwrap_or(u32::MAX)
+    }
+
+    /// Whether it could take blocks, were there any that are short enough.
+    fn could_take(&self) -> bool {
+        self.kept.len() < RESULTS_KEPT_MAX && self.leased.len() < self.room_max()
     }
 }
 
@@ -115,7 +125,7 @@ impl WorkerHost {
                 kept: BTreeMap::new(),
                 asked: None,
                 idle_at: BTreeMap::new(),
-                blocks_per_thread: BLOCKS_PER_THREAD,
+                ms_per_operation: None,
             };
             self.workers.insert(worker, fresh);
             return;
@@ -297,9 +307,9 @@ impl WorkerHost {
         let mut slots = 0;
         if !self.stopped
             && known.asked.is_none()
-            && next_job(known, directory).is_some_and(|next| next.id == job)
+            && let Some(next) = next_job(known, directory).filter(|next| next.id == job)
         {
-            slots = known.slots();
+            slots = known.slots(next);
             known.asked = Some((job, now));
         }
         offer(worker, known, key, coordinator, slots, outputs);
@@ -364,7 +374,7 @@ impl WorkerHost {
                     continue;
                 }
                 known.asked = Some((job, now));
-                let exchange = known.profile.exchange(*worker, known.slots());
+                let exchange = known.profile.exchange(*worker, known.slots(next));
                 let message = PeerMessage::Pull { job, exchange };
                 outputs.push(Output::Send { to, message });
                 break;
@@ -382,7 +392,7 @@ impl WorkerHost {
             .values()
             .filter_map(|worker| match worker.asked {
                 Some((_, since)) => Some(since + PULL_TIMEOUT),
-                None if worker.slots() > 0 => worker.idle_at.values().min().copied(),
+                None if worker.could_take() => worker.idle_at.values().min().copied(),
                 None => None,
             });
         workers.min()
@@ -392,9 +402,6 @@ impl WorkerHost {
 /// The running job of which the device has the fewest blocks, among those that
 /// may have some for it; of equals the oldest.
 fn next_job<'d>(worker: &LocalWorker, directory: &'d Directory) -> Option<&'d JobSummary> {
-    if worker.slots() == 0 {
-        return None;
-    }
     let leased_of = |job: JobId| {
         worker
             .leased
@@ -404,8 +411,14 @@ fn next_job<'d>(worker: &LocalWorker, directory: &'d Directory) -> Option<&'d Jo
     };
     directory
         .running()
-        .filter(|job| !worker.idle_at.contains_key(&job.id))
+        .filter(|job| !worker.idle_at.contains_key(&job.id) && worker.slots(job) > 0)
         .min_by_key(|job| leased_of(job.id))
+}
+
+/// Operations of most of a job's blocks.
+fn operations_of_block(job: &JobSummary) -> f64 {
+    let Shape { rows, inner, cols } = job.shape;
+    2.0 * f64::from(rows) * f64::from(inner) * f64::from(cols) / f64::from(job.blocks_total.max(1))
 }
 
 /// How many blocks that take so long are work enough for one thread.
@@ -508,28 +521,55 @@ mod tests {
             kept: BTreeMap::new(),
             asked: None,
             idle_at: BTreeMap::new(),
-            blocks_per_thread: BLOCKS_PER_THREAD,
+            ms_per_operation: None,
         }
     }
 
-    fn after(mut device: LocalWorker, compute_ms: f64) -> u32 {
+    /// Of 100 blocks, each of two operations a column.
+    fn job_of(cols: u32) -> JobSummary {
+        JobSummary {
+            id: JobId::from_bytes([1; 16]),
+            status: JobStatus::Running,
+            epoch: wire::Epoch {
+                number: 1,
+                coordinator: NodeId::from_bytes([2; 16]),
+            },
+            version: 1,
+            holders: Vec::new(),
+            shape: Shape {
+                rows: 100,
+                inner: 1,
+                cols,
+            },
+            options: wire::JobOptions::default(),
+            blocks_total: 100,
+            blocks_done: 0,
+            submitted_at_unix_ms: 0,
+            idempotency_key: None,
+            reopened: false,
+        }
+    }
+
+    /// Room of a device of three threads that took so long for a block of 2000 operations.
+    fn slots_after(kind: WorkerKind, compute_ms: f64, next: &JobSummary) -> u32 {
+        let mut device = device(kind);
+        assert_eq!(device.slots(next), 6);
         device.learn_from(&BlockProof {
             compute_ms,
             receive_us: 0,
             wait_us: 0,
-            operations: 1,
+            operations: 2000,
             hash: None,
             bytes: 8,
         });
-        assert!(device.room() <= device.room_max());
-        device.slots()
+        assert!(device.room(next) <= device.room_max());
+        device.slots(next)
     }
 
     #[test]
     fn a_node_holds_more_of_short_blocks() {
         for (compute_ms, blocks) in [
             (1000.0, 2),
-            (20.1, 2),
             (20.0, 2),
             (5.0, 8),
             (0.001, 16),
@@ -537,13 +577,20 @@ mod tests {
             (-1.0, 2),
             (f64::NAN, 2),
         ] {
-            let slots = after(device(WorkerKind::Native), compute_ms);
+            let slots = slots_after(WorkerKind::Native, compute_ms, &job_of(1000));
             assert_eq!(slots, 3 * blocks, "{compute_ms} ms");
         }
     }
 
     #[test]
+    fn what_counts_are_the_blocks_of_the_job_that_is_asked() {
+        // Half a millisecond for the last block, 20 ms for one that is forty times as large.
+        assert_eq!(slots_after(WorkerKind::Native, 0.5, &job_of(40_000)), 6);
+        assert_eq!(slots_after(WorkerKind::Native, 20.0, &job_of(25)), 3 * 16);
+    }
+
+    #[test]
     fn a_page_holds_two_blocks_a_thread_however_short_they_are() {
-        assert_eq!(after(device(WorkerKind::Browser), 0.001), 6);
+        assert_eq!(slots_after(WorkerKind::Browser, 0.001, &job_of(1000)), 6);
     }
 }

@@ -163,7 +163,7 @@ fn seconds(seconds: f64) -> Duration {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-fn to_f64(number: u64) -> f64 {
+pub(crate) fn to_f64(number: u64) -> f64 {
     number as f64
 }
 

@@ -172,6 +172,7 @@ impl Coordinator {
             participant.lapsed = false;
             participant.failures = participant.failures.saturating_sub(1);
         }
+        self.expect_anew(now.moment, exchange.worker);
         self.take_in(now, done, Some((home, exchange.worker)), outputs);
     }
 

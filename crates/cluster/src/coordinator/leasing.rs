@@ -16,6 +16,15 @@ use crate::time::Moment;
 /// (memory, a chunk whose holder is away) does not come in an instant.
 const GAVE_BACK_PAUSE: Duration = Duration::from_millis(500);
 
+impl Lease {
+    /// Its device needs so long, with all that it has to compute before.
+    fn expect(&mut self, now: Moment, compute: Duration) {
+        self.due_at = now + compute;
+        let late_at = now + OVERHEAD_EXPECTED + compute * LATE;
+        self.late_at = late_at.min(self.overdue_at);
+    }
+}
+
 impl Coordinator {
     /// A device has room.
     pub(crate) fn on_pull(
@@ -192,22 +201,43 @@ impl Coordinator {
         participant.hungry = false;
         let compute = speed.queue_time(self.operations(block), ahead);
         let overdue_at = now + self.expected(speed, block, ahead) * PATIENCE;
-        // What it lacks of the inputs is known of one alone that has returned a block.
-        let late_at = match speed.is_measured() {
-            true => now + OVERHEAD_EXPECTED + compute * LATE,
-            false => overdue_at,
-        };
-        let lease = Lease {
+        let mut lease = Lease {
             worker,
             leased_at: now,
             due_at: now + compute,
-            late_at: late_at.min(overdue_at),
+            late_at: overdue_at,
             late_told: false,
             overdue_at,
             overdue_told: false,
             expires_at: now + self.block_timeout,
         };
+        // Of one that has returned nothing it is not known what it lacks of the inputs.
+        if speed.is_measured() {
+            lease.expect(now, compute);
+        }
         self.leases.entry(block).or_default().push(lease);
+    }
+
+    /// A device has shown how fast it is: when its other blocks should come.
+    pub(super) fn expect_anew(&mut self, now: Moment, worker: WorkerId) {
+        let Some(speed) = self.participants.get(&worker).map(|known| known.speed) else {
+            return;
+        };
+        let mut held: Vec<(Moment, BlockIndex)> = self
+            .leases
+            .iter()
+            .flat_map(|(block, leases)| leases.iter().map(move |lease| (lease, *block)))
+            .filter(|(lease, _)| lease.worker == worker)
+            .map(|(lease, block)| (lease.leased_at, block))
+            .collect();
+        held.sort_unstable();
+        for ((_, block), ahead) in held.into_iter().zip(0..) {
+            let compute = speed.queue_time(self.operations(block), ahead);
+            let leases = self.leases.get_mut(&block).into_iter().flatten();
+            for lease in leases.filter(|lease| lease.worker == worker) {
+                lease.expect(now, compute);
+            }
+        }
     }
 
     /// True when the device had a lease of the block.

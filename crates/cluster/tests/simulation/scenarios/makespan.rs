@@ -122,3 +122,22 @@ fn a_device_that_falls_asleep_and_one_that_comes_at_half_cost_little() {
     check(&mesh, 1100.0 + took.as_secs_f64() * 1e3, 1e3 * ideal);
     assert!(mesh.shares(job)[&native(2)] > BLOCKS / 8);
 }
+
+#[test]
+fn a_device_that_has_become_slow_gives_back_what_it_cannot_do_in_time() {
+    let (mut mesh, keys) = mesh_of(
+        5,
+        &[
+            (1, Device::native(1, LAPTOP)),
+            (2, Device::native(1, LAPTOP)),
+        ],
+    );
+    // What it holds is judged by blocks of a millisecond, what it says of itself is from its start.
+    let before = mesh.submit(node(1), record(1, 100));
+    mesh.run_until_complete(before, seconds(10));
+    mesh.change(keys[1], |device| device.mflops = PHONE);
+    let job = mesh.submit(node(1), large(2));
+    let took = mesh.run_until_complete(job, seconds(60));
+    let ideal = MEGA_OPERATIONS / (LAPTOP + PHONE);
+    check(&mesh, took.as_secs_f64() * 1e3, 1e3 * ideal);
+}
