@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 BOUNDARY = "matmesh-bench"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
-MEETING_SECONDS_MAX = 20
+MEETING_SECONDS_MAX = 60
 BINARY = pathlib.Path(os.environ.get("MATMESH", TARGET / "release/matmesh"))
 
 
