@@ -65,7 +65,8 @@ struct Participant {
     took_part: bool,
     /// It asked and there was nothing: to be told when there is.
     hungry: bool,
-    heard_at: Moment,
+    /// When it last asked for blocks.
+    asked_at: Option<Moment>,
     paused_until: Option<Moment>,
     /// A lease of it ran out and it has returned nothing since: it is not
     /// counted on, and whatever it still returns is welcome.

@@ -35,13 +35,17 @@ impl Coordinator {
             .filter(|block| !self.reserved.contains_key(block) && !self.is_too_slow(speed, **block))
             .copied()
             .collect();
-        let others = self.others(now, worker);
-        let is_owed_one = match self.replica.record.options.spread {
-            Spread::All => !participant.took_part && chosen.is_empty(),
-            Spread::Fastest => false,
+        let others = self.others(now, worker, |_| true);
+        // For what a device says of itself nobody else is sent away, unless that was asked for.
+        let (is_owed_one, better) = match self.replica.record.options.spread {
+            Spread::All => (
+                !participant.took_part && chosen.is_empty(),
+                self.others(now, worker, Speed::is_measured),
+            ),
+            Spread::Fastest => (false, others),
         };
         let helps = |block: BlockIndex| {
-            shortens((speed, ahead), others, self.operations(block), free.len())
+            shortens((speed, ahead), better, self.operations(block), free.len())
         };
         if free
             .first()
@@ -117,12 +121,18 @@ impl Coordinator {
     /// Who beside a device can be counted on: those that compute for this job,
     /// and those that would, which ask again and again. Not one that is full
     /// of other jobs' blocks, for whose sake nothing must wait, nor one that is late.
-    pub(super) fn others(&self, now: Moment, worker: WorkerId) -> Others {
+    pub(super) fn others(
+        &self,
+        now: Moment,
+        worker: WorkerId,
+        counts: impl Fn(Speed) -> bool,
+    ) -> Others {
         let leases = self.leases.values().flatten();
         let late = leases.filter(|lease| lease.late_at <= now);
         let late: BTreeSet<WorkerId> = late.map(|lease| lease.worker).collect();
         let others = self.participants.iter().filter(|(id, participant)| {
-            let asks = now.since(participant.heard_at) <= 2 * IDLE_RETRY;
+            let asked_at = participant.asked_at;
+            let asks = asked_at.is_some_and(|at| now.since(at) <= 2 * IDLE_RETRY);
             **id != worker
                 && !late.contains(id)
                 && !participant.lapsed
@@ -131,7 +141,8 @@ impl Coordinator {
         });
         let awaited = self.awaited.iter().filter(|(id, _)| **id != worker);
         let others = others.map(|(_, participant)| participant.speed);
-        others.chain(awaited.map(|(_, speed)| *speed)).collect()
+        let others = others.chain(awaited.map(|(_, speed)| *speed));
+        others.filter(|speed| counts(*speed)).collect()
     }
 
     /// A device that turns out to be slower than it was known to be at submit

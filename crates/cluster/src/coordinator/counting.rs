@@ -27,7 +27,7 @@ impl Coordinator {
     ) {
         let exchange = clip(exchange);
         let worker = exchange.worker;
-        self.meet(now.moment, home, &exchange);
+        self.meet(home, &exchange);
         self.moved_at = now.moment;
         let leased_at = self.leased_at(block, worker);
         let held = self.end_lease(block, worker);

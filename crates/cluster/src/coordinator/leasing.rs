@@ -36,9 +36,12 @@ impl Coordinator {
     ) {
         let worker = exchange.worker;
         let slots = exchange.slots;
-        self.meet(now, home, &exchange);
+        self.meet(home, &exchange);
         if slots == 0 {
             return;
+        }
+        if let Some(participant) = self.participants.get_mut(&worker) {
+            participant.asked_at = Some(now);
         }
         self.release_too_slow(worker);
         let may_lease = self.is_running() && !self.is_opening && self.adoption.is_none();

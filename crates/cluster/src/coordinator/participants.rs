@@ -9,14 +9,13 @@ use crate::time::Moment;
 
 impl Coordinator {
     /// Remembers a device; one more than there may be is not.
-    pub(super) fn meet(&mut self, now: Moment, home: NodeId, exchange: &Exchange) {
+    pub(super) fn meet(&mut self, home: NodeId, exchange: &Exchange) {
         let (worker, mflops, threads) = (exchange.worker, exchange.mflops, exchange.threads);
         self.awaited.remove(&worker);
         if let Some(participant) = self.participants.get_mut(&worker) {
             participant.speed.claim_again(mflops, threads);
             participant.home = home;
             participant.away_until = None;
-            participant.heard_at = now;
             return;
         }
         if self.participants.len() >= PARTICIPANTS_MAX && !self.forget_one_idle() {
@@ -31,7 +30,7 @@ impl Coordinator {
             leased: 0,
             took_part: false,
             hungry: false,
-            heard_at: now,
+            asked_at: None,
             paused_until: None,
             lapsed: false,
             failures: 0,

@@ -136,7 +136,7 @@ impl Coordinator {
     ) {
         for held in leases {
             let exchange = clip(held.exchange);
-            self.meet(now.moment, from, &exchange);
+            self.meet(from, &exchange);
             let participant = self.participants.get(&exchange.worker);
             if participant.is_none_or(|known| known.paused_until.is_some()) {
                 continue;

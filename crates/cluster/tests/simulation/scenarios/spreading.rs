@@ -1,6 +1,6 @@
 //! Who is given work, by speed and by wish.
 
-use crate::support::device::Device;
+use crate::support::device::{Device, Habit};
 use crate::support::mesh::Mesh;
 use crate::support::{millis, native, node, page, record, seconds};
 
@@ -97,6 +97,19 @@ fn a_device_that_comes_later_takes_part() {
     mesh.run_until_complete(job, seconds(20));
     let shares = mesh.shares(job);
     assert!(shares[&native(3)] > 100, "{shares:?}");
+}
+
+#[test]
+fn a_page_that_claims_any_speed_and_never_answers_keeps_nobody_from_the_blocks() {
+    let mut mesh = with_phone(Device::page(1, 1000.0), 2);
+    mesh.detach(node(1), native(1));
+    let liar = Device::page(1, 1000.0).claiming(1e12);
+    mesh.attach(node(1), page(8), liar.with(Habit::NeverAnswers));
+    mesh.run_for(millis(100));
+    let job = mesh.submit(node(1), record(1, 64));
+    // 62 blocks of 20 ms.
+    mesh.run_for(seconds(2));
+    assert_eq!(mesh.stored(job).done.len(), 62);
 }
 
 #[test]
