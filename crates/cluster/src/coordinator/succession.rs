@@ -14,8 +14,8 @@ use super::copies::Shipment;
 use super::{Coordinator, clip, has_all, microseconds};
 use crate::effect::{Change, Event, Output};
 use crate::limits::{
-    ADOPTION_WAIT, COPIES_WAIT, COPY_REQUEST_PAUSE, ELECTION_COLLECT_MAX, NAME_CHARS_MAX,
-    THREADS_MAX,
+    ADOPTION_WAIT, BLOCKS_PER_THREAD_MAX, COPIES_WAIT, COPY_REQUEST_PAUSE, ELECTION_COLLECT_MAX,
+    NAME_CHARS_MAX, THREADS_MAX,
 };
 use crate::replica::Replica;
 use crate::time::{Moment, Now};
@@ -60,7 +60,7 @@ impl Coordinator {
         let tally = self.tally();
         self.set_tally(Tally { begun_us, ..tally });
         self.copy_to(now, backups, outputs);
-        if self.is_running() {
+        if self.is_running() && !cfg!(feature = "planted-no-merge") {
             let until = now.moment + ADOPTION_WAIT;
             self.adoption = Some(Adoption {
                 awaited: reached,
@@ -142,7 +142,8 @@ impl Coordinator {
                 continue;
             }
             // No device has more under way than this.
-            let most = 2 * exchange.threads.clamp(1, THREADS_MAX) as usize;
+            let most = exchange.threads.clamp(1, THREADS_MAX) * BLOCKS_PER_THREAD_MAX;
+            let most = usize::try_from(most).unwrap_or(usize::MAX);
             for block in held.blocks.into_iter().take(most) {
                 if self.pending.contains(&block) {
                     // It was under way all the time: nothing is given again.

@@ -407,3 +407,32 @@ fn jobs_that_have_ended_do_not_take_the_place_of_copies() {
         }
     }
 }
+
+#[test]
+fn all_that_a_device_holds_of_short_blocks_is_adopted() {
+    let mut mesh = Mesh::new(11);
+    for number in 1..=3 {
+        mesh.add_node(node(number));
+    }
+    // 16 blocks of a millisecond are on their way to one thread.
+    mesh.attach(node(1), native(1), Device::native(1, 20_000.0));
+    mesh.link_all();
+    mesh.run_for(seconds(1));
+    let before = mesh.submit(node(3), record(1, 100));
+    mesh.run_until_complete(before, seconds(10));
+    // They take long in this job, so that they are under way when the plug is pulled.
+    let job = mesh.submit(node(3), record(2, 64));
+    mesh.change((node(1), native(1)), |device| device.mflops = 10.0);
+    mesh.run_for(millis(50));
+    let held = mesh.devices[&(node(1), native(1))].tasks.len();
+    assert!(held > 4, "{held}");
+    let given = mesh.devices[&(node(1), native(1))].given.len();
+    mesh.crash(node(3));
+    mesh.run_for(seconds(1));
+    // Of those that were not adopted it would be given some as if they were new.
+    let blocks = mesh.progress_of(job).unwrap().blocks;
+    let device = &mesh.devices[&(node(1), native(1))];
+    let under_way = u32::try_from(device.tasks.len()).unwrap();
+    assert_eq!((blocks.done, blocks.assigned), (0, under_way));
+    assert_eq!(device.given.len(), given);
+}
