@@ -306,6 +306,16 @@ impl Coordinator {
         self.commit(now, outputs);
     }
 
+    /// A holder that asks says what it has: where some of it is not here, no device is given
+    /// work before it has come, though what its own devices compute is known already.
+    pub(crate) fn hear_request(&mut self, from: NodeId, have: &BlockSet) {
+        let mut unknown = have.iter(self.cut.block_count());
+        let lacks = unknown.any(|block| !self.replica.done.contains_key(&block));
+        if let Some(adoption) = self.adoption.as_mut().filter(|_| lacks) {
+            adoption.uniting.insert(from);
+        }
+    }
+
     /// Whether a holder is to be asked for what it has.
     pub(crate) fn may_ask(&mut self, now: Moment, whom: NodeId) -> bool {
         self.asked.may(whom, self.replica.done.len(), now)

@@ -370,7 +370,8 @@ impl Node {
             }
             return;
         }
-        if let Some(own) = self.coordinators.get(&job) {
+        if let Some(own) = self.coordinators.get_mut(&job) {
+            own.hear_request(from, have);
             own.answer_request(now.moment, from, have, outputs);
         } else if let Some(follower) = self.followers.get_mut(&job) {
             if stands && let Some(election) = &mut follower.election {

@@ -112,6 +112,10 @@ fn seeds_that_failed_once_hold() {
             59823,
             "results were dropped at an end, and counted for the job reopened since",
         ),
+        (
+            326,
+            "a holder said what its devices compute before it said what it has",
+        ),
     ] {
         run(seed);
     }
