@@ -185,6 +185,7 @@ impl Store {
             sync,
             is_relaxed: Arc::default(),
         };
+        store.forget_what_is_cut_off().await?;
         // Whether all of it can be read back, before anything is removed.
         store.jobs().await?;
         store.remove_unclaimed_chunks().await?;

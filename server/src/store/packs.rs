@@ -236,6 +236,42 @@ impl Store {
         off_thread(move || packs.sync(job)).await
     }
 
+    /// Forgets what lies beyond the end of its pack. With `--sync alone` the system writes
+    /// packs and rows when it sees fit, and after a power cut a row may be there whose bytes
+    /// are not: its block is then computed again, or comes from another holder.
+    pub(super) async fn forget_what_is_cut_off(&self) -> Result<(), StoreError> {
+        let packs = sqlx::query(
+            "SELECT pack FROM chunks WHERE pack IS NOT NULL
+             UNION SELECT pack FROM results WHERE pack IS NOT NULL",
+        )
+        .fetch_all(&self.writer)
+        .await?;
+        let mut writing = self.write(false).await?;
+        for row in packs {
+            let pack = pack_named(row.try_get(0)?)?;
+            let length = match std::fs::metadata(self.packs.path(pack)) {
+                Ok(file) => file.len(),
+                Err(error) if error.kind() == ErrorKind::NotFound => 0,
+                Err(error) => return Err(error.into()),
+            };
+            for statement in [
+                "DELETE FROM blocks WHERE (job, block) IN
+                 (SELECT job, block FROM results WHERE pack = ? AND start + length > ?)",
+                "DELETE FROM results WHERE pack = ? AND start + length > ?",
+                "DELETE FROM job_chunks WHERE hash IN
+                 (SELECT hash FROM chunks WHERE pack = ? AND start + length > ?)",
+                "DELETE FROM chunks WHERE pack = ? AND start + length > ?",
+            ] {
+                writing
+                    .add(statement)
+                    .bind_bytes(pack.as_bytes())
+                    .bind(to_stored(length));
+            }
+            writing.flush_if_much().await?;
+        }
+        writing.commit().await
+    }
+
     /// Removes the packs that no row tells of any longer.
     pub(super) async fn remove_unnamed_packs(&self) -> Result<(), StoreError> {
         // As long as it is held, nobody writes to a pack.
@@ -421,6 +457,31 @@ mod tests {
         store.close().await;
         let _store = open(folder.path()).await;
         assert_eq!(packs(folder.path()), []);
+    }
+
+    #[tokio::test]
+    async fn what_a_power_cut_took_from_a_pack_is_forgotten_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path()).await;
+        let (kept, lost) = (chunk(1, LARGE), chunk(2, LARGE));
+        for piece in [&kept, &lost] {
+            store
+                .put_chunks(job(1), from_ref(piece), true)
+                .await
+                .unwrap();
+        }
+        let pack = folder.path().join("packs").join(job(1).to_string());
+        let file = OpenOptions::new().write(true).open(&pack).unwrap();
+        file.set_len(2 * LARGE as u64 - 1).unwrap();
+        store.forget_what_is_cut_off().await.unwrap();
+        assert_eq!(store.chunk(kept.0).await.unwrap(), Some(kept.1));
+        assert_eq!(store.chunk(lost.0).await.unwrap(), None);
+        // And what comes again is stored again.
+        store
+            .put_chunks(job(1), from_ref(&lost), true)
+            .await
+            .unwrap();
+        assert_eq!(store.chunk(lost.0).await.unwrap(), Some(lost.1));
     }
 
     #[tokio::test]
