@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cluster::{Input, Liveness, Node};
 use tokio::task::JoinSet;
-use wire::{CourseView, JobId, JobStatus, JobView, NodeId, Problem};
+use wire::{CourseView, JobId, JobView, NodeId, Problem};
 
 use crate::http::forward::{self, Question};
 use crate::services::Services;
@@ -149,7 +149,7 @@ pub(crate) async fn view_after(
     job: JobId,
     wait: Duration,
 ) -> Result<JobView, Problem> {
-    let has_ended = move |node: &Node| !is_running(node, job);
+    let has_ended = move |node: &Node| !node.is_running(job);
     let waiting = services.driver.wait_until(job, has_ended);
     if let Ok(ended) = tokio::time::timeout(wait, waiting).await {
         ended?;
@@ -231,11 +231,6 @@ async fn ask_coordinator<T: serde::de::DeserializeOwned>(
 
 fn path_of(job: JobId) -> String {
     format!("/api/v1/jobs/{job}")
-}
-
-fn is_running(node: &Node, job: JobId) -> bool {
-    node.job(job)
-        .is_some_and(|summary| summary.status == JobStatus::Running)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use kernel::cut::Cut;
-use wire::{CourseView, JobId, JobSummary, NodeId, NodeStatus, PeerMessage};
+use wire::{CourseView, JobId, JobStatus, JobSummary, NodeId, NodeStatus, PeerMessage};
 
 use crate::coordinator::{Coordinator, JobProgress, course_of};
 use crate::directory::Directory;
@@ -178,6 +178,16 @@ impl Node {
     #[must_use]
     pub fn job(&self, job: JobId) -> Option<&JobSummary> {
         self.directory.get(job)
+    }
+
+    /// Whether a job's end is still to be told here. A copy may be here before
+    /// the mesh has told of the job.
+    #[must_use]
+    pub fn is_running(&self, job: JobId) -> bool {
+        match (self.directory.get(job), self.replica(job)) {
+            (Some(told), _) => told.status == JobStatus::Running,
+            (None, copy) => copy.is_some_and(|copy| copy.ended.is_none()),
+        }
     }
 
     /// The machine of a job that this node leads.

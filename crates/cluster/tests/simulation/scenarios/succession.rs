@@ -202,6 +202,22 @@ fn of_two_ends_one_stands_also_where_the_first_question_is_lost() {
 }
 
 #[test]
+fn a_copy_says_that_its_job_runs_before_the_mesh_has_told_of_it() {
+    let mut mesh = nodes(4, 26);
+    mesh.lose(|message| matches!(message, PeerMessage::Job(_)));
+    let job = mesh.submit(node(1), record(1, 60));
+    mesh.run_for(millis(200));
+    let backup = mesh.node(node(2));
+    assert!(backup.job(job).is_none(), "nobody told");
+    assert!(backup.replica(job).is_some(), "{}", mesh.views_of(job));
+    assert!(backup.is_running(job));
+    mesh.lose_nothing();
+    mesh.run_until_complete(job, seconds(200));
+    mesh.run_for(seconds(2));
+    assert!(!mesh.node(node(2)).is_running(job));
+}
+
+#[test]
 fn an_end_that_was_stored_and_not_told_stands_above_a_cancel_elsewhere() {
     let mut mesh = nodes(4, 25);
     let job = mesh.submit(node(1), record(1, 60));
