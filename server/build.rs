@@ -20,6 +20,7 @@ fn main() {
         "worker/Cargo.toml",
         "crates/kernel/src",
         "crates/kernel/Cargo.toml",
+        "Cargo.lock",
     ] {
         println!("cargo::rerun-if-changed={}", workspace.join(path).display());
     }
@@ -62,8 +63,24 @@ fn build_worker(workspace: &Path, name: &str, flags: &str) -> PathBuf {
          rustup target add wasm32-unknown-unknown"
     );
     let module = target.join("wasm32-unknown-unknown/compute/worker.wasm");
-    pack(&module);
+    let trimmed = module.with_extension("trimmed.wasm");
+    trim(&module, &trimmed);
+    pack(&trimmed);
+    trimmed
+}
+
+/// Leaves out what nothing can reach. Words for panics are most of it: what writes them is called by
+/// way of a table that the linker keeps, but that only those calls use.
+fn trim(module: &Path, trimmed: &Path) {
+    let mut config = walrus::ModuleConfig::new();
+    config.generate_producers_section(false);
+    let mut module = config
+        .parse_file(module)
+        .expect("cargo has just built a sound module");
+    walrus::passes::gc::run(&mut module);
     module
+        .emit_wasm_file(trimmed)
+        .expect("its folder can be written");
 }
 
 /// Leaves the module compressed beside it, once and as well as it can be done: a phone that joins

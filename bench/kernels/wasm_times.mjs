@@ -1,63 +1,28 @@
 // node bench/kernels/wasm_times.mjs [n ...]              in node (default 512 1000)
 // node bench/kernels/wasm_times.mjs --chromium [n ...]   in headless Chromium, in a page
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { buildWorker } from "./build_worker.mjs";
-import { timeWasm } from "./time_wasm.mjs";
+import { NumpyPeer } from "./numpy_peer.mjs";
+import { timeInPage } from "./page_server.mjs";
+import { numpyPeer, timeWasm } from "./time_wasm.mjs";
 
 const words = process.argv.slice(2);
 const isPage = words[0] === "--chromium";
 const sides = words.slice(isPage ? 1 : 0).map(Number);
 if (sides.length === 0) sides.push(512, 1000);
 const modules = buildWorker();
+const numpy = await NumpyPeer.start();
+console.log(numpy
+  ? `NumPy ${numpy.version}, OPENBLAS_NUM_THREADS=1`
+  : "NumPy is left out: PYTHON=a python that has it, or `cargo xtask bench kernels`, which makes one");
 if (isPage) {
-  console.log(await timeInPage());
+  const failure = await timeInPage(modules, sides, numpy);
+  if (failure) {
+    console.error(failure);
+    process.exitCode = 1;
+  }
 } else {
   console.log(`node ${process.version}`);
-  await timeWasm(modules, sides, console.log);
+  const peers = numpy ? [numpyPeer((side, repeats) => numpy.time(side, repeats))] : [];
+  for (const side of sides) await timeWasm(modules, side, peers, console.log);
 }
-
-/** Serves the page, opens it, and waits until it posts its lines. */
-async function timeInPage() {
-  let finish;
-  const report = new Promise((resolve) => { finish = resolve; });
-  const server = createServer((request, response) => answer(request, response, finish));
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = `http://127.0.0.1:${server.address().port}/wasm_times.html?sides=${sides}`;
-  const profile = mkdtempSync(join(tmpdir(), "wasm-times-"));
-  const browser = spawn(process.env.CHROMIUM ?? "/usr/bin/chromium", [
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", `--user-data-dir=${profile}`,
-    "--remote-debugging-port=0", address,
-  ], { stdio: "ignore" });
-  const ended = new Promise((resolve) => browser.on("exit", resolve));
-  const failed = ended.then((code) => `the browser ended with ${code}`);
-  const lines = await Promise.race([report, failed]);
-  browser.kill();
-  await ended;
-  server.close();
-  rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
-  return lines;
-}
-
-async function answer(request, response, finish) {
-  const path = new URL(request.url, "http://localhost").pathname.slice(1);
-  const types = { html: "text/html", mjs: "text/javascript", wasm: "application/wasm" };
-  if (path === "report") {
-    let text = `${request.headers["user-agent"]}\n`;
-    for await (const piece of request) text += piece;
-    response.end();
-    finish(text);
-  } else if (path === "simd.wasm" || path === "plain.wasm") {
-    response.setHeader("Content-Type", types.wasm);
-    response.end(modules[path.slice(0, -5)]);
-  } else if (["wasm_times.html", "time_wasm.mjs", "worker_module.mjs"].includes(path)) {
-    response.setHeader("Content-Type", types[path.split(".").at(-1)]);
-    response.end(readFileSync(new URL(path, import.meta.url)));
-  } else {
-    response.statusCode = 404;
-    response.end();
-  }
-}
+numpy?.end();

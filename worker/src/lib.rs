@@ -33,14 +33,20 @@
 //! assert_eq!(right_drop(handle), 1);
 //! assert_eq!(product, [11.0]);
 //! ```
+// In a browser a panic is a trap, and its words would be most of what a page waits for.
+#![cfg_attr(target_arch = "wasm32", no_std)]
 #![warn(missing_docs)]
 #![expect(
     unsafe_code,
     reason = "exports to JavaScript have fixed names and take addresses in the module's memory"
 )]
 
+extern crate alloc;
+
 mod memory;
 mod right_factors;
+#[cfg(target_arch = "wasm32")]
+mod without_std;
 
 use kernel::cut::Rectangle;
 use kernel::seeded::SeededMatrix;

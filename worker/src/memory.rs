@@ -1,6 +1,6 @@
 //! The module's memory as JavaScript sees it: addresses and lengths, checked before they are slices.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc};
+use alloc::alloc::{Layout, alloc_zeroed, dealloc};
 
 /// Enough for any vector.
 const ALIGNMENT: usize = 16;
@@ -9,7 +9,7 @@ pub(crate) fn allocate(bytes: usize) -> *mut u8 {
     match layout(bytes) {
         // SAFETY: the layout has a size above zero.
         Some(layout) => unsafe { alloc_zeroed(layout) },
-        None => std::ptr::null_mut(),
+        None => core::ptr::null_mut(),
     }
 }
 
@@ -32,7 +32,7 @@ fn layout(bytes: usize) -> Option<Layout> {
 pub(crate) unsafe fn entries_at<'a>(address: *const f64, count: usize) -> Option<&'a [f64]> {
     check_address(address, count)?;
     // SAFETY: aligned and inside the memory; the caller vouches for the rest.
-    Some(unsafe { std::slice::from_raw_parts(address, count) })
+    Some(unsafe { core::slice::from_raw_parts(address, count) })
 }
 
 /// # Safety
@@ -40,7 +40,7 @@ pub(crate) unsafe fn entries_at<'a>(address: *const f64, count: usize) -> Option
 pub(crate) unsafe fn entries_at_mut<'a>(address: *mut f64, count: usize) -> Option<&'a mut [f64]> {
     check_address(address, count)?;
     // SAFETY: aligned and inside the memory; the caller vouches for the rest.
-    Some(unsafe { std::slice::from_raw_parts_mut(address, count) })
+    Some(unsafe { core::slice::from_raw_parts_mut(address, count) })
 }
 
 /// # Safety
@@ -48,7 +48,7 @@ pub(crate) unsafe fn entries_at_mut<'a>(address: *mut f64, count: usize) -> Opti
 pub(crate) unsafe fn bytes_at<'a>(address: *const u8, count: usize) -> Option<&'a [u8]> {
     check_address(address, count)?;
     // SAFETY: inside the memory; the caller vouches for the rest.
-    Some(unsafe { std::slice::from_raw_parts(address, count) })
+    Some(unsafe { core::slice::from_raw_parts(address, count) })
 }
 
 /// # Safety
@@ -56,7 +56,7 @@ pub(crate) unsafe fn bytes_at<'a>(address: *const u8, count: usize) -> Option<&'
 pub(crate) unsafe fn bytes_at_mut<'a>(address: *mut u8, count: usize) -> Option<&'a mut [u8]> {
     check_address(address, count)?;
     // SAFETY: inside the memory; the caller vouches for the rest.
-    Some(unsafe { std::slice::from_raw_parts_mut(address, count) })
+    Some(unsafe { core::slice::from_raw_parts_mut(address, count) })
 }
 
 /// Whether two stretches of entries share no byte.
@@ -77,7 +77,7 @@ fn check_address<T>(address: *const T, count: usize) -> Option<()> {
 #[cfg(target_arch = "wasm32")]
 fn memory_bytes() -> usize {
     const PAGE_BYTES: usize = 1 << 16;
-    std::arch::wasm32::memory_size(0).saturating_mul(PAGE_BYTES)
+    core::arch::wasm32::memory_size(0).saturating_mul(PAGE_BYTES)
 }
 
 #[cfg(not(target_arch = "wasm32"))]

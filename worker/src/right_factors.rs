@@ -1,10 +1,12 @@
 //! The right factors that a page holds, by handle.
 
-use std::cell::RefCell;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use kernel::cut::Rectangle;
 use kernel::seeded::SeededMatrix;
 use kernel::{Kernel, PackedRight, RightPacker};
+use spin::Mutex;
 
 use crate::Handle;
 
@@ -13,13 +15,16 @@ const FACTORS_MAX: usize = 1024;
 /// Entries that are made from a seed before they are packed: little enough for any cache.
 const SEEDED_ENTRIES: usize = 4096;
 
-thread_local! {
-    static FACTORS: RefCell<RightFactors> = const { RefCell::new(RightFactors(Vec::new())) };
-}
+/// The factors of this module. An instance has one thread, so nobody ever waits.
+static FACTORS: Mutex<RightFactors> = Mutex::new(RightFactors(Vec::new()));
 
-/// Runs an operation on the factors of this thread; WebAssembly has only the one.
+/// Runs an operation on the factors of this module.
 pub(crate) fn with_factors<T>(operation: impl FnOnce(&mut RightFactors) -> T) -> T {
-    FACTORS.with_borrow_mut(operation)
+    // An instance that trapped within an operation and is used all the same traps here again.
+    let mut factors = FACTORS
+        .try_lock()
+        .expect("an instance has one thread, and is dropped once it has trapped");
+    operation(&mut factors)
 }
 
 /// All factors; a handle is a place in the list plus one.

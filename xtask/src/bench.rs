@@ -2,7 +2,9 @@
 //!
 //! Speed is shown, never asserted: a test that fails on a slower machine says nothing.
 
+use std::env;
 use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -10,15 +12,20 @@ use clap::ValueEnum;
 
 use crate::build;
 use crate::session::{Session, run};
+use crate::system;
 use crate::tools;
 
 /// The peers and their versions.
 const REQUIREMENTS: &str = "bench/requirements.txt";
 
+/// Where npm installs the peers of the kernels in a page, and the file that fixes their versions.
+const PAGE_PEERS: &str = "bench/kernels";
+const PAGE_PEERS_LOCK: &str = "bench/kernels/package-lock.json";
+
 /// What can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Comparison {
-    /// One thread: the kernels beside NumPy and faer, and in WebAssembly beside JavaScript
+    /// One thread: the kernels beside NumPy and faer, in WebAssembly beside JavaScript and TensorFlow.js
     Kernels,
     /// Whole jobs on two nodes, beside NumPy, Dask and Ray
     Jobs,
@@ -55,10 +62,45 @@ fn compare_kernels(session: &mut Session, sides: &[String]) -> Result<()> {
         return Ok(());
     }
     tools::ensure_wasm_target(session)?;
-    session.step("WebAssembly beside JavaScript", why, |session| {
+    let script = "bench/kernels/wasm_times.mjs";
+    session.step("WebAssembly in Node.js", why, |session| {
         run(session
-            .command("node", &["bench/kernels/wasm_times.mjs"])
-            .args(sides))
+            .command("node", &[script])
+            .args(sides)
+            .env("PYTHON", &python))
+    })?;
+    let named = env::var_os("CHROMIUM").map(PathBuf::from);
+    let Some(chromium) = named.or_else(|| system::find_chromium(session)) else {
+        println!("    no Chromium: the comparison in a page is left out");
+        return Ok(());
+    };
+    install_page_peers(session)?;
+    let why = "the same in a page, beside TensorFlow.js; minutes for large sides";
+    session.step("WebAssembly in Chromium", why, |session| {
+        run(session
+            .command("node", &[script, "--chromium"])
+            .args(sides)
+            .env("PYTHON", &python)
+            .env("CHROMIUM", chromium))
+    })
+}
+
+/// The script goes on without them, and says so.
+fn install_page_peers(session: &mut Session) -> Result<()> {
+    let wanted = fs::read_to_string(session.file(PAGE_PEERS_LOCK))?;
+    let folder = session.file(PAGE_PEERS);
+    // `npm ci` empties the folder first: what lies in there was written after it.
+    let installed = folder.join("node_modules/installed-lock.json");
+    if fs::read_to_string(&installed).is_ok_and(|found| found == wanted)
+        || session.find_program("npm").is_none()
+    {
+        return Ok(());
+    }
+    let why = "TensorFlow.js from npm, once";
+    session.step("peers in a page", why, |session| {
+        let mut install = session.command("npm", &["ci", "--no-audit", "--no-fund"]);
+        run(install.current_dir(&folder))?;
+        fs::write(&installed, wanted).context("the packages' folder can be written")
     })
 }
 

@@ -20,6 +20,7 @@ mod bench;
 mod build;
 mod chaos;
 mod failover;
+mod instructions;
 mod mesh;
 mod pages;
 mod scripts;

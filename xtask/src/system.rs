@@ -23,6 +23,7 @@ pub(crate) enum Program {
     ArmLinker,
     ArmLibrary,
     ArmEmulator,
+    Valgrind,
 }
 
 /// The names under which distributions install Chromium.
@@ -55,6 +56,7 @@ impl Program {
             Self::ArmLinker => has("aarch64-linux-gnu-gcc"),
             Self::ArmLibrary => Path::new(ARM_LIBRARY).exists(),
             Self::ArmEmulator => has("qemu-aarch64"),
+            Self::Valgrind => has("valgrind"),
         }
     }
 
@@ -74,6 +76,7 @@ impl Program {
             Self::ArmLinker => "gcc-aarch64-linux-gnu",
             Self::ArmLibrary => "libc6-dev-arm64-cross",
             Self::ArmEmulator => "qemu-user",
+            Self::Valgrind => "valgrind",
         }
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! Geometry is in `u32`, the same on every device. No size here depends on which kernel computes.
 
-use std::ops::Range;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 /// Operations a block should take: some milliseconds on one core of a laptop, a fraction of a
 /// second on a phone without SIMD. Long enough to drown the cost of a message, short enough that a
@@ -20,15 +21,18 @@ pub const BLOCKS_MIN: u32 = 16;
 pub const TINY_OPERATIONS_MAX: u64 = 4_000_000;
 /// Most blocks the target asks for; beyond it blocks grow instead: of a large product each re-reads
 /// and packs so many rows of A that narrow blocks would cost more than they are worth. The bounds on
-/// bytes below come first, so the largest products have more: 20000 × 20000 × 20000 has 19 250 blocks.
+/// bytes below come first, so the largest products have more: 20000 × 20000 × 20000 has 40 425 blocks.
 pub const BLOCKS_TARGET_MAX: u32 = 512;
 /// Most devices that are sure to have a block each.
 const DEVICES_MAX: u32 = 1024;
 /// Most blocks a stored cut may claim, so that a hostile record cannot make anyone list billions.
 pub const BLOCKS_MAX: u32 = 1 << 20;
-/// Bytes of a column block of B: what a browser tab can hold packed beside everything else.
-pub const RIGHT_BYTES_MAX: u64 = 64 << 20;
-/// Bytes of A that go to a device with one block.
+/// Bytes of a column block of B. A page may hold 64 MB over all its threads, what is in flight and kept
+/// included: one thread with this B, packed, then has room for everything else that a block needs
+/// (`public/compute/budget.js` adds it up).
+pub const RIGHT_BYTES_MAX: u64 = 32 << 20;
+/// Bytes of A that go to a device with one block. A page holds them twice, as they came and in its
+/// thread; half of it would double the number of the largest products' blocks.
 pub const LEFT_BYTES_MAX: u64 = 8 << 20;
 /// Entries of one block of C, 1 MiB: the largest result frame.
 pub const BLOCK_ENTRIES_MAX: u64 = 131_072;

@@ -3,7 +3,8 @@
 //! On processors that are little-endian themselves, nearly all, the two are the same memory: a view
 //! costs nothing, and copies are what the machine copies fastest.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
 
 /// Bytes of one entry.
 pub const ENTRY_BYTES: usize = size_of::<f64>();
@@ -56,6 +57,9 @@ impl AsRef<[u8]> for EntryBytes {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
     use super::{EntryBytes, bytes_of, entries_of};
 
     const ENTRIES: [f64; 3] = [1.0, -0.0, f64::MIN_POSITIVE];

@@ -14,6 +14,10 @@ mod npy;
 mod number;
 mod writer;
 
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::vec;
+use alloc::vec::Vec;
 pub use error::{Position, ReadError};
 pub use writer::{OutputFormat, ResultWriter};
 

@@ -24,7 +24,8 @@ mod scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm_simd;
 
-use std::fmt;
+use alloc::vec::Vec;
+use core::fmt;
 
 pub use packing::{PackedRight, RightPacker, UnfinishedRight};
 
@@ -107,15 +108,21 @@ impl Kernel {
     /// The best kernel for this processor, found at run time. On wasm32, where a module either
     /// validates whole or not at all, found at compile time.
     #[must_use]
+    #[inline]
     pub fn detect() -> Self {
-        InstructionSet::ALL
-            .into_iter()
-            .find_map(Self::with)
+        // Not a loop over all of them: only so does the compiler see that in WebAssembly there is
+        // one choice, and leave the other kernel out of what a page loads.
+        Self::with(InstructionSet::Avx512)
+            .or_else(|| Self::with(InstructionSet::Avx2))
+            .or_else(|| Self::with(InstructionSet::Neon))
+            .or_else(|| Self::with(InstructionSet::WasmSimd))
+            .or_else(|| Self::with(InstructionSet::Scalar))
             .expect("the scalar kernel runs anywhere")
     }
 
     /// The kernel of this instruction set, if this processor has it.
     #[must_use]
+    #[inline]
     pub fn with(instruction_set: InstructionSet) -> Option<Self> {
         let engine = match instruction_set {
             #[cfg(target_arch = "x86_64")]
@@ -177,6 +184,7 @@ impl Kernel {
     ///
     /// # Panics
     /// When a slice does not have the length its shape says, or B was packed for another kernel.
+    #[inline]
     pub fn multiply(&self, left: &[&[f64]], right: &PackedRight, product: &mut [f64]) {
         right.check_use(self.instruction_set(), left, product);
         with_engine!(self.engine, engine => {

@@ -1,6 +1,9 @@
 //! A dense matrix of f64 in row-major order: the form in which matrices are read, shown and
 //! compared. Kernels work on plain slices and packed panels, not on this type.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 /// A dense matrix, row-major: entry (i, j) is `entries()[i * cols() + j]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matrix {

@@ -46,6 +46,9 @@ impl SeededMatrix {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
     use super::*;
 
     fn whole(seed: u64, rows: u32, cols: u32) -> Vec<f64> {

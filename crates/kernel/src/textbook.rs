@@ -37,6 +37,8 @@ pub fn multiply_textbook(left: &Matrix, right: &Matrix) -> Matrix {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::*;
 
     #[test]

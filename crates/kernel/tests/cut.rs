@@ -59,7 +59,8 @@ fn a_flat_heavy_product_is_split_by_columns() {
 #[test]
 fn the_largest_default_product_keeps_every_bound() {
     let cut = plan(20_000, 20_000, 20_000, 100);
-    assert_eq!(cut.block_count(), 19_250);
+    assert_eq!(cut.block_count(), 40_425);
+    assert_eq!((cut.rows_per_block(), cut.cols_per_block()), (52, 192));
     assert!(u64::from(cut.rows_per_block()) * 20_000 * 8 <= LEFT_BYTES_MAX);
 }
 
@@ -159,8 +160,26 @@ mod properties {
             assert!(u64::from(inner) * u64::from(width) * 8 <= RIGHT_BYTES_MAX);
             assert!(u64::from(height) * u64::from(width) <= BLOCK_ENTRIES_MAX);
             assert!(width == cols || width % 24 == 0);
-            assert!(cut.block_count() >= rows.min(16).min(BLOCKS_MAX));
+            let is_cut = !cut.shape().is_tiny();
+            assert!(!is_cut || cut.block_count() >= rows.min(16).min(BLOCKS_MAX));
             assert!(cut.block_count() >= devices.min(rows).min(1024));
+        }
+
+        /// As `public/compute/budget.js` adds it up: an empty thread, B packed and one chunk of it, A
+        /// and C there, chunks of B on their way, A and twice C outside.
+        #[test]
+        fn a_page_has_room_for_any_block(
+            rows in side(30_000), inner in side(30_000), cols in side(30_000), devices in 0..5000_u32,
+        ) {
+            let cut = plan(rows, inner, cols, devices);
+            let inner = u64::from(inner);
+            let (height, width) = (u64::from(cut.rows_per_block()), u64::from(cut.cols_per_block()));
+            let (left, product) = (8 * height * inner, 8 * height * width);
+            let right = 8 * inner * width.next_multiple_of(4);
+            let spare_and_chunks = 6 * CHUNK_BYTES_MAX;
+            let stripe = 8 * (120 * 256 + height);
+            let bytes = 1_400_064 + right + left + product + stripe + spare_and_chunks + left + 2 * product;
+            assert!(bytes <= 64_000_000, "{cut:?}: {bytes} bytes");
         }
 
         #[test]

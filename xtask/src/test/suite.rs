@@ -10,6 +10,7 @@ use clap::ValueEnum;
 
 use super::tally::{Runner, Tally, run_tests};
 use crate::build;
+use crate::instructions;
 use crate::pages;
 use crate::session::{Session, run};
 use crate::sim;
@@ -27,6 +28,7 @@ pub(crate) enum Suite {
     KernelNeon,
     Docs,
     Build,
+    Instructions,
     Mesh,
     Sim,
     #[value(name = "end2end")]
@@ -71,6 +73,9 @@ impl Suite {
             Self::Build => {
                 "the release binary with its pages inside, which have the names that cargo-leptos gives"
             }
+            Self::Instructions => {
+                "what kernels and frames cost, in instructions: no more than before"
+            }
             Self::Mesh => "real nodes in network namespaces: discovery, failure, rejoining",
             Self::Sim => "the protocol under faults from seeds, and the bugs planted to be found",
             Self::EndToEnd => "real nodes and real browsers, desktop and mobile",
@@ -88,6 +93,7 @@ impl Suite {
             Self::KernelNeon => test_kernel_on_arm(session),
             Self::Docs => check_documentation(session),
             Self::Build => check_build(session),
+            Self::Instructions => count_instructions(session),
             Self::Mesh => test_mesh(session),
             Self::Sim => test_protocol(session),
             Self::EndToEnd => test_end_to_end(session),
@@ -235,6 +241,23 @@ fn check_build(session: &mut Session) -> Result<Verdict> {
     }
     Ok(Verdict::Ran(Tally {
         passed: 2,
+        ..Tally::default()
+    }))
+}
+
+/// On x86-64 alone: that is where the counts were taken, and what callgrind knows best.
+fn count_instructions(session: &mut Session) -> Result<Verdict> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        return Ok(Verdict::Skipped("instructions are counted on x86-64 Linux"));
+    }
+    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    if !processor.split_whitespace().any(|word| word == "avx2") {
+        return Ok(Verdict::Skipped("this processor has no AVX2"));
+    }
+    system::ensure(session, &[Program::Valgrind])?;
+    let counts = instructions::check(session)?;
+    Ok(Verdict::Ran(Tally {
+        passed: u32::try_from(counts).unwrap_or(u32::MAX),
         ..Tally::default()
     }))
 }

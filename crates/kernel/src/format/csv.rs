@@ -3,6 +3,8 @@
 //!
 //! The state machine is `csv-core`'s; here are the bounds, the shape and the messages.
 
+use alloc::format;
+use alloc::vec::Vec;
 use csv_core::{ReadFieldResult, Reader};
 
 use super::number::{TOKEN_BYTES_MAX, parse_number, quote};
@@ -60,7 +62,7 @@ impl CsvReader {
     }
 
     pub(super) fn take_entries(&mut self) -> Vec<f64> {
-        std::mem::take(&mut self.entries)
+        core::mem::take(&mut self.entries)
     }
 
     pub(super) fn finish(mut self) -> Result<Rest, ReadError> {
@@ -144,7 +146,7 @@ impl CsvReader {
         if self.rows > self.side_max {
             return Err(self.too_large());
         }
-        let found = std::mem::take(&mut self.cells_in_row);
+        let found = core::mem::take(&mut self.cells_in_row);
         let cols = *self.cols.get_or_insert(found);
         if found == cols {
             return Ok(());
@@ -178,7 +180,7 @@ fn explain_cell(text: &[u8], at: Position, error: ReadError) -> ReadError {
         let expected = "a cell that ends on its line (is a quotation mark not closed?)";
         return ReadError::malformed(at, expected);
     }
-    if std::str::from_utf8(text).is_err() || text.contains(&0) {
+    if core::str::from_utf8(text).is_err() || text.contains(&0) {
         return ReadError::malformed(at, format!("text, found the bytes {}", quote(text)));
     }
     let hint = if text.contains(&b';') {
@@ -205,6 +207,6 @@ fn explain_cell(text: &[u8], at: Position, error: ReadError) -> ReadError {
 /// infinity or NaN.
 fn is_word(text: &[u8]) -> bool {
     let text = text.trim_ascii();
-    let is_number = std::str::from_utf8(text).is_ok_and(|text| text.parse::<f64>().is_ok());
+    let is_number = core::str::from_utf8(text).is_ok_and(|text| text.parse::<f64>().is_ok());
     text.first().is_some_and(u8::is_ascii_alphabetic) && !is_number
 }

@@ -1,6 +1,7 @@
 //! Why a file is refused, in words a person can act on.
 
-use std::fmt;
+use alloc::string::String;
+use core::fmt;
 
 /// Where in a file something is. Lines, rows, columns and entries count from 1, bytes from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

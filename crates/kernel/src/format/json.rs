@@ -5,6 +5,9 @@
 
 use super::number::quote;
 use super::{Position, ReadError};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::vec::Vec;
 
 /// The numbers of a JSON array.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,7 +131,7 @@ impl Parser<'_> {
             is_valid &= self.skip_digits() > 0;
         }
         let token = &self.text[start..self.next];
-        let number = std::str::from_utf8(token)
+        let number = core::str::from_utf8(token)
             .ok()
             .and_then(|token| token.parse::<f64>().ok());
         match number {

@@ -12,6 +12,9 @@ mod banner;
 
 use super::number::{INTEGER_MAX, TOKEN_BYTES_MAX, parse_number, quote};
 use super::{Order, Position, ReadError, ReadLimits, Rest};
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
 use banner::{Banner, Field, Layout, Symmetry};
 
 /// Reads a Matrix Market file.
@@ -67,7 +70,7 @@ impl MatrixMarketReader {
                 self.take_line(line)?;
             } else {
                 self.keep(line);
-                let line = std::mem::take(&mut self.partial);
+                let line = core::mem::take(&mut self.partial);
                 self.take_line(&line)?;
             }
             bytes = rest;
@@ -85,13 +88,13 @@ impl MatrixMarketReader {
 
     pub(super) fn take_entries(&mut self) -> Vec<f64> {
         match &mut self.stage {
-            Stage::Entries(entries) if entries.are_final() => std::mem::take(&mut entries.values),
+            Stage::Entries(entries) if entries.are_final() => core::mem::take(&mut entries.values),
             _ => Vec::new(),
         }
     }
 
     pub(super) fn finish(mut self) -> Result<Rest, ReadError> {
-        let rest = std::mem::take(&mut self.partial);
+        let rest = core::mem::take(&mut self.partial);
         if !rest.is_empty() {
             self.take_line(&rest)?;
         }
@@ -271,7 +274,7 @@ impl Entries {
             return Ok(value);
         }
         #[expect(clippy::cast_precision_loss, reason = "2⁵³ is exact")]
-        let is_exact = value.fract() == 0.0 && value.abs() <= INTEGER_MAX as f64;
+        let is_exact = value % 1.0 == 0.0 && value.abs() <= INTEGER_MAX as f64;
         if is_exact {
             Ok(value)
         } else {
@@ -337,7 +340,7 @@ fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// A count; one beyond 64 bits is no count of anything.
 fn parse_count(word: &[u8]) -> Option<u64> {
-    std::str::from_utf8(word).ok()?.parse().ok()
+    core::str::from_utf8(word).ok()?.parse().ok()
 }
 
 /// A row or column, from 1 in the file and from 0 here.

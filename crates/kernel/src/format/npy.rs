@@ -4,7 +4,9 @@
 
 mod header;
 
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::vec::Vec;
 
 use super::number::exact_integer;
 use super::{Order, Position, ReadError, ReadLimits, Rest};
@@ -77,7 +79,7 @@ impl NpyReader {
             Stage::Header(_) => Vec::new(),
             Stage::Entries(reader) => {
                 reader.taken += reader.entries.len();
-                std::mem::take(&mut reader.entries)
+                core::mem::take(&mut reader.entries)
             }
         }
     }
@@ -171,7 +173,7 @@ impl EntryReader {
             if self.partial.len() < width {
                 return Ok(());
             }
-            let whole = std::mem::take(&mut self.partial);
+            let whole = core::mem::take(&mut self.partial);
             self.push_entries(&whole)?;
         }
         let (whole, rest) = bytes.split_at(bytes.len() - bytes.len() % width);

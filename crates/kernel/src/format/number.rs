@@ -1,6 +1,9 @@
 //! One number as text, to and from, and the words for what is not one.
 
 use super::error::{Position, ReadError};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
 
 /// Whole numbers up to here are all exact in an f64; beyond it neighbours collide.
 pub(super) const INTEGER_MAX: i64 = 1 << 53;
@@ -15,7 +18,7 @@ pub(super) const TOKEN_BYTES_MAX: usize = 1024;
 /// [`ReadError::Unacceptable`] at the position that `at` tells.
 pub(super) fn parse_number(text: &[u8], at: impl Fn() -> Position) -> Result<f64, ReadError> {
     let text = text.trim_ascii();
-    let number = std::str::from_utf8(text)
+    let number = core::str::from_utf8(text)
         .ok()
         .and_then(|text| text.parse::<f64>().ok());
     match number {
@@ -88,8 +91,8 @@ impl NumberText {
     }
 }
 
-impl std::fmt::Debug for NumberText {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for NumberText {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         formatter.write_str("NumberText")
     }
 }

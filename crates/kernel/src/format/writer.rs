@@ -2,6 +2,8 @@
 
 use super::number::NumberText;
 use crate::entry_bytes::bytes_of;
+use alloc::format;
+use alloc::vec::Vec;
 
 /// A file format that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

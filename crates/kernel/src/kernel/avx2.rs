@@ -4,7 +4,7 @@
     reason = "vector instructions, behind a proof that the processor has them"
 )]
 
-use std::arch::x86_64::{
+use core::arch::x86_64::{
     __m256d, _CMP_UNORD_Q, _MM_HINT_T0, _mm_prefetch, _mm256_add_pd, _mm256_blendv_pd,
     _mm256_broadcast_sd, _mm256_cmp_pd, _mm256_fmadd_pd, _mm256_loadu_pd, _mm256_mul_pd,
     _mm256_set1_pd, _mm256_setzero_pd, _mm256_storeu_pd,
@@ -101,7 +101,7 @@ unsafe fn add_rounded_product(sum: __m256d, left: __m256d, right: __m256d) -> __
     let mut sum = sum;
     // SAFETY: both instructions touch these registers only.
     unsafe {
-        std::arch::asm!(
+        core::arch::asm!(
             "vmulpd {product}, {left}, {right}",
             "vaddpd {sum}, {sum}, {product}",
             left = in(ymm_reg) left,

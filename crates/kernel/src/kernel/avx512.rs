@@ -4,7 +4,7 @@
     reason = "vector instructions, behind a proof that the processor has them"
 )]
 
-use std::arch::x86_64::{
+use core::arch::x86_64::{
     __m512d, _CMP_UNORD_Q, _MM_HINT_T0, _mm_prefetch, _mm512_add_pd, _mm512_cmp_pd_mask,
     _mm512_fmadd_pd, _mm512_loadu_pd, _mm512_mask_mov_pd, _mm512_mul_pd, _mm512_set1_pd,
     _mm512_setzero_pd, _mm512_storeu_pd,
@@ -24,7 +24,7 @@ impl Avx512 {
 }
 
 implement_engine!(
-    Avx512, vector: __m512d, vectors: 3, rows: 8 [1 2 3 4 5 6 7 8],
+    Avx512, vector: __m512d, vectors: 3 or 2 or 1, rows: 8 [1 2 3 4 5 6 7 8],
     #[target_feature(enable = "avx512f")]
 );
 
@@ -100,7 +100,7 @@ unsafe fn add_rounded_product(sum: __m512d, left: *const f64, right: __m512d) ->
     let mut sum = sum;
     // SAFETY: both instructions touch these registers only, and read the entry.
     unsafe {
-        std::arch::asm!(
+        core::arch::asm!(
             "vmulpd {product}, {right}, qword ptr [{left}]{{1to8}}",
             "vaddpd {sum}, {sum}, {product}",
             left = in(reg) left,

@@ -8,6 +8,7 @@
 
 use super::packing::{DEPTH, PackedRight, pack_left};
 use super::tile::{Engine, Tile};
+use alloc::vec;
 
 /// Most rows of A that are packed at once: with [`DEPTH`] columns 240 KiB, about half of a
 /// second-level cache. A multiple of 4, 5, 6 and 8.
@@ -88,7 +89,7 @@ impl Stripe {
         for (first, height) in self.panels::<E>() {
             let row = self.row_start + first;
             let panel = &mut packed[first * self.depth..(first + height) * self.depth];
-            pack_left(&left[row..row + height], self.k_start, panel);
+            pack_left::<E>(&left[row..row + height], self.k_start, panel);
         }
     }
 
@@ -98,7 +99,7 @@ impl Stripe {
         engine: E,
         packed: &[f64],
         right: &PackedRight,
-        span: std::ops::Range<usize>,
+        span: core::ops::Range<usize>,
         product: &mut [f64],
     ) {
         let cols = right.cols();
@@ -115,6 +116,7 @@ impl Stripe {
                         product,
                         stride: cols,
                         rows,
+                        cols: E::COLUMNS,
                         is_first,
                     };
                     engine.accumulate::<FUSED>(tile);
@@ -162,6 +164,7 @@ impl Edge {
             product: &mut scratch,
             stride,
             rows,
+            cols: self.width,
             is_first,
         };
         engine.accumulate::<FUSED>(tile);

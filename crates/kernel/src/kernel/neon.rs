@@ -4,7 +4,7 @@
     reason = "vector instructions, behind a proof that the processor has them"
 )]
 
-use std::arch::aarch64::{
+use core::arch::aarch64::{
     float64x2_t, vaddq_f64, vbslq_f64, vceqq_f64, vdupq_n_f64, vfmaq_f64, vld1q_dup_f64, vld1q_f64,
     vmulq_f64, vst1q_f64,
 };

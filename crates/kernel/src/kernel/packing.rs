@@ -6,7 +6,9 @@
 //! ever as wide as there are rows.
 
 use super::InstructionSet;
-use super::tile::LINE_ENTRIES;
+use super::tile::{Engine, LINE_ENTRIES};
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// Rows of B in one block of k. A panel of B (8 columns: 16 KiB) then stays in the first-level
 /// cache while the panels of A pass by.
@@ -191,33 +193,60 @@ impl PackedRight {
         for (panel, col) in (0..cols).step_by(width).enumerate() {
             let filled = width.min(cols - col);
             let first = block + (panel * depth + row_start - k_start) * width;
-            let lines = self.panels[first..].chunks_exact_mut(width);
-            for (line, row) in lines.zip(rows.chunks_exact(cols)) {
-                line[..filled].copy_from_slice(&row[col..col + filled]);
+            let lines = &mut self.panels[first..];
+            match filled {
+                // As wide as the tiles of the kernels are: then a line is a few vectors.
+                4 => copy_lines::<4>(rows, cols, col, lines, width),
+                8 => copy_lines::<8>(rows, cols, col, lines, width),
+                24 => copy_lines::<24>(rows, cols, col, lines, width),
+                _ => {
+                    let lines = lines.chunks_exact_mut(width);
+                    for (line, row) in lines.zip(rows.chunks_exact(cols)) {
+                        line[..filled].copy_from_slice(&row[col..col + filled]);
+                    }
+                }
             }
         }
     }
 }
 
-/// Packs one panel of A: the columns from `k_start` on of these rows, as deep as `panel` is long.
-pub(super) fn pack_left(rows: &[&[f64]], k_start: usize, panel: &mut [f64]) {
+/// Copies `WIDTH` entries of each row, from column `col` on, to the beginning of each line.
+fn copy_lines<const WIDTH: usize>(
+    rows: &[f64],
+    cols: usize,
+    col: usize,
+    lines: &mut [f64],
+    width: usize,
+) {
+    let lines = lines.chunks_exact_mut(width);
+    for (line, row) in lines.zip(rows.chunks_exact(cols)) {
+        let source: Option<&[f64; WIDTH]> = row[col..].first_chunk();
+        if let (Some(source), Some(target)) = (source, line.first_chunk_mut()) {
+            *target = *source;
+        }
+    }
+}
+
+/// Packs one panel of A for this engine's tiles: the columns from `k_start` on of these rows, as deep
+/// as `panel` is long.
+pub(super) fn pack_left<E: Engine>(rows: &[&[f64]], k_start: usize, panel: &mut [f64]) {
     match rows.len() {
         1 => pack_rows_of_left::<1>(rows, k_start, panel),
         2 => pack_rows_of_left::<2>(rows, k_start, panel),
         3 => pack_rows_of_left::<3>(rows, k_start, panel),
         4 => pack_rows_of_left::<4>(rows, k_start, panel),
-        5 => pack_rows_of_left::<5>(rows, k_start, panel),
-        6 => pack_rows_of_left::<6>(rows, k_start, panel),
-        7 => pack_rows_of_left::<7>(rows, k_start, panel),
-        8 => pack_rows_of_left::<8>(rows, k_start, panel),
-        height => unreachable!("a panel has at most 8 rows, not {height}"),
+        5 if E::ROWS >= 5 => pack_rows_of_left::<5>(rows, k_start, panel),
+        6 if E::ROWS >= 6 => pack_rows_of_left::<6>(rows, k_start, panel),
+        7 if E::ROWS >= 7 => pack_rows_of_left::<7>(rows, k_start, panel),
+        8 if E::ROWS >= 8 => pack_rows_of_left::<8>(rows, k_start, panel),
+        height => unreachable!("a panel has at most {} rows, not {height}", E::ROWS),
     }
 }
 
 /// All rows side by side, so that memory is asked for all of them at once.
 fn pack_rows_of_left<const HEIGHT: usize>(rows: &[&[f64]], k_start: usize, panel: &mut [f64]) {
     let depth = panel.len() / HEIGHT;
-    let sources: [&[f64]; HEIGHT] = std::array::from_fn(|row| &rows[row][k_start..][..depth]);
+    let sources: [&[f64]; HEIGHT] = core::array::from_fn(|row| &rows[row][k_start..][..depth]);
     for (k, line) in panel.as_chunks_mut::<HEIGHT>().0.iter_mut().enumerate() {
         for (entry, source) in line.iter_mut().zip(sources) {
             *entry = source[k];

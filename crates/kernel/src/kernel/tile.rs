@@ -60,6 +60,8 @@ pub(super) struct Tile<'a> {
     pub(super) stride: usize,
     /// Rows of the tile, 1 to [`Engine::ROWS`].
     pub(super) rows: usize,
+    /// Columns that are wanted, 1 to [`Engine::COLUMNS`]; the others may be computed or not.
+    pub(super) cols: usize,
     /// Whether sums start from +0.0 (the first block of k) or from what C holds.
     pub(super) is_first: bool,
 }
@@ -81,13 +83,15 @@ pub(super) trait Engine: Copy {
 /// The loop itself. Inlined into a function that enables the instructions of `V`.
 ///
 /// # Safety
-/// As for [`Vector`]. `left` holds depth · ROWS entries, `right` depth · VECTORS · LANES, and
-/// `product` ROWS rows of VECTORS · LANES entries that are `stride` apart.
+/// As for [`Vector`]. `left` holds depth · ROWS entries, `right` depth · WIDTH · LANES, of which the
+/// first VECTORS vectors of each k are used, and `product` ROWS rows of VECTORS · LANES entries that
+/// are `stride` apart.
 #[inline(always)]
 pub(super) unsafe fn accumulate<
     V: Vector,
     const ROWS: usize,
     const VECTORS: usize,
+    const WIDTH: usize,
     const FUSED: bool,
 >(
     depth: usize,
@@ -132,7 +136,7 @@ pub(super) unsafe fn accumulate<
                 }
             }
             left = left.add(ROWS);
-            right = right.add(VECTORS * V::LANES);
+            right = right.add(WIDTH * V::LANES);
         }
         for (row, sums) in sums.iter().enumerate() {
             for (vector, sum) in sums.iter().enumerate() {
@@ -160,10 +164,12 @@ impl Tile<'_> {
 }
 
 /// Implements [`Engine`] for a proof type: one instance of [`accumulate`] for each number of rows,
-/// so that the last panel of A does no work for rows that are not there.
+/// so that the last panel of A does no work for rows that are not there. Where a tile is many vectors
+/// wide the narrower ones are named too, and the right edge of C does no work for vectors that are not
+/// there.
 macro_rules! implement_engine {
     (
-        $engine:ty, vector: $vector:ty, vectors: $vectors:literal,
+        $engine:ty, vector: $vector:ty, vectors: $vectors:literal $(or $narrow:literal)*,
         rows: $rows_max:literal [$($rows:literal)*], $(#[$attribute:meta])*
     ) => {
         impl $crate::kernel::tile::Engine for $engine {
@@ -174,24 +180,41 @@ macro_rules! implement_engine {
             #[inline]
             fn accumulate<const FUSED: bool>(self, tile: $crate::kernel::tile::Tile<'_>) {
                 let depth = tile.checked_depth::<Self>();
+                let vectors = tile
+                    .cols
+                    .div_ceil(<$vector as $crate::kernel::tile::Vector>::LANES);
+                // SAFETY: `self` proves the instructions, `checked_depth` the lengths.
+                unsafe {
+                    match vectors {
+                        $($narrow => run_rows::<$narrow, FUSED>(depth, tile),)*
+                        _ => run_rows::<$vectors, FUSED>(depth, tile),
+                    }
+                }
+            }
+        }
+
+        #[inline]
+        unsafe fn run_rows<const VECTORS: usize, const FUSED: bool>(
+            depth: usize,
+            tile: $crate::kernel::tile::Tile<'_>,
+        ) {
+            // SAFETY: passed on to the caller.
+            unsafe {
                 match tile.rows {
-                    $(
-                        // SAFETY: `self` proves the instructions, `checked_depth` the lengths.
-                        $rows => unsafe { run::<$rows, FUSED>(depth, tile) },
-                    )*
+                    $($rows => run::<$rows, VECTORS, FUSED>(depth, tile),)*
                     _ => unreachable!("a tile has at most {} rows", $rows_max),
                 }
             }
         }
 
         $(#[$attribute])*
-        unsafe fn run<const ROWS: usize, const FUSED: bool>(
+        unsafe fn run<const ROWS: usize, const VECTORS: usize, const FUSED: bool>(
             depth: usize,
             tile: $crate::kernel::tile::Tile<'_>,
         ) {
             // SAFETY: the caller holds the proof and has checked the lengths.
             unsafe {
-                $crate::kernel::tile::accumulate::<$vector, ROWS, $vectors, FUSED>(
+                $crate::kernel::tile::accumulate::<$vector, ROWS, VECTORS, $vectors, FUSED>(
                     depth,
                     tile.left.as_ptr(),
                     tile.right.as_ptr(),

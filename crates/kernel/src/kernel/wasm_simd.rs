@@ -5,7 +5,7 @@
     reason = "vector instructions read and write through pointers"
 )]
 
-use std::arch::wasm32::{
+use core::arch::wasm32::{
     f64x2_add, f64x2_eq, f64x2_mul, f64x2_splat, v128, v128_bitselect, v128_load,
     v128_load64_splat, v128_store,
 };

@@ -2,6 +2,9 @@
 
 use crate::format::number::quote;
 use crate::format::{Position, ReadError};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// How the matrix is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

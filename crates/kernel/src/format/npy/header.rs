@@ -2,6 +2,9 @@
 
 use crate::format::number::quote;
 use crate::format::{Position, ReadError, ReadLimits};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::vec::Vec;
 
 const KINDS: &str = "f8, f4, i8 or i4";
 

@@ -64,7 +64,7 @@ fn fill<const COUNTERS: usize>(key: u64, mut counter: u64, out: &mut [f64]) -> u
 /// the second of each, and so on.
 #[inline(always)]
 fn philox<const COUNTERS: usize>(key: u64, counter: u64) -> [[u64; COUNTERS]; LANES] {
-    let first = std::array::from_fn(|index| counter.wrapping_add(index as u64));
+    let first = core::array::from_fn(|index| counter.wrapping_add(index as u64));
     let [mut a, mut b, mut c, mut d] = [first, [0; COUNTERS], [0; COUNTERS], [0; COUNTERS]];
     let mut keys = [key, 0_u64];
     for _ in 0..ROUNDS {
@@ -86,6 +86,8 @@ fn philox<const COUNTERS: usize>(key: u64, counter: u64) -> [[u64; COUNTERS]; LA
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     /// One counter after the other.
