@@ -42,7 +42,7 @@ use crate::effect::Output;
 use crate::limits::{FASTEST_WAIT, NAME_CHARS_MAX, PAGE_RETURN_WAIT, PARTICIPANTS_MAX, PATIENCE};
 use crate::placement::Speed;
 use crate::replica::Replica;
-use crate::tasks::cut_of;
+use crate::tasks::{cut_of, is_given_unasked};
 use crate::time::{Moment, Now};
 
 pub use progress::JobProgress;
@@ -99,12 +99,17 @@ struct Reservation {
     until: Moment,
 }
 
-/// A device that was attached when the job was submitted.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A device that was attached when the job was submitted, as it would ask for blocks.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Candidate {
-    pub(crate) worker: WorkerId,
-    pub(crate) threads: u32,
-    pub(crate) mflops: f64,
+    pub(crate) home: NodeId,
+    pub(crate) exchange: Exchange,
+}
+
+impl Candidate {
+    fn speed(&self) -> Speed {
+        Speed::claimed(self.exchange.mflops, self.exchange.threads)
+    }
 }
 
 /// One job and the devices that work at it.
@@ -141,6 +146,9 @@ pub struct Coordinator {
     /// Who had a block last that another device has now, or had it too; shown only.
     taken_from: BTreeMap<BlockIndex, WorkerId>,
     participants: BTreeMap<WorkerId, Participant>,
+    /// Devices that were there at the submission of a tiny job: they are given blocks unasked as soon
+    /// as the mesh has been told of it.
+    candidates: Vec<Candidate>,
     /// Devices that were there at the submission of a job for the fastest and
     /// have not asked yet: until the moment, slower ones wait for them.
     awaited: BTreeMap<WorkerId, Speed>,
@@ -201,6 +209,7 @@ impl Coordinator {
             lost: BTreeSet::new(),
             taken_from: BTreeMap::new(),
             participants: BTreeMap::new(),
+            candidates: Vec::new(),
             awaited: BTreeMap::new(),
             awaited_until: None,
             // A coordinator that starts again must not count below what it
@@ -292,11 +301,11 @@ impl Coordinator {
 
     /// Keeps one block back for each device, so that all of them have a part
     /// in a job that one of them could finish before the others have asked.
-    pub(crate) fn reserve(&mut self, candidates: &[Candidate], now: Moment) {
+    pub(crate) fn reserve(&mut self, candidates: Vec<Candidate>, now: Moment) {
         if self.replica.record.options.spread != Spread::All {
             let speeds = candidates.iter().map(|candidate| {
-                let speed = Speed::claimed(candidate.mflops, candidate.threads);
-                (candidate.worker, speed)
+                let worker = candidate.exchange.worker;
+                (worker, candidate.speed())
             });
             self.awaited = speeds.take(PARTICIPANTS_MAX).collect();
             self.awaited_until = Some(now + FASTEST_WAIT);
@@ -304,7 +313,7 @@ impl Coordinator {
         }
         let free: Vec<BlockIndex> = self.pending.iter().copied().collect();
         for (candidate, block) in candidates.iter().zip(free) {
-            let speed = Speed::claimed(candidate.mflops, candidate.threads);
+            let speed = candidate.speed();
             if self.is_too_slow(speed, block) {
                 continue;
             }
@@ -312,10 +321,14 @@ impl Coordinator {
             self.reserved.insert(
                 block,
                 Reservation {
-                    worker: candidate.worker,
+                    worker: candidate.exchange.worker,
                     until,
                 },
             );
+        }
+        if is_given_unasked(self.replica.record.shape, Spread::All) {
+            self.candidates = candidates;
+            self.candidates.truncate(PARTICIPANTS_MAX);
         }
     }
 
@@ -336,6 +349,7 @@ impl Coordinator {
         for worker in gone {
             self.on_give_back(now.moment, home, worker, &[], true, outputs);
         }
+        self.candidates.retain(|candidate| candidate.home != home);
         let native = WorkerId::from(home);
         let before = self.reserved.len();
         self.reserved

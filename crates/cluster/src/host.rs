@@ -18,8 +18,8 @@ use self::offers::offer;
 use crate::directory::Directory;
 use crate::effect::{Output, WorkerCommand, WorkerProfile};
 use crate::limits::{
-    BLOCKS_PER_THREAD, BLOCKS_PER_THREAD_MAX, IDLE_RETRY, PULL_TIMEOUT, RESULTS_KEPT_MAX,
-    THREADS_MAX, WORK_AHEAD_MS,
+    BLOCKS_PER_THREAD, BLOCKS_PER_THREAD_MAX, IDLE_RETRY, LEASES_UNASKED_MAX, PULL_TIMEOUT,
+    RESULTS_KEPT_MAX, THREADS_MAX, UNASKED_WAIT, WORK_AHEAD_MS,
 };
 use crate::placement::to_f64;
 use crate::time::Moment;
@@ -156,9 +156,17 @@ impl WorkerHost {
         }
     }
 
+    /// A tiny job is new: its coordinator gives blocks to the devices that it knows without being asked.
+    pub(crate) fn on_new_tiny_job(&mut self, now: Moment, job: JobId) {
+        for worker in self.workers.values_mut() {
+            worker.idle_at.entry(job).or_insert(now + UNASKED_WAIT);
+        }
+    }
+
     /// Blocks came for a device.
     pub(crate) fn on_lease(
         &mut self,
+        now: Moment,
         from: NodeId,
         job: JobId,
         worker: WorkerId,
@@ -177,6 +185,11 @@ impl WorkerHost {
         if known.asked.is_some_and(|(asked, _)| asked == job) {
             known.asked = None;
         }
+        // What it waited for unasked has come. It asks for more, unless it was told that there is none.
+        let waited = known.idle_at.get(&job);
+        if waited.is_some_and(|until| *until <= now + UNASKED_WAIT) {
+            known.idle_at.remove(&job);
+        }
         let mut too_many = Vec::new();
         for task in tasks.into_iter().filter(|task| task.job == job) {
             let key = (job, task.block);
@@ -185,9 +198,10 @@ impl WorkerHost {
                 offer(worker, known, key, from, 0, outputs);
             } else if known.leased.contains_key(&key) {
                 known.leased.insert(key, from);
-            } else if known.leased.len() >= 2 * known.room_max() {
+            } else if known.leased.len() >= 2 * known.room_max() + LEASES_UNASKED_MAX {
                 // Twice its room is what two coordinators may send when the
-                // first was late; nobody honest sends more.
+                // first was late, and blocks of tiny jobs come unasked; nobody
+                // honest sends more.
                 too_many.push(task.block);
             } else {
                 known.leased.insert(key, from);
@@ -205,10 +219,8 @@ impl WorkerHost {
 
     /// The coordinator has nothing for this device.
     pub(crate) fn on_no_work(&mut self, now: Moment, job: JobId, worker: WorkerId) {
-        if let Some(known) = self.workers.get_mut(&worker)
-            && known.asked.is_some_and(|(asked, _)| asked == job)
-        {
-            known.asked = None;
+        if let Some(known) = self.workers.get_mut(&worker) {
+            known.asked = known.asked.filter(|(asked, _)| *asked != job);
             known.idle_at.insert(job, now + IDLE_RETRY);
         }
     }

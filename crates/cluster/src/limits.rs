@@ -149,6 +149,15 @@ pub const TOMBSTONE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Expired jobs remembered at once; 16 bytes each.
 pub const TOMBSTONES_MAX: usize = 100_000;
 
+/// How long a device that hears of a new tiny job waits for blocks that it need not ask for. They come
+/// right behind; one that came too late to be known to the coordinator asks so much later.
+pub const UNASKED_WAIT: Duration = Duration::from_millis(20);
+
+/// Blocks that a device takes without having asked, beyond its room: as many as there may be tiny
+/// jobs at once in a full classroom. Each is computed in well under a millisecond and needs some
+/// hundred kilobytes at most.
+pub const LEASES_UNASKED_MAX: usize = 128;
+
 /// How long a device that was told "nothing for you" waits when nobody tells
 /// it that there is something again: that word may have been lost. Rare enough
 /// that a mesh full of idle devices stays quiet.
@@ -222,3 +231,4 @@ pub const SHARED_CHUNK_BYTES_MIN: usize = 64 << 10;
 const _: () = assert!(PATIENCE >= 1 && LEASES_PER_BLOCK_MAX >= 2);
 const _: () = assert!(PULL_TIMEOUT.as_millis() < IDLE_RETRY.as_millis());
 const _: () = assert!(RUNNING_JOBS_MAX <= DIRECTORY_JOBS_MAX);
+const _: () = assert!(UNASKED_WAIT.as_millis() < PULL_TIMEOUT.as_millis());

@@ -1,16 +1,23 @@
 //! From a job's record to the tasks of its blocks.
 
 use kernel::cut::{Cut, CutError, ProductShape};
-use wire::{BlockIndex, BlockTask, Chunk, JobRecord, MatrixSource, TaskInput};
+use wire::{BlockIndex, BlockTask, Chunk, JobRecord, MatrixSource, Shape, Spread, TaskInput};
 
 /// The cut that a record states, checked: a record may come from elsewhere.
 pub(crate) fn cut_of(record: &JobRecord) -> Result<Cut, CutError> {
-    let shape = ProductShape {
-        rows: record.shape.rows,
-        inner: record.shape.inner,
-        cols: record.shape.cols,
-    };
+    let shape = product_of(record.shape);
     Cut::from_parts(shape, record.cut.rows_per_block, record.cut.cols_per_block)
+}
+
+/// Whether blocks of such a job are given to the devices that are there without being asked: waiting
+/// for their questions would take longer than computing. What is larger is given to those that have
+/// room, because it takes room.
+pub(crate) fn is_given_unasked(shape: Shape, spread: Spread) -> bool {
+    spread == Spread::All && product_of(shape).is_tiny()
+}
+
+fn product_of(Shape { rows, inner, cols }: Shape) -> ProductShape {
+    ProductShape { rows, inner, cols }
 }
 
 /// All that a worker needs to compute a block; `None` when the cut has no such

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wire::{BlockIndex, Exchange, NodeId, PeerMessage, WorkerId};
 
-use super::{Coordinator, Lease};
+use super::{Candidate, Coordinator, Lease, clip};
 use crate::effect::{Event, Output};
 use crate::limits::{LATE, OVERHEAD_EXPECTED, PATIENCE};
 use crate::tasks::task_of;
@@ -43,38 +43,80 @@ impl Coordinator {
         if let Some(participant) = self.participants.get_mut(&worker) {
             participant.asked_at = Some(now);
         }
+        if !self.give(now, worker, slots, outputs) {
+            self.tell_no_work(home, worker, outputs);
+        }
+    }
+
+    /// Gives blocks of a tiny job to the devices that were there at the submission, as if they had
+    /// asked: they wait for that, and it saves each a round trip. The job is told before, or they
+    /// would not know what they are given.
+    pub(crate) fn hand_out(&mut self, now: Moment, outputs: &mut Vec<Output>) {
+        if self.is_opening || self.summary_due.is_some() {
+            return;
+        }
+        for Candidate { home, exchange } in std::mem::take(&mut self.candidates) {
+            let (worker, slots) = (exchange.worker, exchange.slots);
+            if !self.participants.contains_key(&worker) {
+                self.meet(home, &clip(exchange));
+                self.give(now, worker, slots, outputs);
+            }
+        }
+    }
+
+    /// Leases blocks to a device that has room for so many. False when there is none for it.
+    fn give(
+        &mut self,
+        now: Moment,
+        worker: WorkerId,
+        slots: u32,
+        outputs: &mut Vec<Output>,
+    ) -> bool {
         self.release_too_slow(worker);
-        let may_lease = self.is_running() && !self.is_opening && self.adoption.is_none();
-        let blocks = if may_lease {
-            self.choose(now, worker, slots)
-        } else {
-            Vec::new()
+        let Some(home) = self.participants.get(&worker).map(|known| known.home) else {
+            return false;
         };
+        let may_lease = self.is_running() && !self.is_opening && self.adoption.is_none();
+        if !may_lease {
+            return false;
+        }
+        let blocks = self.choose(now, worker, slots);
         let tasks: Vec<_> = blocks
             .iter()
             .filter_map(|block| task_of(&self.replica.record, &self.cut, *block))
             .collect();
-        let job = self.job();
         if tasks.is_empty() {
-            if let Some(participant) = self.participants.get_mut(&worker) {
-                participant.hungry = true;
-            }
-            outputs.push(Output::Send {
-                to: home,
-                message: PeerMessage::NoWork { job, worker },
-            });
-            return;
+            return false;
         }
         for task in &tasks {
             self.lease(now, worker, task.block, outputs);
         }
+        let given = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+        let room = slots.saturating_sub(given);
+        if room > 0 && self.choose(now, worker, room).is_empty() {
+            // It need not ask only to hear that.
+            self.tell_no_work(home, worker, outputs);
+        }
         let message = PeerMessage::Lease {
-            job,
+            job: self.job(),
             epoch: self.epoch(),
             worker,
             tasks,
         };
         outputs.push(Output::Send { to: home, message });
+        true
+    }
+
+    /// Nothing for a device now; it is told when there is.
+    fn tell_no_work(&mut self, home: NodeId, worker: WorkerId, outputs: &mut Vec<Output>) {
+        if let Some(participant) = self.participants.get_mut(&worker) {
+            participant.hungry = true;
+        }
+        let job = self.job();
+        outputs.push(Output::Send {
+            to: home,
+            message: PeerMessage::NoWork { job, worker },
+        });
     }
 
     /// A device gives blocks back; none named are all that it has.

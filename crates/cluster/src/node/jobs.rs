@@ -15,6 +15,7 @@ use crate::effect::{Change, Event, Output, Restored};
 use crate::follower::Follower;
 use crate::limits::{BACKUPS_MAX, ENDED_COPIES_MAX, HOLDERS_MAX, TOMBSTONES_MAX};
 use crate::replica::Replica;
+use crate::tasks::is_given_unasked;
 use crate::time::{Moment, Now};
 
 impl Node {
@@ -42,10 +43,11 @@ impl Node {
             record: Box::new(record),
             leadership,
         }));
-        coordinator.reserve(&self.candidates(), now.moment);
+        coordinator.reserve(self.candidates(), now.moment);
         coordinator.open(now, &backups, outputs);
         if coordinator.is_safe() {
             self.lead(now.moment, coordinator, outputs);
+            self.hand_out(now.moment, job, outputs);
         } else {
             // It is told when it is safe: devices that heard of it before would ask
             // in vain.
@@ -202,6 +204,7 @@ impl Node {
         coordinator.on_tick(now, outputs);
         if let Some(summary) = coordinator.take_due_summary(now.moment) {
             self.tell_summary(now.moment, summary, outputs);
+            self.hand_out(now.moment, job, outputs);
         }
         let coordinator = self.coordinators.get(&job);
         if coordinator.is_some_and(Coordinator::is_settled)
@@ -222,7 +225,16 @@ impl Node {
             .filter_map(|coordinator| coordinator.take_due_summary(now))
             .collect();
         for summary in due {
+            let job = summary.id;
             self.tell_summary(now, summary, outputs);
+            self.hand_out(now, job, outputs);
+        }
+    }
+
+    /// The mesh has just been told of a job.
+    fn hand_out(&mut self, now: Moment, job: JobId, outputs: &mut Vec<Output>) {
+        if let Some(coordinator) = self.coordinators.get_mut(&job) {
+            coordinator.hand_out(now, outputs);
         }
     }
 
@@ -296,6 +308,7 @@ impl Node {
         outputs: &mut Vec<Output>,
     ) {
         let (job, epoch, status) = (summary.id, summary.epoch, summary.status);
+        let given_unasked = is_given_unasked(summary.shape, summary.options.spread);
         if self.expired.contains_key(&job) {
             return;
         }
@@ -315,6 +328,9 @@ impl Node {
         if status == JobStatus::Running {
             if before.is_some_and(|before| before < epoch) || before.is_none() && epoch.number > 1 {
                 self.host.on_new_coordinator(job, epoch, outputs);
+            }
+            if before.is_none() && epoch.number == 1 && given_unasked {
+                self.host.on_new_tiny_job(now, job);
             }
         } else {
             let message = PeerMessage::Job(summary);

@@ -1,11 +1,13 @@
 //! Links, and what nodes tell of themselves.
 
-use wire::{Acquaintance, JobSummary, NodeId, NodeStatus, PeerMessage, WorkerId};
+use wire::{
+    Acquaintance, Exchange, JobSummary, NodeId, NodeStatus, PeerMessage, WorkerId, WorkerKind,
+};
 
 use super::Node;
 use crate::coordinator::Candidate;
 use crate::effect::{Event, Output, WorkerProfile};
-use crate::limits::PEERS_MAX;
+use crate::limits::{BLOCKS_PER_THREAD, PEERS_MAX, THREADS_MAX};
 use crate::membership::Liveness;
 use crate::time::Now;
 
@@ -127,11 +129,7 @@ impl Node {
             .profiles()
             .filter(|(_, profile)| takes_work(profile));
         let mut all: Vec<Candidate> = own
-            .map(|(worker, profile)| Candidate {
-                worker,
-                threads: profile.threads,
-                mflops: profile.mflops,
-            })
+            .map(|(worker, profile)| candidate(self.id, profile.exchange(worker, 0)))
             .collect();
         for (id, peer) in self.membership.peers() {
             let Some(status) = &peer.status else { continue };
@@ -139,26 +137,42 @@ impl Node {
                 continue;
             }
             if status.threads > 0 {
-                let (threads, mflops) = (status.threads, status.mflops);
-                all.push(Candidate {
+                let own = Exchange {
                     worker: WorkerId::from(id),
-                    threads,
-                    mflops,
-                });
+                    kind: WorkerKind::Native,
+                    name: status.name.clone(),
+                    device: status.device.clone(),
+                    threads: status.threads,
+                    mflops: status.mflops,
+                    slots: 0,
+                };
+                all.push(candidate(id, own));
             }
             let pages = status
                 .browsers
                 .iter()
                 .filter(|page| page.contributing && page.visible);
-            all.extend(pages.map(|page| Candidate {
+            let pages = pages.map(|page| Exchange {
                 worker: page.worker,
+                kind: WorkerKind::Browser,
+                name: page.device.clone(),
+                device: page.device.clone(),
                 threads: page.threads,
                 mflops: page.mflops,
-            }));
+                slots: 0,
+            });
+            all.extend(pages.map(|page| candidate(id, page)));
         }
-        all.sort_by(|one, other| one.mflops.total_cmp(&other.mflops));
+        let mflops = |candidate: &Candidate| candidate.exchange.mflops;
+        all.sort_by(|one, other| mflops(one).total_cmp(&mflops(other)));
         all
     }
+}
+
+/// Asks for as many blocks as any device has room for.
+fn candidate(home: NodeId, mut exchange: Exchange) -> Candidate {
+    exchange.slots = exchange.threads.min(THREADS_MAX) * BLOCKS_PER_THREAD;
+    Candidate { home, exchange }
 }
 
 fn takes_work(profile: &WorkerProfile) -> bool {

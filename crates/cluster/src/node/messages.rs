@@ -72,11 +72,15 @@ impl Node {
             } => {
                 // A smaller epoch is a coordinator that was replaced.
                 if self.newest_epoch(job).is_none_or(|newest| epoch >= newest) {
-                    self.host.on_lease(from, job, worker, tasks, outputs);
+                    self.host
+                        .on_lease(now.moment, from, job, worker, tasks, outputs);
                 }
             }
             PeerMessage::NoWork { job, worker } => {
-                self.host.on_no_work(now.moment, job, worker);
+                // What is remembered of jobs is bounded by the directory.
+                if self.directory.get(job).is_some() {
+                    self.host.on_no_work(now.moment, job, worker);
+                }
             }
             PeerMessage::WorkAvailable { job } => self.host.on_work_available(job),
             PeerMessage::GiveBack {

@@ -70,6 +70,21 @@ pub(crate) fn record(number: u8, blocks: u32) -> JobRecord {
     }
 }
 
+/// A job of `blocks` blocks of a row each that is tiny: blocks are given away unasked.
+pub(crate) fn tiny(number: u8, blocks: u32) -> JobRecord {
+    let mut record = record(number, blocks);
+    record.shape = Shape {
+        rows: blocks,
+        inner: 100,
+        cols: 100,
+    };
+    record.cut = CutShape {
+        rows_per_block: 1,
+        cols_per_block: 100,
+    };
+    record
+}
+
 /// The same of two files, which must be copied for a node to lead.
 pub(crate) fn of_files(mut record: JobRecord) -> JobRecord {
     let Shape { rows, inner, cols } = record.shape;

@@ -1,9 +1,11 @@
 //! Jobs come to their end, and every block counts once.
 
+use wire::PeerMessage;
+
 use crate::invariants::nothing_is_left_over;
 use crate::support::device::{Device, Habit};
 use crate::support::mesh::Mesh;
-use crate::support::{fastest, job, millis, native, node, page, record, seconds, two_by_two};
+use crate::support::{fastest, job, millis, native, node, page, record, seconds, tiny, two_by_two};
 
 /// Three nodes, each with its own threads, and three pages.
 pub(crate) fn three_nodes(seed: u64) -> Mesh {
@@ -244,4 +246,63 @@ fn a_second_job_is_computed_while_a_long_one_runs() {
     assert!(took < seconds(2), "{took:?}");
     mesh.run_until_complete(long, seconds(60));
     assert_eq!(job(1), long);
+}
+
+#[test]
+fn blocks_of_a_tiny_job_are_given_without_being_asked_for() {
+    let mut mesh = three_nodes(5);
+    mesh.lose(|message| matches!(message, PeerMessage::Pull { .. }));
+    let job = mesh.submit(node(1), tiny(1, 6));
+    let took = mesh.run_until_complete(job, millis(500));
+    assert!(took < millis(200), "{took:?}");
+    assert_eq!(mesh.shares(job).len(), 6, "a block for each device");
+}
+
+/// So a device that has its block asks for no other, when there is none.
+#[test]
+fn who_is_given_the_last_blocks_is_told_so() {
+    let mut mesh = three_nodes(6);
+    let job = mesh.submit(node(1), tiny(1, 6));
+    mesh.run_until_complete(job, millis(500));
+    let asks =
+        |message: &PeerMessage| matches!(message, PeerMessage::Pull { job: of, .. } if *of == job);
+    let asked = mesh.sent.iter().filter(|(.., message)| asks(message));
+    assert_eq!(asked.count(), 0);
+}
+
+#[test]
+fn a_device_that_comes_behind_a_tiny_job_asks_for_its_blocks() {
+    let mut mesh = Mesh::new(7);
+    for number in 1..=2 {
+        mesh.add_node(node(number));
+    }
+    mesh.link_all();
+    mesh.run_for(seconds(1));
+    let job = mesh.submit(node(1), tiny(1, 6));
+    mesh.run_for(millis(100));
+    mesh.attach(node(2), page(9), Device::page(2, 500.0));
+    mesh.run_until_complete(job, seconds(1));
+}
+
+/// One round to the backups for both, not two.
+#[test]
+fn the_end_of_a_job_leaves_with_its_last_block() {
+    let mut mesh = three_nodes(8);
+    let job = mesh.submit(node(1), tiny(1, 6));
+    mesh.run_until_complete(job, millis(500));
+    let place = |wanted: &dyn Fn(&PeerMessage) -> bool| {
+        mesh.sent.iter().position(|(.., message)| wanted(message))
+    };
+    let end = place(
+        &|message| matches!(message, PeerMessage::CopyHead { head, .. } if head.ended.is_some()),
+    );
+    let all_stored = place(
+        &|message| matches!(message, PeerMessage::CopyState { blocks, .. } if blocks.iter(6).count() == 6),
+    );
+    let last_block = mesh
+        .sent
+        .iter()
+        .rposition(|(.., message)| matches!(message, PeerMessage::CopyBlock { .. }));
+    assert!(last_block < end, "{last_block:?}, {end:?}");
+    assert!(all_stored.is_none_or(|stored| end < Some(stored)));
 }

@@ -43,6 +43,13 @@ impl Mesh {
         JobStatus::from(endings.map(|ended| &ended.ending).min())
     }
 
+    /// Whether anybody has heard that the job has ended: its end is stored before.
+    pub(crate) fn is_end_told(&self, job: JobId) -> bool {
+        let up = self.hosts.values().filter(|host| host.is_up);
+        let mut told = up.filter_map(|host| host.node.job(job));
+        told.any(|told| told.status != JobStatus::Running)
+    }
+
     /// The job as its coordinator shows it, or after its end any holder.
     pub(crate) fn progress_of(&self, job: JobId) -> Option<JobProgress> {
         let up = || self.hosts.iter().filter(|(_, host)| host.is_up);

@@ -31,7 +31,9 @@ impl Mesh {
     pub(crate) fn run_until_ended(&mut self, job: JobId, limit: Duration) -> Duration {
         let begin = self.clock;
         let end = begin + micros(limit);
-        self.run_while(end, |mesh| mesh.stored_status(job) == JobStatus::Running);
+        self.run_while(end, |mesh| {
+            mesh.stored_status(job) == JobStatus::Running || !mesh.is_end_told(job)
+        });
         match self.stored_status(job) {
             JobStatus::Running => {
                 self.print_last_messages();
@@ -63,7 +65,7 @@ impl Mesh {
         (coordinators.next(), habits)
     }
 
-    fn run_while(&mut self, end: u64, wanted: impl Fn(&Self) -> bool) {
+    pub(crate) fn run_while(&mut self, end: u64, wanted: impl Fn(&Self) -> bool) {
         while wanted(self) {
             let Some(((at, _), _)) = self.queue.first_key_value() else {
                 return;
