@@ -8,8 +8,10 @@
 //   link.js            the socket to a node, and the way to another node
 //   frame.js           the bytes of a message
 //   task.js            a block as a node describes it: is it sound, what does it need
+//   budget.js          the memory of this page: who holds how much of it
 //   chunks.js          pieces of matrices, fetched once
 //   threads.js         the Web Workers
+//   rights.js          B on its way into one of them
 //   account.js         what this device did, and who is told
 //   device.js          what this device is
 //   files.js           what the threads need, from whichever node answers
@@ -94,6 +96,10 @@
     contributing: kept('localStorage', 'matmesh.contributing') !== 'false',
     mflops: 0,
     kernel: 'javascript',
+    // Memory for computing, counted before it exists: what is held or promised
+    // now, and the most that it ever was.
+    held_bytes: 0,
+    held_bytes_max: 0,
     jobs: {},
     total: { blocks: 0, rows: 0, operations: 0, compute_ms: 0 },
   };

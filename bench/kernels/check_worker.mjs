@@ -96,10 +96,10 @@ function checkRefusals(module) {
   assert.equal(e.blake3_hash(room, 8, 0), 0);
 }
 
-// A column block of B as large as the cut ever makes it: 64 MiB, and its packed copy.
+// A column block of B as large as the cut ever makes it: 32 MiB.
 async function checkLargeFactor(bytes) {
   const module = await WorkerModule.load(bytes);
-  const [inner, cols] = [20000, 408];
+  const [inner, cols] = [20000, 208];
   const { right_begin, right_push_seeded, right_finish, multiply } = module.exports;
   const handle = right_begin(inner, cols);
   assert.notEqual(handle, 0);

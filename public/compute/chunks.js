@@ -1,29 +1,27 @@
 // Pieces of matrices by their hash: each crosses the network once for this
-// page, however many blocks and threads need it.
+// page as long as there is room to keep it, however many need it.
 //
 // Here a chunk is bytes under a name. Whether the bytes deserve their name is
 // checked by the thread that uses them, so that no hashing runs on the page.
+//
+// A wish is one use of a chunk: `{ hash, length, owner }`. Its owner has
+// counted its bytes before it wishes; what nobody wishes is counted here.
 
-// What may be held at once; a phone's browser ends a tab that holds much more.
-const BYTES_MAX = 256 << 20;
+// Kept for a thread or block that may still come, while nobody needs the room.
+const UNUSED_BYTES_MAX = 16e6;
 
 // Requests under way: enough to keep a Wi-Fi link busy with 1 MiB chunks (a node
 // fetches four at once for a page), few enough that a dropped job's chunks are
 // not still arriving a minute later.
 const REQUESTS_MAX = 8;
 
-/**
- * `request(hash)` asks the node. A user is any object with `chunks`, a Map
- * from hash to bytes' length; `onReady(user)` is told when all of its chunks
- * are here.
- */
-export function createChunkStore({ request, onReady }) {
+/** `request(hash)` asks the node; `onArrived(owner)` is told that a chunk it wishes is here. */
+export function createChunkStore({ request, onArrived, budget }) {
   // Used last comes last: the first ones are the first to go.
   const chunks = new Map();
   const waiting = []; // hashes to request, in order
   let requested = 0;
-  let heldBytes = 0;
-  let neededBytes = 0; // of chunks that some user needs, here or not
+  let unusedBytes = 0;
 
   function advance() {
     while (requested < REQUESTS_MAX && waiting.length > 0) {
@@ -36,68 +34,70 @@ export function createChunkStore({ request, onReady }) {
     }
   }
 
-  function forget(hash) {
-    const chunk = chunks.get(hash);
-    if (!chunk) return;
+  function countUnused(bytes) {
+    unusedBytes += bytes;
+    budget.hold('unused chunks', unusedBytes);
+  }
+
+  function forget(hash, chunk) {
     chunks.delete(hash);
-    if (chunk.bytes) heldBytes -= chunk.length;
-    else if (chunk.isRequested) requested -= 1;
+    if (chunk.isRequested) requested -= 1;
+    if (chunk.wishes.size === 0) countUnused(-chunk.length);
   }
 
-  /** Lets go of what nobody needs, the longest unused first. */
-  function trim() {
+  /** Lets go of what nobody wishes, the longest unused first, until so many bytes are left. One on its way stays counted. */
+  function makeRoom(bytes) {
     for (const [hash, chunk] of chunks) {
-      if (heldBytes <= BYTES_MAX) return;
-      if (chunk.users.size === 0) forget(hash);
+      if (budget.left() >= bytes) break;
+      if (chunk.bytes && chunk.wishes.size === 0) forget(hash, chunk);
     }
+    return budget.left() >= bytes;
   }
 
-  function isReady(user) {
-    return [...user.chunks.keys()].every((hash) => chunks.get(hash).bytes);
+  /** This wish is over; the chunk stays, should somebody else wish it, if there is room. */
+  function release(wish) {
+    const chunk = chunks.get(wish.hash);
+    if (!chunk || !chunk.wishes.delete(wish) || chunk.wishes.size > 0) return;
+    const mayStay = chunk.bytes
+      ? unusedBytes + chunk.length <= UNUSED_BYTES_MAX && budget.left() >= chunk.length
+      : chunk.isRequested;
+    if (mayStay) countUnused(chunk.length);
+    else chunks.delete(wish.hash);
   }
 
   return {
-    /** No user may need more than this at once. */
-    bytesMax: BYTES_MAX,
+    makeRoom,
+    release,
 
-    /** Begins to fetch what `user` needs; false when there is no room for it yet. */
-    take(user) {
-      let added = 0;
-      for (const [hash, length] of user.chunks) {
-        const chunk = chunks.get(hash);
-        if (!chunk || chunk.users.size === 0) added += length;
-      }
-      if (neededBytes > 0 && neededBytes + added > BYTES_MAX) return false;
-      neededBytes += added;
-      for (const [hash, length] of user.chunks) {
-        const chunk = chunks.get(hash) || { bytes: null, length, isRequested: false, users: new Set(), jobs: new Set() };
-        chunks.delete(hash);
-        chunks.set(hash, chunk);
-        chunk.users.add(user);
-        chunk.jobs.add(user.task.job);
-        if (!chunk.bytes && !chunk.isRequested) waiting.push(hash);
-      }
-      advance();
-      if (isReady(user)) onReady(user);
-      return true;
-    },
+    /** Bytes that `makeRoom` could still find. */
+    left: () => budget.left() + unusedBytes,
 
-    /** `user` needs nothing any more: it was computed, or given back. */
-    release(user) {
-      for (const hash of user.chunks.keys()) {
-        const chunk = chunks.get(hash);
-        if (!chunk || !chunk.users.delete(user) || chunk.users.size > 0) continue;
-        neededBytes -= chunk.length;
-        if (!chunk.bytes) forget(hash);
-      }
-      trim();
+    /** Begins to fetch a chunk, unless it is here already. */
+    take(wish) {
+      const { hash, length } = wish;
+      let chunk = chunks.get(hash);
+      if (!chunk) chunk = { bytes: null, length, isRequested: false, wishes: new Set() };
+      else if (chunk.wishes.size === 0) countUnused(-length);
+      chunks.delete(hash);
+      chunks.set(hash, chunk);
+      chunk.wishes.add(wish);
+      if (!chunk.bytes && !chunk.isRequested) waiting.push(hash);
       advance();
     },
 
-    /** The bytes of a chunk that a ready user needs. */
-    bytes: (hash) => chunks.get(hash).bytes,
+    isHere({ hash }) {
+      const chunk = chunks.get(hash);
+      return Boolean(chunk && chunk.bytes);
+    },
 
-    /** A chunk came: false when it is not as long as its users expect. One that nobody asked for is not kept. */
+    /** The bytes of a wished chunk that is here, to be given away: the last who wishes them gets them uncopied. */
+    give(wish) {
+      const { bytes } = chunks.get(wish.hash);
+      release(wish);
+      return chunks.has(wish.hash) ? bytes.slice() : bytes;
+    },
+
+    /** A chunk came: false when it is not as long as it should be. One that nobody asked for is not kept. */
     arrived(hash, bytes) {
       const chunk = chunks.get(hash);
       if (!chunk || !chunk.isRequested) return true;
@@ -105,36 +105,28 @@ export function createChunkStore({ request, onReady }) {
       requested -= 1;
       chunk.isRequested = false;
       chunk.bytes = bytes;
-      heldBytes += chunk.length;
-      trim();
       advance();
-      for (const user of [...chunk.users]) if (isReady(user)) onReady(user);
+      for (const { owner } of [...chunk.wishes]) onArrived(owner);
       return true;
     },
 
-    /** No holder has it, or its bytes were not what their hash says: who needed it? */
+    /** No holder has it, or its bytes were not what their hash says: who wished it? */
     failed(hash) {
       const chunk = chunks.get(hash);
       if (!chunk) return [];
-      const users = [...chunk.users];
-      if (users.length > 0) neededBytes -= chunk.length;
-      chunk.users.clear();
-      forget(hash);
+      forget(hash, chunk);
       advance();
-      return users;
+      return [...chunk.wishes].map(({ owner }) => owner);
     },
 
-    /** A new link: what was asked for over the old one has to be asked for again. */
+    /** A new link: what was asked for over the old one has to be asked for again, if anybody still wishes it. */
     requestAgain() {
-      for (const [hash, chunk] of chunks) if (chunk.isRequested) request(hash);
-    },
-
-    /** The job ended: what only it needed is let go. */
-    endJob(job) {
       for (const [hash, chunk] of chunks) {
-        chunk.jobs.delete(job);
-        if (chunk.jobs.size === 0 && chunk.users.size === 0) forget(hash);
+        if (!chunk.isRequested) continue;
+        if (chunk.wishes.size > 0) request(hash);
+        else forget(hash, chunk);
       }
+      advance();
     },
   };
 }

@@ -2,27 +2,33 @@
 // inputs, hands them to the threads, and keeps each product until the node has
 // counted it.
 //
-// The way of a block here: waiting → fetching → ready → posted (to a thread),
-// then its product is kept as a result until `counted` or `drop`. While one
-// block is computed the inputs of the next are fetched and already posted, so
-// a thread never waits for the network.
+// The way of a block here: waiting → fetching (a thread is found, and there is
+// room for all it needs) → posted (to its thread), then its product is kept as
+// a result until `counted` or `drop`. While one block is computed the inputs of
+// the next are fetched and already posted, so a thread never waits for the
+// network.
 
 import { createAccount } from './account.js';
+import { BYTES_MAX, createBudget, productBytes } from './budget.js';
 import { createChunkStore } from './chunks.js';
 import { chooseKernel, describeDevice } from './device.js';
 import { createFiles } from './files.js';
 import { PROTOCOL_VERSION } from './frame.js';
 import { createLink, warnOnce } from './link.js';
-import { chunksOf, objectionTo, requireNamed, rightKeyOf } from './task.js';
+import { chunksOfA, objectionTo, requireNamed, rightKeyOf } from './task.js';
 import { createThreads } from './threads.js';
 
 // A node sends twice as many blocks as there are threads; one that sends more
 // gets them back.
 const BLOCKS_MAX = 80;
 
-// Products that wait for `counted`. Beyond this no further block is begun:
-// the node has not been heard for long, and a phone's memory is small.
-const RESULT_BYTES_MAX = 64 << 20;
+// Products that wait for `counted`. Beyond this no further block is begun: the
+// node has not been heard for long, and threads are not to be ended for them.
+const RESULT_BYTES_MAX = BYTES_MAX / 4;
+
+// Blocks whose B a thread has go before one that finds no room, or two jobs
+// would send for their B's in turns. But not for ever.
+const PASSES_MAX = 8;
 
 // The mesh keeps a lost page's blocks for 2 s, then others get them. Later
 // than this, computing what is still queued would be work done twice.
@@ -45,15 +51,14 @@ export function createContributor({ state, redrawId, watched, folder }) {
   let threadMflops = 0;
   let awayTimer = null;
 
+  const budget = createBudget(state);
   const chunks = createChunkStore({
     request: (hash) => link.send({ type: 'chunk_request', hash }),
-    onReady: (block) => {
-      block.stage = 'ready';
-      block.readyAt = performance.now();
-    },
+    onArrived: (owner) => owner.advance(),
+    budget,
   });
-
-  const threads = createThreads({ onDone, onFailed, onReturned, onMeasured, onChanged: advance });
+  const onSent = (block) => block.advance();
+  const threads = createThreads({ chunks, budget, onSent, onDone, onFailed, onReturned, onMeasured, onChanged: advance });
 
   state.device = describeDevice();
   state.kernel = chooseKernel();
@@ -75,7 +80,7 @@ export function createContributor({ state, redrawId, watched, folder }) {
     try {
       const [kernel, script] = await Promise.all([files.kernel(state.kernel), files.threadScript()]);
       state.kernel = kernel.name;
-      threads.start(script, kernel, state.threads, files.fallbackScripts());
+      threads.start(script, kernel, state.threads, files.fallbackScripts);
     } catch (error) {
       threads.giveUp(error);
     }
@@ -217,15 +222,19 @@ export function createContributor({ state, redrawId, watched, folder }) {
   function onTask(task) {
     requireNamed(task);
     const key = keyOf(task);
-    if (results.has(key)) return deliver(results.get(key));
+    if (results.has(key)) {
+      // While something is still leaving, that may be this result.
+      if (link.isClear()) deliver(results.get(key));
+      return;
+    }
     if (blocks.has(key)) return;
-    const block = { key, task, chunks: new Map(), rightKey: '', stage: 'waiting', recalledFor: null };
-    block.cameAt = block.readyAt = performance.now();
-    const objection = objectionTo(task, chunks.bytesMax);
+    const block = { key, task, wishes: [], rightKey: '', thread: null, number: 0, stage: 'waiting', passed: 0, recalledFor: null };
+    block.advance = () => postWhole(block);
+    block.cameAt = performance.now();
+    const objection = objectionTo(task);
     if (objection) return giveBack(block, objection);
     if (!isContributing()) return giveBack(block, SWITCHED_OFF);
     if (blocks.size >= BLOCKS_MAX) return giveBack(block, 'the queue is full');
-    block.chunks = chunksOf(task);
     block.rightKey = rightKeyOf(task);
     blocks.set(key, block);
   }
@@ -234,7 +243,10 @@ export function createContributor({ state, redrawId, watched, folder }) {
     const isMeant = ({ task }) => task.job === message.job && (message.block === null || task.block === message.block);
     for (const block of [...blocks.values()].filter(isMeant)) discard(block);
     for (const result of [...results.values()].filter(isMeant)) removeResult(result);
-    if (message.block === null) chunks.endJob(message.job);
+    if (message.block !== null) return;
+    // What nobody wishes at a job's end was mostly its.
+    chunks.makeRoom(Infinity);
+    threads.renewIdle();
   }
 
   function onChunk(hash, bytes) {
@@ -242,7 +254,9 @@ export function createContributor({ state, redrawId, watched, folder }) {
   }
 
   function onChunkLost(hash, reason) {
-    for (const block of chunks.failed(hash)) giveBack(block, reason);
+    for (const owner of chunks.failed(hash)) {
+      for (const block of owner.blocks ? [...owner.blocks] : [owner]) giveBack(block, reason);
+    }
   }
 
   function onCounted(message) {
@@ -261,50 +275,60 @@ export function createContributor({ state, redrawId, watched, folder }) {
     blocks.delete(block.key);
     const { task } = block;
     const operations = 2 * task.rows * task.inner * task.cols;
-    const { cameAt, readyAt } = block;
-    // What is left of the time since it was ready is what it waited for its thread.
-    const waitMs = performance.now() - readyAt - compute_ms;
-    const times = { compute_ms, receive_us: toMicros(readyAt - cameAt), wait_us: toMicros(waitMs) };
+    const receiveMs = block.readyAt - block.assignedAt;
+    // What is left of the time since it came is what it waited for its thread.
+    const waitMs = performance.now() - block.cameAt - receiveMs - compute_ms;
+    const times = { compute_ms, receive_us: toMicros(receiveMs), wait_us: toMicros(waitMs) };
     const result = { key: block.key, task, product, proof: { ...times, operations, bytes: product.length } };
     results.set(block.key, result);
-    resultBytes += product.length;
+    budget.hold(result, productBytes(task));
+    resultBytes += productBytes(task);
     deliver(result);
-    advance();
   }
 
   function onFailed(block, reason, damaged) {
     if (damaged) onChunkLost(damaged, reason);
     if (blocks.get(block.key) === block) giveBack(block, reason);
-    advance();
   }
 
-  /** A thread did not begin it: it has lost B meanwhile, was one too many, or we asked. */
+  /** A thread did not begin it: it was one too many, had to be ended, or we asked. */
   function onReturned(block) {
-    if (blocks.get(block.key) === block) {
-      block.stage = 'waiting';
-      if (block.recalledFor) giveBack(block, block.recalledFor);
-    }
-    advance();
+    block.wishes.splice(0).forEach(chunks.release);
+    if (blocks.get(block.key) !== block) return;
+    block.stage = 'waiting';
+    if (block.recalledFor) giveBack(block, block.recalledFor);
   }
 
   // --- Moving blocks on
 
   function advance() {
+    let first = null; // of those that find no room
     for (const block of blocks.values()) {
+      if (resultBytes >= RESULT_BYTES_MAX || (first && first.passed >= PASSES_MAX)) break;
       if (block.stage !== 'waiting') continue;
-      block.stage = 'fetching';
-      if (chunks.take(block)) continue;
-      block.stage = 'waiting';
-      break;
-    }
-    for (const block of blocks.values()) {
-      if (resultBytes >= RESULT_BYTES_MAX) break;
-      if (block.stage !== 'ready') continue;
-      if (!threads.post(block, chunks.bytes)) break;
-      block.stage = 'posted';
-      chunks.release(block);
+      if (!threads.assign(block, first !== null)) first = first || block;
+      else {
+        if (first) first.passed += 1;
+        fetchInputs(block);
+      }
     }
     if (threads.areBroken()) giveBackAll('this browser cannot start its threads');
+  }
+
+  function fetchInputs(block) {
+    block.stage = 'fetching';
+    block.assignedAt = performance.now();
+    block.wishes = chunksOfA(block.task).map((chunk) => ({ ...chunk, owner: block }));
+    block.wishes.forEach(chunks.take);
+    postWhole(block);
+  }
+
+  /** Posts a block to its thread when all of its inputs are here, or there. */
+  function postWhole(block) {
+    if (block.stage !== 'fetching' || !block.wishes.every(chunks.isHere) || !threads.isSent(block)) return;
+    block.stage = 'posted';
+    block.readyAt = performance.now();
+    threads.post(block, block.wishes.splice(0).map(chunks.give));
   }
 
   function deliver({ task, proof, product }) {
@@ -313,14 +337,15 @@ export function createContributor({ state, redrawId, watched, folder }) {
 
   function removeResult(result) {
     results.delete(result.key);
-    resultBytes -= result.product.length;
+    budget.hold(result, 0);
+    resultBytes -= productBytes(result.task);
   }
 
   /** The block is not ours any more; a thread that has it but did not begin will not. */
   function discard(block) {
     blocks.delete(block.key);
-    chunks.release(block);
-    if (block.stage === 'posted') threads.cancel(block);
+    threads.takeBack(block);
+    block.wishes.splice(0).forEach(chunks.release);
   }
 
   function giveBack(block, reason) {
@@ -335,7 +360,7 @@ export function createContributor({ state, redrawId, watched, folder }) {
       if (block.stage !== 'posted') giveBack(block, reason);
       else if (!block.recalledFor) {
         block.recalledFor = reason;
-        threads.cancel(block);
+        threads.takeBack(block);
       }
     }
   }

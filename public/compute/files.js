@@ -6,7 +6,8 @@
 
 const MODULES = { simd: 'simd.wasm', scalar: 'scalar.wasm' };
 
-// In the order in which they refer to each other. Plain scripts, because older
+// In the order in which they refer to each other; a built site has one file of them
+// (xtask/src/scripts.rs). Plain scripts, because older
 // phones know no modules in a Web Worker.
 const THREAD_SCRIPTS = ['wasm-kernel.js', 'kernel-worker.js'];
 

@@ -1,23 +1,19 @@
 // One thread: a Web Worker that computes block after block.
 //
-// It knows no node and no job, only blocks with their inputs. It keeps the
-// columns of B it packed, because the next block mostly needs the same ones.
+// It knows no node and no job, only blocks with their inputs. It packs the B's
+// that the page sends, and keeps each until the page tells it to forget it:
+// what there is room for is known there. Each answer says how large this
+// thread's memory is.
 // A plain script that runs behind those of both kernels: see files.js.
 'use strict';
-
-// Packed B's kept beside the one in use: two jobs at once, each with its own
-// B, and one more that is coming or going.
-const RIGHTS_MAX = 3;
-const RIGHT_BYTES_MAX = 256 << 20;
 
 // The speed is measured until a multiplication takes this long: the browser's
 // clock is blurred to about 0.1 ms, and the first runs are still unoptimised.
 const TRIAL_MS = 15;
 const TRIAL_SIZES = [64, 96, 128, 192, 256, 384, 512];
 
-let makeKernel = null;
 let kernel = null;
-const rights = new Map(); // by key; used last comes last
+const rights = new Map(); // by key
 const waiting = []; // blocks not begun
 let isRunning = false;
 
@@ -31,27 +27,33 @@ self.onmessage = (event) => {
   if (message.type === 'start') start(message);
   else if (message.type === 'measure') measure();
   else if (message.type === 'cancel') cancel(message.number);
+  else if (message.type === 'right') pack(message.rightKey, () => rights.set(message.rightKey, kernel.packRight(message.task)));
+  else if (message.type === 'rows') pack(message.rightKey, () => takeRows(message));
+  else if (message.type === 'forget') forget(message.rightKey);
   else if (message.type === 'block') enqueue(message);
 };
+
+function answer(message, transfer = []) {
+  self.postMessage({ ...message, memory_bytes: kernel.memoryBytes() }, transfer);
+}
 
 function start(message) {
   try {
     if (!message.module) throw new Error('no compute module');
-    makeKernel = () => self.createWasmKernel(message.module);
-    kernel = makeKernel();
+    kernel = self.createWasmKernel(message.module);
   } catch {
     // No WebAssembly, or no memory for one more instance of it. What multiplies without it is
     // fetched only then.
     importScripts(...message.fallback);
-    makeKernel = () => self.createTextbookKernel();
-    kernel = makeKernel();
+    kernel = self.createTextbookKernel();
   }
-  self.postMessage({ type: 'ready' });
+  answer({ type: 'ready' });
 }
 
 /** Operations per microsecond of this one thread, on a square product. */
 function measure() {
   let mflops = 0;
+  let isBroken = false;
   try {
     for (const size of TRIAL_SIZES) {
       const ms = kernel.trial(size);
@@ -59,9 +61,30 @@ function measure() {
       if (ms >= TRIAL_MS) break;
     }
   } catch {
-    kernel = makeKernel(); // a small device: what was measured so far stands
+    isBroken = true; // a small device: what was measured so far stands
   }
-  self.postMessage({ type: 'measured', mflops });
+  answer({ type: 'measured', mflops, isBroken });
+}
+
+/** Begins a B, or takes the next of its rows. One that is forgotten, or failed, takes none. */
+function pack(rightKey, take) {
+  try {
+    take();
+    answer({ type: 'packed' });
+  } catch (error) {
+    forget(rightKey);
+    answer({ type: 'packed', ...describe(error) });
+  }
+}
+
+function takeRows({ rightKey, bytes }) {
+  if (rights.has(rightKey)) rights.get(rightKey).push(bytes);
+}
+
+function forget(rightKey) {
+  const right = rights.get(rightKey);
+  rights.delete(rightKey);
+  if (right) right.drop();
 }
 
 function enqueue(block) {
@@ -75,7 +98,7 @@ function cancel(number) {
   const place = waiting.findIndex((block) => block.number === number);
   if (place < 0) return; // begun, or long done
   waiting.splice(place, 1);
-  self.postMessage({ type: 'returned', number });
+  answer({ type: 'returned', number });
 }
 
 function run() {
@@ -85,49 +108,19 @@ function run() {
   if (isRunning) turn.port2.postMessage(null);
 }
 
-function compute(block) {
-  const { number, task, rightKey, a, b } = block;
-  if (!rights.has(rightKey) && !b) {
-    self.postMessage({ type: 'returned', number, packed: [...rights.keys()] });
-    return;
-  }
+function compute({ number, task, rightKey, a }) {
+  const right = rights.get(rightKey);
+  if (!right) return answer({ type: 'returned', number }); // packing it failed, as the page was told
   try {
-    const right = packedRight(rightKey, task, b);
     const { product, compute_ms } = kernel.multiply(task, right, a);
-    self.postMessage({ type: 'done', number, product, compute_ms, packed: [...rights.keys()] }, [product]);
+    answer({ type: 'done', number, product, compute_ms }, [product]);
   } catch (error) {
-    recover(error);
-    const reason = `the computation failed: ${error.message || error}`;
-    self.postMessage({ type: 'failed', number, reason, damaged: error.damaged || null, packed: [...rights.keys()] });
+    answer({ type: 'failed', number, ...describe(error) });
   }
 }
 
-/** B as the kernel wants it: packed for an earlier block, or now. */
-function packedRight(key, task, chunks) {
-  let right = rights.get(key);
-  rights.delete(key);
-  if (!right) {
-    makeRoom(RIGHTS_MAX - 1, RIGHT_BYTES_MAX - 8 * task.inner * task.cols);
-    right = kernel.packRight(task, chunks);
-  }
-  rights.set(key, right);
-  return right;
-}
-
-function makeRoom(countMax, bytesMax) {
-  let bytes = [...rights.values()].reduce((sum, right) => sum + right.bytes, 0);
-  for (const [key, right] of rights) {
-    if (rights.size <= countMax && bytes <= bytesMax) return;
-    bytes -= right.bytes;
-    rights.delete(key);
-    right.drop();
-  }
-}
-
-/** After a damaged chunk all is well; after anything else the kernel's memory may be full or broken. */
-function recover(error) {
-  if (error.damaged) return;
-  rights.clear();
-  kernel = null; // so that the old memory can go before the new one comes
-  kernel = makeKernel();
+/** After a damaged chunk all is well; after anything else the kernel's memory may be full or broken, and the page ends this thread. */
+function describe(error) {
+  const damaged = error.damaged || null;
+  return { reason: `the computation failed: ${error.message || error}`, damaged, isBroken: !damaged };
 }

@@ -159,6 +159,8 @@ export function createLink({ onOpen, onMessage, onLost }) {
       socket.send(encodeFrame(message, payload));
       return true;
     },
+    /** Whether all that was sent has left this page. */
+    isClear: () => Boolean(socket) && socket.bufferedAmount === 0,
     /** The node answered the hello: only now the link counts as made. */
     welcomed() {
       clearTimeout(connectTimer);

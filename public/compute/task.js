@@ -1,6 +1,7 @@
 // One block to compute, as a node describes it: is it sound, and what does it
 // need? The node's side of this page is crates/wire/src/task.rs.
 
+import { aloneBytes, BYTES_MAX } from './budget.js';
 import { FRAME_BYTES_MAX } from './frame.js';
 
 const U32_MAX = 0xffff_ffff;
@@ -15,13 +16,17 @@ export function requireNamed(task) {
 }
 
 /** Why this block cannot be computed here, as a sentence; null when it can. */
-export function objectionTo(task, inputBytesMax) {
+export function objectionTo(task) {
   const { row_start, rows, inner, cols } = task;
   if (!isCount(row_start, 0)) return 'the block has no place in C';
   if (![rows, inner, cols].every((side) => isCount(side, 1))) return 'a side of the block is not a positive number';
   if (8 * rows * cols > PRODUCT_BYTES_MAX) return 'the product is longer than a frame';
-  if (8 * inner * (rows + cols) > inputBytesMax) return 'the inputs are larger than a page may hold';
-  return objectionToInput(task.a, rows, inner, 'A') || objectionToInput(task.b, inner, cols, 'B');
+  return objectionToInput(task.a, rows, inner, 'A') || objectionToInput(task.b, inner, cols, 'B') || objectionToSize(task);
+}
+
+function objectionToSize(task) {
+  const megabytes = Math.ceil(aloneBytes(task) / 1e6);
+  return megabytes * 1e6 <= BYTES_MAX ? null : `the block needs ${megabytes} MB, larger than a page may hold`;
 }
 
 function objectionToInput(input, rows, cols, name) {
@@ -39,13 +44,9 @@ function objectionToInput(input, rows, cols, name) {
   return described === rows ? null : `the chunks of ${name} hold ${described} rows, not ${rows}`;
 }
 
-/** The chunks that a sound task needs: a Map from hash to length in bytes. */
-export function chunksOf(task) {
-  const lengths = new Map();
-  for (const [input, width] of [[task.a, task.inner], [task.b, task.cols]]) {
-    for (const chunk of input.chunks || []) lengths.set(chunk.hash, 8 * chunk.rows * width);
-  }
-  return lengths;
+/** The chunks of A that a sound task needs, top to bottom, with their length in bytes. */
+export function chunksOfA({ a, inner }) {
+  return (a.chunks || []).map(({ hash, rows }) => ({ hash, length: 8 * rows * inner }));
 }
 
 /** Equal keys, equal columns of B: what a thread packed once serves all blocks with this key. */

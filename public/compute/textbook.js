@@ -3,33 +3,54 @@
 'use strict';
 
 self.createTextbookKernel = function createTextbookKernel() {
-  /** The rows that an input describes, generated or joined from its checked chunks. */
-  function matrixOf(input, rows, cols, chunks) {
-    if (input.source === 'random') return self.fillSeeded(input, rows, cols);
-    const matrix = new Float64Array(rows * cols);
+  let rightBytes = 0; // of the B's that are kept
+
+  /** Copies a chunk to `place` among `bytes`, if it is what its hash says. */
+  function load(bytes, place, { hash }, chunk) {
+    if (self.blake3(chunk) !== hash) {
+      const error = new Error(`chunk ${hash.slice(0, 8)} arrived damaged`);
+      error.damaged = hash;
+      throw error;
+    }
+    bytes.set(chunk, place);
+  }
+
+  /** The rows of A, generated or joined from its checked chunks. */
+  function leftOf({ a, rows, inner }, chunks) {
+    if (a.source === 'random') return self.fillSeeded(a, rows, inner);
+    const matrix = new Float64Array(rows * inner);
     const bytes = new Uint8Array(matrix.buffer);
     let end = 0;
     chunks.forEach((chunk, index) => {
-      const { hash } = input.chunks[index];
-      if (self.blake3(chunk) !== hash) {
-        const error = new Error(`chunk ${hash.slice(0, 8)} arrived damaged`);
-        error.damaged = hash;
-        throw error;
-      }
-      bytes.set(chunk, end);
+      load(bytes, end, a.chunks[index], chunk);
       end += chunk.length;
     });
     return matrix;
   }
 
   return {
-    packRight(task, chunks) {
-      const matrix = matrixOf(task.b, task.inner, task.cols, chunks);
-      return { matrix, bytes: matrix.byteLength, drop: () => {} };
+    /** Bytes of the B's that are kept: all that outlives a block. */
+    memoryBytes: () => rightBytes,
+
+    packRight({ b, inner, cols }) {
+      const matrix = b.source === 'random' ? self.fillSeeded(b, inner, cols) : new Float64Array(inner * cols);
+      const bytes = new Uint8Array(matrix.buffer);
+      let pushed = 0;
+      let end = 0;
+      rightBytes += bytes.length;
+      return {
+        matrix,
+        drop: () => (rightBytes -= bytes.length),
+        push(chunk) {
+          load(bytes, end, b.chunks[pushed], chunk);
+          pushed += 1;
+          end += chunk.length;
+        },
+      };
     },
 
     multiply(task, right, leftChunks) {
-      const left = matrixOf(task.a, task.rows, task.inner, leftChunks);
+      const left = leftOf(task, leftChunks);
       const start = performance.now();
       const product = multiplyTextbook(left, right.matrix, task.rows, task.inner, task.cols);
       return { product: product.buffer, compute_ms: performance.now() - start };

@@ -45,22 +45,6 @@ self.createWasmKernel = function createWasmKernel(module) {
     return [Number(bits & 0xffff_ffffn), Number((bits >> 32n) & 0xffff_ffffn)];
   }
 
-  function fillRight(handle, task, chunks) {
-    const { b, inner, cols } = task;
-    if (b.source === 'random') {
-      const place = [b.matrix_cols, b.row_start, inner, b.col_start];
-      check(wasm.right_push_seeded(handle, ...halves(b.seed), ...place), 'a seeded B');
-    }
-    chunks.forEach((bytes, index) => {
-      const chunk = b.chunks[index];
-      withRoom(8 * chunk.rows * cols, (place) => {
-        load(place, chunk, bytes);
-        check(wasm.right_push_rows(handle, place, chunk.rows), 'rows of B');
-      });
-    });
-    check(wasm.right_finish(handle), 'a packed B');
-  }
-
   function fillLeft(place, task, chunks) {
     const { a, rows, inner } = task;
     if (a.source === 'random') {
@@ -75,31 +59,48 @@ self.createWasmKernel = function createWasmKernel(module) {
   }
 
   return {
-    /** B (inner × cols), packed once for all blocks that need it. */
-    packRight(task, chunks) {
-      const handle = wasm.right_begin(task.inner, task.cols);
+    /** Bytes of this instance's memory. What they may become is told in budget.js. */
+    memoryBytes: () => wasm.memory.buffer.byteLength,
+
+    /** B (inner × cols), packed once for all blocks that need it: from its seed at once, else `push` takes chunk by chunk. */
+    packRight({ b, inner, cols }) {
+      const handle = wasm.right_begin(inner, cols);
       check(handle, 'B');
-      try {
-        fillRight(handle, task, chunks);
-      } catch (error) {
-        wasm.right_drop(handle);
-        throw error;
+      let pushed = 0;
+      const finish = () => check(wasm.right_finish(handle), 'a packed B');
+      if (b.source === 'random') {
+        const place = [b.matrix_cols, b.row_start, inner, b.col_start];
+        check(wasm.right_push_seeded(handle, ...halves(b.seed), ...place), 'a seeded B');
+        finish();
       }
-      return { handle, bytes: 8 * task.inner * task.cols, drop: () => wasm.right_drop(handle) };
+      return {
+        handle,
+        drop: () => wasm.right_drop(handle),
+        push(bytes) {
+          const chunk = b.chunks[pushed];
+          withRoom(bytes.length, (place) => {
+            load(place, chunk, bytes);
+            check(wasm.right_push_rows(handle, place, chunk.rows), 'rows of B');
+          });
+          pushed += 1;
+          if (pushed === b.chunks.length) finish();
+        },
+      };
     },
 
     /** The product's bytes (rows × cols) and the milliseconds of the multiplication alone. */
     multiply(task, right, leftChunks) {
+      const leftBytes = 8 * task.rows * task.inner;
       const productBytes = 8 * task.rows * task.cols;
-      return withRoom(8 * task.rows * task.inner, (left) => {
+      // One room for both: what was free for a block before is then free for one that is no larger.
+      return withRoom(leftBytes + productBytes, (left) => {
         fillLeft(left, task, leftChunks);
-        return withRoom(productBytes, (place) => {
-          const start = performance.now();
-          const worked = wasm.multiply(left, task.rows, right.handle, place);
-          const compute_ms = performance.now() - start;
-          check(worked, 'the multiplication');
-          return { product: wasm.memory.buffer.slice(place, place + productBytes), compute_ms };
-        });
+        const place = left + leftBytes;
+        const start = performance.now();
+        const worked = wasm.multiply(left, task.rows, right.handle, place);
+        const compute_ms = performance.now() - start;
+        check(worked, 'the multiplication');
+        return { product: wasm.memory.buffer.slice(place, place + productBytes), compute_ms };
       });
     },
 
@@ -107,7 +108,7 @@ self.createWasmKernel = function createWasmKernel(module) {
     trial(size) {
       const matrix = { source: 'random', seed: '1', matrix_cols: size, row_start: 0, col_start: 0 };
       const task = { rows: size, inner: size, cols: size, a: matrix, b: matrix };
-      const right = this.packRight(task, []);
+      const right = this.packRight(task);
       const { compute_ms } = this.multiply(task, right, []);
       right.drop();
       return compute_ms;

@@ -102,6 +102,10 @@ fn prepare_scripts(site: &Path) -> Result<()> {
         let name = path.file_name().context("a file has a name")?;
         modules.insert(name.to_string_lossy().into_owned(), read_file(&path)?);
     }
+    scripts::join_thread_scripts(&mut modules)?;
+    for (name, text) in &modules {
+        write_file(&folder.join(name), text)?;
+    }
     write_file(&folder.join(MAIN_MODULE), &bundle(&modules, MAIN_MODULE)?)?;
     for name in names(site)? {
         if name.extension().is_some_and(|extension| extension == "js") {

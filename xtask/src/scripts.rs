@@ -6,8 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use minifier::js;
+
+/// What a thread runs, in the order in which the scripts refer to each other.
+const THREAD_SCRIPTS: [&str; 2] = ["wasm-kernel.js", "kernel-worker.js"];
+
+/// The module that lists them.
+const FILES: &str = "files.js";
 
 /// One script of those that import each other, by its name in their folder.
 pub(crate) type Modules = BTreeMap<String, String>;
@@ -21,6 +27,27 @@ pub(crate) fn bundle(modules: &Modules, main: &str) -> Result<String> {
     let exported = Module::read(modules, main)?.exports.join(", ");
     bundled += &format!("export const {{ {exported} }} = {};\n", scope_of(main));
     Ok(bundled)
+}
+
+/// Makes one script of those that a thread runs, and tells the module that fetches them: each file
+/// more is a question and an answer more before a phone computes.
+pub(crate) fn join_thread_scripts(modules: &mut Modules) -> Result<()> {
+    let named = THREAD_SCRIPTS.map(|name| format!("'{name}'")).join(", ");
+    let [.., last] = THREAD_SCRIPTS;
+    let list = |names: &str| format!("const THREAD_SCRIPTS = [{names}];");
+    let files = modules.get_mut(FILES).context(FILES)?;
+    ensure!(
+        files.contains(&list(&named)),
+        "{FILES} does not list {named}"
+    );
+    *files = files.replace(&list(&named), &list(&format!("'{last}'")));
+    let texts: Result<Vec<&String>> = THREAD_SCRIPTS
+        .iter()
+        .map(|name| modules.get(*name).with_context(|| (*name).to_owned()))
+        .collect();
+    let joined: String = texts?.into_iter().flat_map(|text| [text, "\n"]).collect();
+    modules.insert(last.to_owned(), joined);
+    Ok(())
 }
 
 /// The same without comments and white space.
@@ -154,6 +181,24 @@ mod tests {
             let error = bundle(&modules(&[("a.js", text)]), "a.js").expect_err(text);
             assert!(format!("{error:#}").contains(why), "{text}: {error:#}");
         }
+    }
+
+    #[test]
+    fn a_thread_runs_one_script() {
+        let list = "const THREAD_SCRIPTS = ['wasm-kernel.js', 'kernel-worker.js'];";
+        let mut scripts = modules(&[
+            ("files.js", list),
+            ("wasm-kernel.js", "one();"),
+            ("kernel-worker.js", "two();"),
+        ]);
+        join_thread_scripts(&mut scripts).expect("all are there");
+        assert_eq!(
+            scripts["files.js"],
+            "const THREAD_SCRIPTS = ['kernel-worker.js'];"
+        );
+        assert_eq!(scripts["kernel-worker.js"], "one();\ntwo();\n");
+        let mut other = modules(&[("files.js", "const THREAD_SCRIPTS = [];")]);
+        join_thread_scripts(&mut other).expect_err("the list is another");
     }
 
     #[test]

@@ -176,7 +176,7 @@ mod properties {
             let (height, width) = (u64::from(cut.rows_per_block()), u64::from(cut.cols_per_block()));
             let (left, product) = (8 * height * inner, 8 * height * width);
             let right = 8 * inner * width.next_multiple_of(4);
-            let spare_and_chunks = 6 * CHUNK_BYTES_MAX;
+            let spare_and_chunks = 5 * CHUNK_BYTES_MAX;
             let stripe = 8 * (120 * 256 + height);
             let bytes = 1_400_064 + right + left + product + stripe + spare_and_chunks + left + 2 * product;
             assert!(bytes <= 64_000_000, "{cut:?}: {bytes} bytes");

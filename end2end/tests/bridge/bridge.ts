@@ -50,11 +50,15 @@ export async function welcome(node: MockNode, index: number, nodes: string[] = [
   return link;
 }
 
-/** A product to compute from stored chunks: B in two chunks, A cut into blocks of some rows. */
+/** No node makes a longer chunk. */
+const CHUNK_BYTES_MAX = 1 << 20;
+
+/** A product to compute from stored chunks: B in two chunks or more, A cut into blocks of some rows. */
 export class StoredProduct {
   readonly a: Float64Array;
   readonly b: Float64Array;
   readonly chunks = new Map<string, Uint8Array>();
+  private chunksOfB: { hash: string; rows: number }[] | null = null;
 
   constructor(
     readonly rows: number,
@@ -68,7 +72,7 @@ export class StoredProduct {
 
   /** The task for rows `start` … `start + count`. */
   task(block: number, start: number, count: number, job = JOB): Message {
-    const middle = Math.ceil(this.inner / 2);
+    this.chunksOfB ??= this.cutB();
     return {
       job,
       block,
@@ -78,14 +82,17 @@ export class StoredProduct {
       cols: this.cols,
       arithmetic: 'reproducible',
       a: { source: 'chunks', chunks: [this.chunk(this.a.subarray(start * this.inner, (start + count) * this.inner), count)] },
-      b: {
-        source: 'chunks',
-        chunks: [
-          this.chunk(this.b.subarray(0, middle * this.cols), middle),
-          this.chunk(this.b.subarray(middle * this.cols), this.inner - middle),
-        ].filter((chunk) => chunk.rows > 0),
-      },
+      b: { source: 'chunks', chunks: this.chunksOfB },
     } as unknown as Message;
+  }
+
+  private cutB(): { hash: string; rows: number }[] {
+    const step = Math.min(Math.ceil(this.inner / 2), Math.max(1, Math.floor(CHUNK_BYTES_MAX / 8 / this.cols)));
+    const starts = Array.from({ length: Math.ceil(this.inner / step) }, (_, index) => index * step);
+    return starts.map((start) => {
+      const end = Math.min(this.inner, start + step);
+      return this.chunk(this.b.subarray(start * this.cols, end * this.cols), end - start);
+    });
   }
 
   /** What the block's bytes must be. */

@@ -2,8 +2,9 @@
 
 import { expect, expectSameBits, JOB, resultOf, seededTask, stateOf, StoredProduct, test, welcome } from './bridge';
 
-// Long enough to be still waiting behind each other: some 0.1 s each at least.
-const slow = (block: number) => seededTask(block, 400, 4000, 1000);
+// Long enough to be still waiting behind each other: some 0.1 s each at least. And small enough
+// that two threads have room for one each.
+const slow = (block: number) => seededTask(block, 500, 2500, 500);
 
 test('a reload is the same device with the same account', async ({ page, node, open }) => {
   const link = await open(page);

@@ -195,10 +195,15 @@ impl PackedRight {
             let first = block + (panel * depth + row_start - k_start) * width;
             let lines = &mut self.panels[first..];
             match filled {
-                // As wide as the tiles of the kernels are: then a line is a few vectors.
+                // As wide as the tiles of the kernels are: then a line is a few vectors. The tile of
+                // WebAssembly is the narrowest, and its page loads no code for the others.
                 4 => copy_lines::<4>(rows, cols, col, lines, width),
-                8 => copy_lines::<8>(rows, cols, col, lines, width),
-                24 => copy_lines::<24>(rows, cols, col, lines, width),
+                8 if !cfg!(target_arch = "wasm32") => {
+                    copy_lines::<8>(rows, cols, col, lines, width);
+                }
+                24 if !cfg!(target_arch = "wasm32") => {
+                    copy_lines::<24>(rows, cols, col, lines, width);
+                }
                 _ => {
                     let lines = lines.chunks_exact_mut(width);
                     for (line, row) in lines.zip(rows.chunks_exact(cols)) {
