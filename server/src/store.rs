@@ -7,6 +7,7 @@
 //! at all, whatever is pulled out of the wall meanwhile.
 
 mod changes;
+mod checkpoints;
 mod chunks;
 mod packs;
 mod replicas;
@@ -27,6 +28,7 @@ use sqlx::sqlite::{
 };
 
 use crate::config::Sync;
+use checkpoints::Checkpoints;
 use packs::Packs;
 
 pub(crate) use changes::StoredChange;
@@ -34,6 +36,10 @@ pub(crate) use changes::StoredChange;
 /// Connections that read. Streams of results hold one each only while they
 /// fetch a block.
 const READERS_MAX: u32 = 4;
+
+/// Rows are small, for large pieces lie in packs: a change of a few writes as many of these to the log.
+/// Of a file that is there already the size stays.
+const PAGE_BYTES: u32 = 4096;
 
 /// How long a reader waits for a lock; with WAL only a checkpoint holds one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -45,6 +51,7 @@ pub struct Store {
     readers: SqlitePool,
     path: PathBuf,
     packs: Packs,
+    checkpoints: Checkpoints,
     sync: Sync,
     /// The writer's transactions do not wait for the disk at present.
     is_relaxed: Arc<AtomicBool>,
@@ -150,11 +157,12 @@ impl Store {
                 Sync::Always | Sync::Alone => SqliteSynchronous::Full,
                 Sync::Never => SqliteSynchronous::Off,
             })
-            .page_size(8192)
+            .page_size(PAGE_BYTES)
             .busy_timeout(BUSY_TIMEOUT);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
-            .connect_with(options.clone())
+            // What it commits is moved from the log to the file by another connection.
+            .connect_with(options.clone().pragma("wal_autocheckpoint", "0"))
             .await
             .map_err(StoreError::from)
             .with_context(|| format!("cannot open the store {}", path.display()))?;
@@ -173,6 +181,7 @@ impl Store {
             .run(&writer)
             .await
             .with_context(|| format!("cannot upgrade the store {}", path.display()))?;
+        let checkpoints = Checkpoints::start(&options).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .connect_with(options.read_only(true).create_if_missing(false))
@@ -182,6 +191,7 @@ impl Store {
             readers,
             path: path.to_path_buf(),
             packs: Packs::beside(path),
+            checkpoints,
             sync,
             is_relaxed: Arc::default(),
         };
@@ -212,6 +222,7 @@ impl Store {
 
     /// Writes everything out and closes the file.
     pub async fn close(&self) {
+        self.checkpoints.stop().await;
         self.readers.close().await;
         self.writer.close().await;
     }

@@ -278,9 +278,12 @@ impl Coordinator {
         self.is_reopened = true;
     }
 
-    /// Whether a backup has joined.
+    /// Whether a backup has joined, or one is waited for before anybody hears of the job: should none
+    /// join, this node stores the job as its only holder before it tells of it.
     pub(crate) fn is_backed(&self) -> bool {
-        !self.copies.joined().is_empty()
+        let mut awaited = self.copies_awaited.iter();
+        let is_hoped_for = self.is_opening && awaited.any(|(nodes, _)| !nodes.is_empty());
+        is_hoped_for || !self.copies.joined().is_empty()
     }
 
     /// From submission until now; of a job that has ended, from its end.

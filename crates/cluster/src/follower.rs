@@ -54,6 +54,8 @@ pub(crate) struct Follower {
     pub(crate) leaderless_since: Option<Moment>,
     /// Nobody is missed before: after a start the others are still to be heard.
     pub(crate) patient_until: Moment,
+    /// This node led it to its end, and no backup has it.
+    pub(crate) is_alone: bool,
 }
 
 impl Follower {
@@ -87,6 +89,7 @@ impl Follower {
             listed_until: None,
             leaderless_since: None,
             patient_until: now,
+            is_alone: false,
             replica,
         })
     }

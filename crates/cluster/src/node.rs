@@ -242,8 +242,10 @@ impl Node {
     /// without it.
     #[must_use]
     pub fn is_backed(&self, job: JobId) -> bool {
-        let led = self.coordinators.get(&job);
-        led.map_or_else(|| self.followers.contains_key(&job), Coordinator::is_backed)
+        match self.coordinators.get(&job) {
+            Some(led) => led.is_backed(),
+            None => (self.followers.get(&job)).is_some_and(|copy| !copy.is_alone),
+        }
     }
 
     /// Who may answer for a job, the best first: its coordinator, then the

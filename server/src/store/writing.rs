@@ -6,6 +6,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, AssertSqlSafe, Encode, Sqlite, Type};
 
+use super::checkpoints::Checkpoints;
 use super::packs::{Appended, Packs};
 use super::{Store, StoreError};
 use crate::config::Sync;
@@ -32,6 +33,7 @@ pub(super) struct Writing {
     connection: Option<PoolConnection<Sqlite>>,
     waiting: Waiting,
     packs: Packs,
+    checkpoints: Checkpoints,
     /// What was written to packs meanwhile.
     appended: Vec<Appended>,
     /// The end waits for the disk.
@@ -57,6 +59,7 @@ impl Store {
             connection: Some(self.writer.acquire().await?),
             waiting: Waiting::default(),
             packs: self.packs.clone(),
+            checkpoints: self.checkpoints.clone(),
             appended: Vec::new(),
             is_synced: !is_relaxed && self.sync != Sync::Never,
         };
@@ -130,6 +133,7 @@ impl Writing {
         self.add("COMMIT");
         self.flush().await?;
         self.connection = None;
+        self.checkpoints.on_commit();
         Ok(())
     }
 

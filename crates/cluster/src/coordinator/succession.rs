@@ -93,24 +93,20 @@ impl Coordinator {
     pub(super) fn end_waits(&mut self, now: Now, outputs: &mut Vec<Output>) -> bool {
         let mut wake = false;
         if self.copies.let_go(now.moment) {
-            // What they have not acknowledged must be on this disk first: a change
-            // of a job without backups is synced, and all before it.
-            outputs.push(Output::Persist(Change::Head {
-                job: self.job(),
-                leadership: self.replica.leadership.clone(),
-                tallies: Vec::new(),
-                ended: None,
-            }));
+            self.store_as_only_holder(outputs);
             self.commit(now, outputs);
         }
         self.ship(now.moment, outputs);
         let is_over = |until: Moment| until <= now.moment;
-        if let Some((nodes, until)) = &self.copies_awaited
-            && (is_over(*until) || self.copies.all_joined(nodes))
+        if let Some((nodes, _)) = self
+            .copies_awaited
+            .take_if(|(nodes, until)| is_over(*until) || self.copies.all_joined(nodes))
         {
-            self.copies_awaited = None;
             if self.is_opening {
                 self.is_opening = false;
+                if !nodes.is_empty() && self.copies.joined().is_empty() {
+                    self.store_as_only_holder(outputs);
+                }
                 self.summary_due = Some(now.moment);
                 wake = true;
                 let job = self.job();
@@ -124,6 +120,17 @@ impl Coordinator {
             wake = true;
         }
         wake
+    }
+
+    /// What no backup has acknowledged must be on this disk before anything of it is told: a change of a
+    /// job without backups is synced, and all before it.
+    fn store_as_only_holder(&self, outputs: &mut Vec<Output>) {
+        outputs.push(Output::Persist(Change::Head {
+            job: self.job(),
+            leadership: self.replica.leadership.clone(),
+            tallies: Vec::new(),
+            ended: None,
+        }));
     }
 
     /// A node tells what its devices compute.

@@ -210,9 +210,10 @@ impl Node {
         if coordinator.is_some_and(Coordinator::is_settled)
             && let Some(coordinator) = self.coordinators.remove(&job)
         {
-            let age = coordinator.age(now.moment);
+            let (age, is_backed) = (coordinator.age(now.moment), coordinator.is_backed());
             let replica = coordinator.into_replica();
-            if let Ok(follower) = Follower::new(replica, now.moment, age) {
+            if let Ok(mut follower) = Follower::new(replica, now.moment, age) {
+                follower.is_alone = !is_backed;
                 self.keep(follower, outputs);
             }
         }

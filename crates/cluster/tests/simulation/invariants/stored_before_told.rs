@@ -1,8 +1,10 @@
 //! Durable before announced: whatever a node tells another node, a device or a
 //! person is on its disk at that moment.
 
+use std::collections::BTreeMap;
+
 use cluster::{Event, WorkerCommand};
-use wire::{ChunkHash, JobStatus, JobSummary, NodeId, PeerMessage};
+use wire::{ChunkHash, JobId, JobStatus, JobSummary, NodeId, PeerMessage};
 
 use crate::support::mesh::Mesh;
 use crate::support::store::{Store, done_blocks};
@@ -87,4 +89,15 @@ fn check_summary(store: &Store, summary: &JobSummary) {
     if summary.status != JobStatus::Running {
         assert_eq!(replica.status(), summary.status, "told before stored");
     }
+}
+
+/// Who submitted the job hears that it is safe: another node has it, or this one's disk.
+pub(crate) fn check_safe(stores: &BTreeMap<NodeId, Store>, at: NodeId, job: JobId) {
+    let is_elsewhere =
+        (stores.iter()).any(|(id, store)| *id != at && store.jobs.contains_key(&job));
+    let is_synced = !stores[&at].unsynced.contains(&job);
+    assert!(
+        is_synced || is_elsewhere,
+        "{job} is called safe, and no disk has it"
+    );
 }

@@ -306,3 +306,23 @@ fn the_end_of_a_job_leaves_with_its_last_block() {
     assert!(last_block < end, "{last_block:?}, {end:?}");
     assert!(all_stored.is_none_or(|stored| end < Some(stored)));
 }
+
+/// One disk less on the way of a job: its backups have it when it is told.
+#[test]
+fn a_job_is_synced_here_only_when_no_backup_has_it() {
+    let mut mesh = three_nodes(9);
+    let job = mesh.submit(node(1), tiny(1, 6));
+    mesh.run_until_complete(job, millis(500));
+    assert!(mesh.stores[&node(1)].unsynced.contains(&job));
+
+    mesh.lose(|message| matches!(message, PeerMessage::CopyHead { .. }));
+    let alone = mesh.submit(node(1), tiny(2, 6));
+    assert!(mesh.stores[&node(1)].unsynced.contains(&alone));
+    mesh.run_for(seconds(2));
+    assert!(!mesh.stores[&node(1)].unsynced.contains(&alone));
+    assert!(
+        mesh.node(node(1))
+            .coordinator(alone)
+            .is_none_or(|led| led.is_safe())
+    );
+}

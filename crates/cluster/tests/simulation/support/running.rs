@@ -188,6 +188,17 @@ impl Mesh {
                     let (job, block) = (*job, done.block);
                     self.memory.done_work.on_stored(id, job, block, self.clock);
                 }
+                // As with `--sync alone`.
+                let job = change.job();
+                if self
+                    .hosts
+                    .get(&id)
+                    .is_some_and(|host| host.node.is_backed(job))
+                {
+                    store.unsynced.insert(job);
+                } else {
+                    store.unsynced.remove(&job);
+                }
                 store.apply(change, now.unix_ms);
             }
             Output::Send { to, message } => self.send(id, to, message),
@@ -219,6 +230,9 @@ impl Mesh {
                         has_inputs || is_seeded(&store.jobs[job].record),
                         "{id} leads {job} without its inputs"
                     );
+                }
+                if let Event::JobSafe { job } = event {
+                    stored_before_told::check_safe(&self.stores, id, job);
                 }
                 self.count(transition(&event));
                 self.memory.acknowledged.on_event(&event);

@@ -16,6 +16,8 @@ pub(crate) struct Store {
     pub(crate) ended_at: BTreeMap<JobId, u64>,
     /// Jobs of which the inputs are here, too.
     pub(crate) inputs: BTreeSet<JobId>,
+    /// Jobs whose last change went to the system, and not yet to the disk: another node has it, or will.
+    pub(crate) unsynced: BTreeSet<JobId>,
     /// Bytes of results that still count for somebody; in memory only.
     kept: BTreeMap<(JobId, BlockIndex, WorkerId, ChunkHash), u32>,
 }
