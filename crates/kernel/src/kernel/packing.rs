@@ -236,15 +236,19 @@ fn copy_lines<const WIDTH: usize>(
 /// as `panel` is long.
 pub(super) fn pack_left<E: Engine>(rows: &[&[f64]], k_start: usize, panel: &mut [f64]) {
     match rows.len() {
-        1 => pack_rows_of_left::<1>(rows, k_start, panel),
-        2 => pack_rows_of_left::<2>(rows, k_start, panel),
-        3 => pack_rows_of_left::<3>(rows, k_start, panel),
         4 => pack_rows_of_left::<4>(rows, k_start, panel),
         5 if E::ROWS >= 5 => pack_rows_of_left::<5>(rows, k_start, panel),
         6 if E::ROWS >= 6 => pack_rows_of_left::<6>(rows, k_start, panel),
         7 if E::ROWS >= 7 => pack_rows_of_left::<7>(rows, k_start, panel),
         8 if E::ROWS >= 8 => pack_rows_of_left::<8>(rows, k_start, panel),
-        height => unreachable!("a panel has at most {} rows, not {height}", E::ROWS),
+        // Low panels are rare: a block of C with so few rows has one.
+        height => {
+            for (k, line) in panel.chunks_exact_mut(height).enumerate() {
+                for (entry, row) in line.iter_mut().zip(rows) {
+                    *entry = row[k_start + k];
+                }
+            }
+        }
     }
 }
 
