@@ -20,6 +20,7 @@ fn main() {
         "worker/Cargo.toml",
         "crates/kernel/src",
         "crates/kernel/Cargo.toml",
+        "Cargo.toml",
         "Cargo.lock",
     ] {
         println!("cargo::rerun-if-changed={}", workspace.join(path).display());

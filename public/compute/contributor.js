@@ -18,8 +18,8 @@ import { createLink, warnOnce } from './link.js';
 import { chunksOfA, objectionTo, requireNamed, rightKeyOf } from './task.js';
 import { createThreads } from './threads.js';
 
-// A node sends twice as many blocks as there are threads; one that sends more
-// gets them back.
+// A node sends twice as many blocks as there are threads, and those of tiny jobs
+// beside them; one that sends more gets them back.
 const BLOCKS_MAX = 80;
 
 // Products that wait for `counted`. Beyond this no further block is begun: the

@@ -199,7 +199,7 @@ export function createThreads({ chunks, budget, onSent, onDone, onFailed, onRetu
   /** Whether so many bytes are free and there is a thread to use, or will be without those that are idle. */
   function makeRoom(bytes, used, mayEnd) {
     const isEnough = () => (used || mayStart()) && chunks.makeRoom(bytes);
-    const idle = [...threads].filter((thread) => mayEnd && thread !== used && thread.blocks.size === 0);
+    const idle = [...threads].filter((thread) => mayEnd && thread !== used && thread !== measuring && thread.blocks.size === 0);
     if (idle.reduce((sum, thread) => sum + thread.bytes, chunks.left()) < bytes) return false;
     while (idle.length > 0 && !isEnough()) endThread(idle.shift());
     return isEnough();
@@ -272,6 +272,7 @@ export function createThreads({ chunks, budget, onSent, onDone, onFailed, onRetu
     assign(block, mustBePacked) {
       for (const mayEnd of mustBePacked ? [false] : [false, true]) {
         for (const thread of candidatesFor(block.rightKey)) {
+          if (block.thread) return true; // a thread that did not start had others look for room, too
           if (mustBePacked && !(thread && thread.rights.has(block.rightKey))) continue;
           if (thread && !threads.has(thread)) continue; // ended to make room, but not enough
           if (place(block, thread, mayEnd)) return true;

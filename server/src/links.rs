@@ -121,7 +121,7 @@ impl Links {
             return false;
         };
         let frame = Bytes::from(encode_peer_frame(message, payload));
-        let is_sent = if goes_behind_blocks(message) {
+        let is_sent = if message.goes_behind_blocks() {
             let bytes = frame.len() as u64;
             let waiting = link.results_bytes.fetch_add(bytes, Ordering::Relaxed);
             waiting <= RESULT_BYTES_WAITING_MAX && link.results.send(frame).is_ok()
@@ -260,19 +260,6 @@ impl Links {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Large messages wait behind small ones. What a holder has is told behind the
-/// blocks that were sent before: whoever hears it asks for what it lacks then. And
-/// what is under way here comes last: a coordinator gives work away when it knows all.
-fn goes_behind_blocks(message: &PeerMessage) -> bool {
-    matches!(
-        message,
-        PeerMessage::Result { .. }
-            | PeerMessage::CopyBlock { .. }
-            | PeerMessage::CopyState { is_all: true, .. }
-            | PeerMessage::Held { .. }
-    )
 }
 
 /// The addresses at which other devices reach a node that listens on

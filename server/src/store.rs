@@ -41,6 +41,9 @@ const READERS_MAX: u32 = 4;
 /// Of a file that is there already the size stays.
 const PAGE_BYTES: u32 = 4096;
 
+/// How long the writer waits for the log to begin anew, on the slowest disk.
+const LOG_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// How long a reader waits for a lock; with WAL only a checkpoint holds one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -162,7 +165,12 @@ impl Store {
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             // What it commits is moved from the log to the file by another connection.
-            .connect_with(options.clone().pragma("wal_autocheckpoint", "0"))
+            .connect_with(
+                options
+                    .clone()
+                    .pragma("wal_autocheckpoint", "0")
+                    .busy_timeout(LOG_TIMEOUT),
+            )
             .await
             .map_err(StoreError::from)
             .with_context(|| format!("cannot open the store {}", path.display()))?;

@@ -18,7 +18,7 @@ use self::offers::offer;
 use crate::directory::Directory;
 use crate::effect::{Output, WorkerCommand, WorkerProfile};
 use crate::limits::{
-    BLOCKS_PER_THREAD, BLOCKS_PER_THREAD_MAX, IDLE_RETRY, LEASES_UNASKED_MAX, PULL_TIMEOUT,
+    BLOCKS_PER_THREAD, BLOCKS_PER_THREAD_MAX, IDLE_RETRY, PAGE_LEASES_MAX, PULL_TIMEOUT,
     RESULTS_KEPT_MAX, THREADS_MAX, UNASKED_WAIT, WORK_AHEAD_MS,
 };
 use crate::placement::to_f64;
@@ -63,6 +63,16 @@ impl LocalWorker {
         })
     }
 
+    /// Twice its room is what two coordinators may send when the first was late, and blocks of
+    /// tiny jobs come unasked; nobody honest sends more.
+    fn leases_max(&self, unasked_max: usize) -> usize {
+        let leases_max = 2 * self.room_max() + unasked_max;
+        match self.profile.kind {
+            WorkerKind::Native => leases_max,
+            WorkerKind::Browser => leases_max.min(PAGE_LEASES_MAX),
+        }
+    }
+
     fn with_each_thread(&self, blocks: u32) -> usize {
         if !self.profile.contributing {
             return 0;
@@ -88,6 +98,17 @@ impl LocalWorker {
     fn could_take(&self) -> bool {
         self.kept.len() < RESULTS_KEPT_MAX && self.leased.len() < self.room_max()
     }
+}
+
+/// Blocks that came for a device.
+#[derive(Debug)]
+pub(crate) struct Leases {
+    pub(crate) from: NodeId,
+    pub(crate) job: JobId,
+    pub(crate) worker: WorkerId,
+    pub(crate) tasks: Vec<BlockTask>,
+    /// So many the device takes without having asked.
+    pub(crate) unasked_max: usize,
 }
 
 /// All devices of this node.
@@ -164,15 +185,14 @@ impl WorkerHost {
     }
 
     /// Blocks came for a device.
-    pub(crate) fn on_lease(
-        &mut self,
-        now: Moment,
-        from: NodeId,
-        job: JobId,
-        worker: WorkerId,
-        tasks: Vec<BlockTask>,
-        outputs: &mut Vec<Output>,
-    ) {
+    pub(crate) fn on_lease(&mut self, now: Moment, leases: Leases, outputs: &mut Vec<Output>) {
+        let Leases {
+            from,
+            job,
+            worker,
+            tasks,
+            unasked_max,
+        } = leases;
         let stopped = self.stopped;
         let known = self.workers.get_mut(&worker);
         // The device left, or was switched off, while its lease was under way.
@@ -198,10 +218,7 @@ impl WorkerHost {
                 offer(worker, known, key, from, 0, outputs);
             } else if known.leased.contains_key(&key) {
                 known.leased.insert(key, from);
-            } else if known.leased.len() >= 2 * known.room_max() + LEASES_UNASKED_MAX {
-                // Twice its room is what two coordinators may send when the
-                // first was late, and blocks of tiny jobs come unasked; nobody
-                // honest sends more.
+            } else if known.leased.len() >= known.leases_max(unasked_max) {
                 too_many.push(task.block);
             } else {
                 known.leased.insert(key, from);

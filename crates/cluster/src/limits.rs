@@ -158,6 +158,9 @@ pub const UNASKED_WAIT: Duration = Duration::from_millis(20);
 /// hundred kilobytes at most.
 pub const LEASES_UNASKED_MAX: usize = 128;
 
+/// Blocks that a page has at once; it gives more back (`BLOCKS_MAX` in `public/compute/contributor.js`).
+pub const PAGE_LEASES_MAX: usize = 80;
+
 /// How long a device that was told "nothing for you" waits when nobody tells
 /// it that there is something again: that word may have been lost. Rare enough
 /// that a mesh full of idle devices stays quiet.

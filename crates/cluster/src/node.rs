@@ -235,7 +235,9 @@ impl Node {
     #[must_use]
     pub fn answers_for(&self, job: JobId) -> bool {
         let follower = self.followers.get(&job);
-        self.coordinators.contains_key(&job) || follower.is_some_and(Follower::has_ended)
+        // While its coordinator is there, the end is as it tells.
+        let has_end = follower.is_some_and(Follower::has_ended);
+        self.coordinators.contains_key(&job) || has_end && (self.is_over(job) || !self.is_led(job))
     }
 
     /// Whether another node has all that this one has of a job, and would lead on
@@ -293,7 +295,7 @@ impl Node {
     /// Devices that would be given work now, over the whole mesh.
     #[must_use]
     pub fn device_count(&self) -> usize {
-        self.candidates().len()
+        self.candidate_count()
     }
 
     fn on_input(&mut self, now: Now, input: Input, outputs: &mut Vec<Output>) {

@@ -337,3 +337,20 @@ pub enum PeerMessage {
         node: NodeId,
     },
 }
+
+impl PeerMessage {
+    /// Whether it stays behind the blocks that were sent before it. All others overtake them, so that
+    /// heartbeats and leases never wait behind megabytes.
+    #[must_use]
+    pub fn goes_behind_blocks(&self) -> bool {
+        match self {
+            Self::Result { .. }
+            | Self::CopyBlock { .. }
+            | Self::CopyState { is_all: true, .. }
+            | Self::Held { .. } => true,
+            // An end means that all blocks are there.
+            Self::CopyHead { head, .. } => head.ended.is_some(),
+            _ => false,
+        }
+    }
+}

@@ -29,6 +29,14 @@ impl Store {
             put_tally(&mut writing, job, epoch, tally);
             writing.flush_if_much().await?;
         }
+        if writing.is_synced() {
+            // What of a job was written while another node had it may still be on its way to the disk.
+            for (change, _) in changes {
+                if let Change::Head { job, .. } = change {
+                    self.sync_pieces(*job).await?;
+                }
+            }
+        }
         writing.commit().await?;
         if (changes.iter()).any(|(change, _)| matches!(change, Change::Expired { .. })) {
             // Nothing waits for the room that it gives back.

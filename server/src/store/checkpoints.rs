@@ -14,8 +14,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 /// Between two of them: what they write twice they could have written once.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Pages of the log from which on the writer waits for a moment, so that the log begins anew.
-const LOG_PAGES_MAX: i64 = 16_384;
+/// Pages of the log from which on the writer waits for a moment, so that the log begins anew: few
+/// enough that a slow card has them in a second.
+const LOG_PAGES_MAX: i64 = 4096;
 
 /// Tells the task that something was committed. It ends with the last of these.
 #[derive(Debug, Clone)]
@@ -55,15 +56,20 @@ async fn run(
     committed: Arc<Notify>,
     mut stops: mpsc::Receiver<oneshot::Sender<()>>,
 ) {
+    let mut has_failed = false;
     let done = loop {
         tokio::select! {
             done = stops.recv() => break done,
             () = committed.notified() => {}
         }
-        if let Err(error) = checkpoint(&mut connection).await {
+        let moved = checkpoint(&mut connection).await;
+        if let Err(error) = &moved
+            && !has_failed
+        {
             // Nothing is lost by it, and after the next commit it is tried again.
             tracing::warn!(%error, "what was committed stays in the log for now");
         }
+        has_failed = moved.is_err();
         tokio::select! {
             done = stops.recv() => break done,
             // A rate: while much is written, so often.

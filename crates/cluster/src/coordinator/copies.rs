@@ -59,6 +59,19 @@ impl Backup {
         self.has_inputs && self.head >= head && self.waiting.is_empty() && self.under_way.is_empty()
     }
 
+    /// Whether the head is to be sent now, or again.
+    fn head_due(&mut self, now: Moment, number: u64) -> Option<()> {
+        if self.head >= number {
+            return None;
+        }
+        match &mut self.head_sent {
+            None => self.head_sent = Some((number, UnderWay::first(now))),
+            Some((_, under_way)) if under_way.again <= now => under_way.send_again(now),
+            Some(_) => return None,
+        }
+        Some(())
+    }
+
     fn has_something_under_way(&self) -> bool {
         !self.under_way.is_empty() || self.head_sent.is_some_and(|(number, _)| number > self.head)
     }
@@ -75,6 +88,8 @@ pub(super) enum Shipment {
 pub(super) struct Copies {
     /// Counts the changes of the head.
     head: u64,
+    /// The head brings the end of the job: it goes behind the blocks.
+    has_end: bool,
     backups: BTreeMap<NodeId, Backup>,
     /// So many backups are wanted.
     wanted: usize,
@@ -168,6 +183,11 @@ impl Copies {
         self.head += 1;
     }
 
+    /// The head brings the end from now on, or no longer.
+    pub(super) fn set_end(&mut self, has_end: bool) {
+        self.has_end = has_end;
+    }
+
     /// A backup tells what it has. True when it has joined by that.
     pub(super) fn on_state(
         &mut self,
@@ -240,23 +260,19 @@ impl Copies {
         for (to, backup) in &mut self.backups {
             let to = *to;
             let number = self.head;
+            // Blocks mean nothing to a node that does not know the job.
+            let is_known = backup.head > 0;
+            let goes_behind = self.has_end && is_known;
             // One that was sent before is not worth sending again.
             let _ = backup.head_sent.take_if(|(sent, _)| *sent != number);
-            if backup.head < number {
-                match &mut backup.head_sent {
-                    None => {
-                        backup.head_sent = Some((number, UnderWay::first(now)));
-                        shipments.push(Shipment::Head { to, number });
-                    }
-                    Some((_, under_way)) if under_way.again <= now => {
-                        under_way.send_again(now);
-                        shipments.push(Shipment::Head { to, number });
-                    }
-                    Some(_) => {}
-                }
+            if !goes_behind {
+                shipments.extend(
+                    backup
+                        .head_due(now, number)
+                        .map(|()| Shipment::Head { to, number }),
+                );
             }
-            // Blocks mean nothing to a node that does not know the job.
-            if backup.head == 0 {
+            if !is_known {
                 continue;
             }
             for (block, under_way) in &mut backup.under_way {
@@ -271,6 +287,13 @@ impl Copies {
                 backup.under_way.insert(block, UnderWay::first(now));
                 shipments.push(Shipment::Block { to, block });
             }
+            if goes_behind && backup.waiting.is_empty() {
+                shipments.extend(
+                    backup
+                        .head_due(now, number)
+                        .map(|()| Shipment::Head { to, number }),
+                );
+            }
             if backup.silent_since.is_none() && backup.has_something_under_way() {
                 backup.silent_since = Some(now);
             }
@@ -281,7 +304,9 @@ impl Copies {
     /// When something is to be sent again, or a backup let go.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         let deadlines = self.backups.values().flat_map(|backup| {
-            let heads = backup.head_sent.filter(|_| backup.head < self.head);
+            let is_held_back = self.has_end && !backup.waiting.is_empty();
+            let heads = backup.head_sent;
+            let heads = heads.filter(|_| backup.head < self.head && !is_held_back);
             let blocks = backup.under_way.values().copied();
             let retries = heads.map(|(_, head)| head).into_iter().chain(blocks);
             let retries = retries.map(|under_way| under_way.again);

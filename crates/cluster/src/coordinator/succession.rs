@@ -223,6 +223,9 @@ impl Coordinator {
             let backups = &mut self.replica.leadership.backups;
             backups.retain(|backup| *backup != node);
             self.lead_on(now, outputs);
+        } else if self.copies.joined().is_empty() {
+            // Its end may still be untold.
+            self.store_as_only_holder(outputs);
         }
         self.commit(now, outputs);
     }
@@ -243,6 +246,7 @@ impl Coordinator {
 
     /// Sends the backups what they lack.
     pub(super) fn ship(&mut self, now: Moment, outputs: &mut Vec<Output>) {
+        self.copies.set_end(self.replica.ended.is_some());
         for shipment in self.copies.due(now) {
             match shipment {
                 Shipment::Head { to, number } => {

@@ -283,11 +283,18 @@ impl Node {
         if let Some(mut follower) = self.forget_copy(job) {
             follower.election = None;
             self.keep(follower, outputs);
-            if self.has_better_end(job) {
+            // Its coordinator tells of it itself, when all backups have it.
+            if self.has_better_end(job) && !self.is_led(job) {
                 self.announce_end(now, job, outputs);
             }
             outputs.push(Output::Event(Event::JobChanged { job }));
         }
+    }
+
+    /// Whether whoever led the job last is there.
+    pub(super) fn is_led(&self, job: JobId) -> bool {
+        let newest = self.newest_epoch(job);
+        newest.is_some_and(|epoch| self.membership.is_reached(epoch.coordinator))
     }
 
     pub(super) fn on_copy_state(

@@ -373,7 +373,8 @@ impl Node {
         self.is_resigning = true;
         self.host.stop();
         for (job, coordinator) in &self.coordinators {
-            if !coordinator.is_running() {
+            // Its end may be stored and not yet told.
+            if coordinator.told_status() != JobStatus::Running {
                 continue;
             }
             let epoch = coordinator.epoch();
@@ -391,7 +392,8 @@ impl Node {
         led.any(|coordinator| {
             let backups = &coordinator.replica().leadership.backups;
             let mut backups = backups.iter();
-            coordinator.is_running() && backups.any(|node| self.membership.is_reached(*node))
+            let is_untold = coordinator.told_status() == JobStatus::Running;
+            is_untold && backups.any(|node| self.membership.is_reached(*node))
         })
     }
 

@@ -120,6 +120,19 @@ impl Node {
         }
     }
 
+    /// How many devices of the mesh take work.
+    pub(super) fn candidate_count(&self) -> usize {
+        let own = self.host.profiles().filter(|(_, own)| takes_work(own));
+        let others = self.membership.peers().filter_map(|(_, peer)| {
+            let is_alive = peer.liveness == Liveness::Alive;
+            let status = peer.status.as_ref().filter(|_| is_alive)?;
+            let pages = status.browsers.iter();
+            let pages = pages.filter(|page| page.contributing && page.visible);
+            Some(usize::from(status.threads > 0) + pages.count())
+        });
+        own.count() + others.sum::<usize>()
+    }
+
     /// Every device of the mesh that takes work: the slow ones first, so that
     /// when there are fewer blocks than devices it is the fast ones, which are
     /// sure to get some anyway, that go without a reservation.

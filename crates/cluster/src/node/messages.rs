@@ -5,7 +5,9 @@ use wire::{Epoch, Exchange, JobId, JobStatus, NodeId, PeerMessage, WorkerId, Wor
 use super::Node;
 use crate::coordinator::HolderState;
 use crate::effect::Output;
-use crate::limits::EPOCHS_AHEAD_MAX;
+use crate::host::Leases;
+use crate::limits::{EPOCHS_AHEAD_MAX, LEASES_UNASKED_MAX};
+use crate::tasks::is_given_unasked;
 use crate::time::Now;
 
 impl Node {
@@ -72,13 +74,24 @@ impl Node {
             } => {
                 // A smaller epoch is a coordinator that was replaced.
                 if self.newest_epoch(job).is_none_or(|newest| epoch >= newest) {
-                    self.host
-                        .on_lease(now.moment, from, job, worker, tasks, outputs);
+                    let known = self.directory.get(job);
+                    let is_unasked = known
+                        .is_some_and(|known| is_given_unasked(known.shape, known.options.spread));
+                    let unasked_max = if is_unasked { LEASES_UNASKED_MAX } else { 0 };
+                    let leases = Leases {
+                        from,
+                        job,
+                        worker,
+                        tasks,
+                        unasked_max,
+                    };
+                    self.host.on_lease(now.moment, leases, outputs);
                 }
             }
             PeerMessage::NoWork { job, worker } => {
-                // What is remembered of jobs is bounded by the directory.
-                if self.directory.get(job).is_some() {
+                // Nobody else has a say in it.
+                let led_by = self.newest_epoch(job).map(|epoch| epoch.coordinator);
+                if led_by == Some(from) {
                     self.host.on_no_work(now.moment, job, worker);
                 }
             }

@@ -91,13 +91,22 @@ fn check_summary(store: &Store, summary: &JobSummary) {
     }
 }
 
-/// Who submitted the job hears that it is safe: another node has it, or this one's disk.
-pub(crate) fn check_safe(stores: &BTreeMap<NodeId, Store>, at: NodeId, job: JobId) {
-    let is_elsewhere =
-        (stores.iter()).any(|(id, store)| *id != at && store.jobs.contains_key(&job));
+/// Somebody hears that the job is safe, or that it has ended: another node has that, or this one's disk.
+pub(crate) fn check_safe(
+    stores: &BTreeMap<NodeId, Store>,
+    at: NodeId,
+    job: JobId,
+    has_ended: bool,
+) {
+    let has_it = |store: &Store| {
+        let copy = store.jobs.get(&job);
+        copy.is_some_and(|copy| copy.ended.is_some() || !has_ended)
+    };
+    let mut others = stores.iter().filter(|(id, _)| **id != at);
+    let is_elsewhere = others.any(|(_, store)| has_it(store));
     let is_synced = !stores[&at].unsynced.contains(&job);
     assert!(
         is_synced || is_elsewhere,
-        "{job} is called safe, and no disk has it"
+        "{job} is told, and no disk has it"
     );
 }

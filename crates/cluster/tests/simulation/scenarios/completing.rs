@@ -1,6 +1,6 @@
 //! Jobs come to their end, and every block counts once.
 
-use wire::PeerMessage;
+use wire::{JobStatus, PeerMessage};
 
 use crate::invariants::nothing_is_left_over;
 use crate::support::device::{Device, Habit};
@@ -325,4 +325,20 @@ fn a_job_is_synced_here_only_when_no_backup_has_it() {
             .coordinator(alone)
             .is_none_or(|led| led.is_safe())
     );
+}
+
+#[test]
+fn an_end_that_no_backup_has_is_synced_before_it_is_told() {
+    let mut mesh = three_nodes(10);
+    let job = mesh.submit(node(1), tiny(1, 6));
+    mesh.lose(
+        |message| matches!(message, PeerMessage::CopyHead { head, .. } if head.ended.is_some()),
+    );
+    let limit = mesh.clock + 200_000;
+    mesh.run_while(limit, |mesh| mesh.stored_status(job) == JobStatus::Running);
+    assert!(!mesh.is_end_told(job) && mesh.stores[&node(1)].unsynced.contains(&job));
+    mesh.crash(node(2));
+    mesh.crash(node(3));
+    mesh.run_until_complete(job, seconds(5));
+    assert!(!mesh.stores[&node(1)].unsynced.contains(&job));
 }

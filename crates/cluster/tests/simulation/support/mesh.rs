@@ -113,7 +113,7 @@ pub(crate) struct Mesh {
     pub(super) lines: BTreeMap<(NodeId, NodeId), Line>,
     /// Pairs that link again by themselves when their line breaks.
     pub(super) wired: BTreeSet<(NodeId, NodeId)>,
-    pub(super) last_arrival: BTreeMap<(NodeId, NodeId), u64>,
+    pub(super) last_arrival: BTreeMap<(NodeId, NodeId, bool), u64>,
     /// Messages that are to be lost on purpose.
     pub(super) lost: Vec<fn(&PeerMessage) -> bool>,
 }

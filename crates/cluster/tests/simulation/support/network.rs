@@ -39,7 +39,8 @@ impl Mesh {
                 self.count("message overtaken");
                 at += self.random.within(0..200_000);
             } else {
-                let last = self.last_arrival.entry((from, to)).or_default();
+                let lane = message.goes_behind_blocks();
+                let last = self.last_arrival.entry((from, to, lane)).or_default();
                 at = at.max(*last);
                 *last = at;
             }

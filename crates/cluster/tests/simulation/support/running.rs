@@ -231,8 +231,14 @@ impl Mesh {
                         "{id} leads {job} without its inputs"
                     );
                 }
-                if let Event::JobSafe { job } = event {
-                    stored_before_told::check_safe(&self.stores, id, job);
+                match &event {
+                    Event::JobSafe { job } => {
+                        stored_before_told::check_safe(&self.stores, id, *job, false);
+                    }
+                    Event::JobEnded { job, .. } => {
+                        stored_before_told::check_safe(&self.stores, id, *job, true);
+                    }
+                    _ => {}
                 }
                 self.count(transition(&event));
                 self.memory.acknowledged.on_event(&event);
