@@ -290,35 +290,3 @@ pub fn is_virtual(interface: &str) -> bool {
         .iter()
         .any(|prefix| interface.starts_with(prefix))
 }
-
-#[cfg(test)]
-mod tests {
-    use wire::{BlockSet, Epoch, JobId};
-
-    use super::*;
-
-    #[test]
-    fn what_is_under_way_is_told_behind_what_is_done() {
-        let job = JobId::from_bytes([1; 16]);
-        let epoch = Epoch {
-            number: 1,
-            coordinator: NodeId::from_bytes([2; 16]),
-        };
-        let state = PeerMessage::CopyState {
-            job,
-            epoch,
-            head: 0,
-            has_inputs: true,
-            has_end: false,
-            blocks: BlockSet::default(),
-            is_all: true,
-        };
-        let held = PeerMessage::Held {
-            job,
-            epoch,
-            leases: Vec::new(),
-        };
-        assert!(goes_behind_blocks(&state) && goes_behind_blocks(&held));
-        assert!(!goes_behind_blocks(&PeerMessage::Heartbeat { sequence: 0 }));
-    }
-}

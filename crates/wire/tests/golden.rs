@@ -298,3 +298,20 @@ fn the_operations_of_an_impossible_task_saturate() {
     assert_eq!(task.operations(), u64::MAX);
     assert_eq!(task.result_bytes(), u64::MAX);
 }
+
+/// What is under way is told behind what is done, and an end behind the blocks that it ends.
+#[test]
+fn what_speaks_of_blocks_goes_behind_them_and_nothing_else() {
+    for (name, message) in peer_samples() {
+        let expected = match &message {
+            PeerMessage::Result { .. } | PeerMessage::CopyBlock { .. } => true,
+            PeerMessage::Held { .. } => true,
+            PeerMessage::CopyState { is_all, .. } => *is_all,
+            PeerMessage::CopyHead { head, .. } => head.ended.is_some(),
+            _ => false,
+        };
+        assert_eq!(message.goes_behind_blocks(), expected, "{name}");
+    }
+    let ends = |message: &PeerMessage| matches!(message, PeerMessage::CopyHead { head, .. } if head.ended.is_some());
+    assert!(peer_samples().iter().any(|(_, message)| ends(message)));
+}
