@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// Pages of the log from which on the writer waits for a moment, so that the log begins anew: few
 /// enough that a slow card has them in a second.
-const LOG_PAGES_MAX: i64 = 4096;
+const LOG_PAGES_MAX: i64 = 2048;
 
 /// Tells the task that something was committed. It ends with the last of these.
 #[derive(Debug, Clone)]
