@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cluster::limits::RUNNING_JOBS_MAX;
-use kernel::cut::{Cut, ProductShape};
+use kernel::cut::{Cut, NATIVE_RIGHT_BYTES_MAX, ProductShape};
 use tokio::sync::watch;
 use wire::{
     ChunkHash, CutShape, JobId, JobOptions, JobRecord, JobView, MatrixInput, Problem, Shape,
@@ -160,9 +160,9 @@ impl Submissions {
 
 async fn start(services: &Services, job: JobId, submission: Product) -> Result<JobId, Problem> {
     let shape = checked_shape(&submission, services.config.max_dim)?;
-    let (devices, now) = services
+    let (devices, has_pages, now) = services
         .driver
-        .look(|node, now| (node.device_count(), now))
+        .look(|node, now| (node.device_count(), node.has_pages(), now))
         .await?;
     let product = ProductShape {
         rows: shape.rows,
@@ -177,7 +177,13 @@ async fn start(services: &Services, job: JobId, submission: Product) -> Result<J
         // Whoever has all of it is through before the others have asked.
         devices = 1;
     }
-    let cut = Cut::plan(product, devices);
+    // Another node that begins the same job must cut it alike, whoever it sees.
+    let is_for_pages = has_pages || submission.idempotency_key.is_some();
+    let cut = if is_for_pages {
+        Cut::plan(product, devices)
+    } else {
+        Cut::plan_within(product, devices, NATIVE_RIGHT_BYTES_MAX)
+    };
     let Product {
         a,
         b,

@@ -298,6 +298,12 @@ impl Node {
         self.candidate_count()
     }
 
+    /// Whether a page is there, which holds less than a node.
+    #[must_use]
+    pub fn has_pages(&self) -> bool {
+        self.has_page()
+    }
+
     fn on_input(&mut self, now: Now, input: Input, outputs: &mut Vec<Output>) {
         match input {
             Input::Tick => {}

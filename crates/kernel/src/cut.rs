@@ -21,7 +21,8 @@ pub const BLOCKS_MIN: u32 = 16;
 pub const TINY_OPERATIONS_MAX: u64 = 4_000_000;
 /// Most blocks the target asks for; beyond it blocks grow instead: of a large product each re-reads
 /// and packs so many rows of A that narrow blocks would cost more than they are worth. The bounds on
-/// bytes below come first, so the largest products have more: 20000 × 20000 × 20000 has 40 425 blocks.
+/// bytes below come first, so the largest products have more: 20000 × 20000 × 20000 has 19 250 blocks,
+/// and 40 425 where pages take part.
 pub const BLOCKS_TARGET_MAX: u32 = 512;
 /// Most devices that are sure to have a block each.
 const DEVICES_MAX: u32 = 1024;
@@ -31,6 +32,8 @@ pub const BLOCKS_MAX: u32 = 1 << 20;
 /// included: one thread with this B, packed, then has room for everything else that a block needs
 /// (`public/compute/budget.js` adds it up).
 pub const RIGHT_BYTES_MAX: u64 = 32 << 20;
+/// The same where no page takes part: fewer and wider column blocks, so that A travels less.
+pub const NATIVE_RIGHT_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of A that go to a device with one block. A page holds them twice, as they came and in its
 /// thread; half of it would double the number of the largest products' blocks.
 pub const LEFT_BYTES_MAX: u64 = 8 << 20;
@@ -148,8 +151,14 @@ impl Cut {
     /// there are rows enough. See the constants of this module for the bounds and their reasons.
     #[must_use]
     pub fn plan(shape: ProductShape, devices: u32) -> Self {
+        Self::plan_within(shape, devices, RIGHT_BYTES_MAX)
+    }
+
+    /// The same where a column block of B may have so many bytes.
+    #[must_use]
+    pub fn plan_within(shape: ProductShape, devices: u32, right_bytes_max: u64) -> Self {
         let wanted = wanted_blocks(shape, devices);
-        let cols_per_block = plan_cols(shape, wanted);
+        let cols_per_block = plan_cols(shape, wanted, right_bytes_max);
         let col_blocks = shape.cols.div_ceil(cols_per_block).max(1);
         let row_blocks = wanted.div_ceil(col_blocks).clamp(1, shape.rows.max(1));
         let mut rows_per_block = shape.rows.div_ceil(row_blocks).max(1);
@@ -322,9 +331,9 @@ fn fewest_blocks(shape: ProductShape, devices: u32) -> u32 {
 
 /// Columns of a block: all of them unless a column block of B would be too large for a device, or
 /// blocks by rows alone would be so thin that each reads all of a large B for a few rows.
-fn plan_cols(shape: ProductShape, wanted: u32) -> u32 {
+fn plan_cols(shape: ProductShape, wanted: u32, right_bytes_max: u64) -> u32 {
     let column_bytes = u64::from(shape.inner.max(1)) * ENTRY_BYTES;
-    let fits = saturate((RIGHT_BYTES_MAX / column_bytes).min(BLOCK_ENTRIES_MAX)).max(1);
+    let fits = saturate((right_bytes_max / column_bytes).min(BLOCK_ENTRIES_MAX)).max(1);
     let is_heavy = shape.operations() / u64::from(wanted) >= BLOCK_OPERATIONS_TARGET / 2;
     let is_large = column_bytes.saturating_mul(u64::from(shape.cols)) > RIGHT_CACHED_BYTES;
     let is_thin = shape.rows.div_ceil(wanted) < ROWS_PER_LARGE_BLOCK;

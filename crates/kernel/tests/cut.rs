@@ -1,6 +1,6 @@
 //! The cut: its bounds, its numbering, and that nothing is cut twice or forgotten.
 
-use kernel::cut::{Cut, CutError, LEFT_BYTES_MAX, ProductShape};
+use kernel::cut::{Cut, CutError, LEFT_BYTES_MAX, NATIVE_RIGHT_BYTES_MAX, ProductShape};
 
 fn plan(rows: u32, inner: u32, cols: u32, devices: u32) -> Cut {
     Cut::plan(ProductShape { rows, inner, cols }, devices)
@@ -62,6 +62,18 @@ fn the_largest_default_product_keeps_every_bound() {
     assert_eq!(cut.block_count(), 40_425);
     assert_eq!((cut.rows_per_block(), cut.cols_per_block()), (52, 192));
     assert!(u64::from(cut.rows_per_block()) * 20_000 * 8 <= LEFT_BYTES_MAX);
+}
+
+#[test]
+fn where_no_page_takes_part_column_blocks_are_wider() {
+    let shape = ProductShape {
+        rows: 20_000,
+        inner: 20_000,
+        cols: 20_000,
+    };
+    let cut = Cut::plan_within(shape, 100, NATIVE_RIGHT_BYTES_MAX);
+    assert_eq!(cut.block_count(), 19_250);
+    assert!(u64::from(cut.cols_per_block()) * 20_000 * 8 <= NATIVE_RIGHT_BYTES_MAX);
 }
 
 #[test]

@@ -108,7 +108,7 @@ async fn a_file_without_a_known_name_is_read_by_its_content_type() {
 #[tokio::test]
 async fn b_too_large_for_one_device_is_cut_into_columns_and_comes_back_whole() {
     let node = NodeOptions::new().start();
-    // 4300 rows of 2000 columns are over twice 32 MiB, so this is three columns of
+    // 4300 rows of 2000 columns are over 64 MiB, so this is two columns of
     // blocks, of different widths: their chunks do not end at the same rows.
     let (inner, cols) = (4300, 2000);
     let a = TestMatrix::uneven(3, inner);

@@ -133,6 +133,17 @@ impl Node {
         own.count() + others.sum::<usize>()
     }
 
+    /// Whether a page is among the devices that take work.
+    pub(super) fn has_page(&self) -> bool {
+        let own = self.host.profiles();
+        let mut own = own.filter(|(_, own)| takes_work(own) && own.kind == WorkerKind::Browser);
+        let mut others = self
+            .membership
+            .peers()
+            .filter_map(|(_, peer)| peer.status.as_ref());
+        own.next().is_some() || others.any(|status| !status.browsers.is_empty())
+    }
+
     /// Every device of the mesh that takes work: the slow ones first, so that
     /// when there are fewer blocks than devices it is the fast ones, which are
     /// sure to get some anyway, that go without a reservation.
