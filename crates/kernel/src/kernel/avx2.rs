@@ -26,7 +26,7 @@ impl Avx2 {
 }
 
 implement_engine!(
-    Avx2, vector: __m256d, vectors: 2, rows: 6 [1 2 3 4 5 6],
+    Avx2, vector: __m256d, vectors: 2 or 1, rows: 6 [1 2 3 4 5 6],
     #[target_feature(enable = "avx2,fma")]
 );
 
