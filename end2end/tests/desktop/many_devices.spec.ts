@@ -6,7 +6,7 @@ import { PROTOCOL_VERSION } from '../../support/mock_node';
 const DEVICES = 70;
 const id = (kind: string, number: number) => kind.repeat(8) + number.toString(16).padStart(24, '0');
 const node = (number: number) => ({
-  id: id('a', number), name: `laptop ${number}`, address: `127.0.0.1:${number}`, status: 'alive', self: number === 1,
+  id: id('a', number), name: `laptop ${number}`, address: `192.0.2.${number}:8080`, status: 'alive', self: number === 1,
   cores: 8, mflops: 5000, operations: 10, device: 'processor', browsers: [],
 });
 
@@ -34,7 +34,7 @@ test('every row is renewed, and the focus stays when a device comes', async ({ p
   send!({ is_whole: true, nodes });
   const rows = page.getByRole('row');
   await expect(rows).toHaveCount(1 + DEVICES);
-  const link = page.getByRole('link', { name: '127.0.0.1:40' });
+  const link = page.getByRole('link', { name: '192.0.2.40:8080', exact: true });
   await link.focus();
   send!({ nodes: nodes.map((one, number) => ({ ...one, mflops: 6000 + number })) });
   for (const number of [0, 35, DEVICES - 1]) await expect(rows.nth(1 + number)).toContainText(`${6000 + number}.0`);
