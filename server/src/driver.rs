@@ -6,13 +6,14 @@
 //! than required is still "before it is announced". Nothing heavy runs here,
 //! so heartbeats leave in time while every core computes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use cluster::{Change, Event, Moment, Node, Now, Output};
+use cluster::{Change, Event, Input, Moment, Node, Now, Output};
 use tokio::sync::mpsc;
-use wire::{JobRecord, PeerMessage};
+use wire::{JobId, JobRecord, PeerMessage};
 
 mod handle;
 mod log;
@@ -27,8 +28,8 @@ use crate::chunks::Chunks;
 use crate::jobs::store_failed;
 use crate::links::Links;
 use crate::results::ResultsUnderWay;
-use crate::small_inputs;
-use crate::store::{Store, StoreError, StoredChange};
+use crate::small_inputs::{self, SubmittedInputs};
+use crate::store::{JobInputs, Store, StoreError, StoredChange};
 use crate::workers::Workers;
 
 /// Inputs that share one transaction.
@@ -89,6 +90,8 @@ pub struct World {
     pub results: ResultsUnderWay,
     /// Inputs of jobs.
     pub chunks: Chunks,
+    /// Those that are stored with their job.
+    pub submitted: SubmittedInputs,
     /// Copies whose inputs are to be fetched.
     pub inputs: mpsc::UnboundedSender<WantedInputs>,
 }
@@ -151,13 +154,19 @@ impl Driver {
                 }
             }
             let now = self.clock.now();
-            let outputs = if inputs.is_empty() && now.moment < deadline {
+            let mut outputs = if inputs.is_empty() && now.moment < deadline {
                 Vec::new()
             } else {
                 self.node.handle_all(now, inputs)
             };
             // A look shows nothing that is not durable yet.
-            self.carry_out(outputs).await?;
+            while !outputs.is_empty() {
+                let followed = self.carry_out(outputs).await?;
+                outputs = match followed.is_empty() {
+                    true => Vec::new(),
+                    false => self.node.handle_all(self.clock.now(), followed),
+                };
+            }
             self.waiters.look(&self.node);
             let now = self.clock.now();
             for look in looks {
@@ -172,13 +181,18 @@ impl Driver {
         }
     }
 
-    async fn carry_out(&mut self, outputs: Vec<Output>) -> anyhow::Result<()> {
-        self.make_durable(&outputs).await?;
+    /// What happened by it is for the node to hear.
+    async fn carry_out(&mut self, outputs: Vec<Output>) -> anyhow::Result<Vec<Input>> {
+        let stored_inputs = self.make_durable(&outputs).await?;
+        let mut followed = Vec::new();
         let mut changed = false;
         for output in outputs {
             match output {
                 Output::Persist(_) => {}
                 Output::Send { to, message } => self.send(to, &message).await,
+                Output::FetchInputs { record, .. } if stored_inputs.contains(&record.id) => {
+                    followed.push(Input::InputsStored { job: record.id });
+                }
                 Output::FetchInputs { record, holders } => {
                     // An error means that the node stops.
                     let _ = self.world.inputs.send((record, holders));
@@ -202,13 +216,15 @@ impl Driver {
         if changed {
             self.channel.changes.send_modify(|count| *count += 1);
         }
-        Ok(())
+        Ok(followed)
     }
 
     /// A node whose disk cannot be written is to the others like one that is
     /// paused: it says nothing that it could not keep, they go on without it,
     /// and it finds its place again when the disk has room.
-    async fn make_durable(&mut self, outputs: &[Output]) -> anyhow::Result<()> {
+    ///
+    /// The jobs whose inputs were stored, too.
+    async fn make_durable(&mut self, outputs: &[Output]) -> anyhow::Result<BTreeSet<JobId>> {
         let changes: Vec<_> = outputs
             .iter()
             .filter_map(|output| match output {
@@ -216,11 +232,15 @@ impl Driver {
                 _ => None,
             })
             .collect();
-        if changes.is_empty() {
-            return Ok(());
+        let inputs: Vec<_> = outputs
+            .iter()
+            .filter_map(|one| self.inputs_of(one))
+            .collect();
+        if changes.is_empty() && inputs.is_empty() {
+            return Ok(BTreeSet::new());
         }
         let mut tries = 0;
-        while let Err(error) = self.apply(&changes).await {
+        while let Err(error) = self.apply(&changes, &inputs).await {
             if error.is_permanent() {
                 self.world.store.suspect();
                 return Err(error).context("the node stops: it cannot keep its promises");
@@ -245,15 +265,19 @@ impl Driver {
             self.channel.trouble.send_replace(None);
             self.world.links.open_again();
         }
-        Ok(())
+        Ok(inputs.into_iter().map(|(job, _)| job).collect())
     }
 
     /// A slow disk is no reason to take this node for dead: it goes on saying
     /// that it lives, for as long as a disk may reasonably take.
-    async fn apply(&self, changes: &[StoredChange]) -> Result<(), StoreError> {
+    async fn apply(
+        &self,
+        changes: &[StoredChange],
+        inputs: &[JobInputs],
+    ) -> Result<(), StoreError> {
         let mut jobs = changes.iter().map(|(change, _)| change.job());
         let is_backed = jobs.all(|job| self.node.is_backed(job));
-        let applying = self.world.store.apply(changes, is_backed);
+        let applying = self.world.store.apply(changes, inputs, is_backed);
         tokio::pin!(applying);
         for _ in 0..SLOW_DISK_HEARTBEATS_MAX {
             match tokio::time::timeout(SLOW_DISK_HEARTBEAT, &mut applying).await {
@@ -269,6 +293,21 @@ impl Driver {
             Change::Done { job, done, .. } => {
                 let key = (*job, done.block, done.worker);
                 self.world.results.get(key, done.hash)
+            }
+            _ => None,
+        }
+    }
+
+    /// Small inputs, stored at once with what begins their job here.
+    fn inputs_of(&self, output: &Output) -> Option<JobInputs> {
+        match output {
+            Output::Persist(Change::Accepted { record, .. }) => {
+                let inputs = self.world.submitted.get(record.id)?;
+                Some((record.id, inputs))
+            }
+            Output::FetchInputs { record, .. } => {
+                let inputs = small_inputs::at_hand(record, &self.world.chunks)?;
+                Some((record.id, inputs))
             }
             _ => None,
         }

@@ -2,15 +2,68 @@
 //! for each of their chunks, and has what its devices compute with.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use wire::{ChunkHash, CopyHead, JobRecord, MatrixSource, PeerMessage};
+use wire::{ChunkHash, CopyHead, JobId, JobRecord, MatrixSource, PeerMessage};
 
 use crate::chunks::Chunks;
 
 /// Larger ones are fetched, at a pace that leaves the line free for heartbeats:
 /// this many bytes take a quarter of a second on a slow wireless one.
-const BYTES_MAX: usize = 256 << 10;
+pub(crate) const BYTES_MAX: usize = 256 << 10;
+
+/// All chunks of a job's inputs.
+pub(crate) type Inputs = Vec<(ChunkHash, Bytes)>;
+
+/// Inputs of jobs that are submitted here, until they are stored together with their job. Cloning it is cheap.
+#[derive(Debug, Clone, Default)]
+pub struct SubmittedInputs {
+    of: Arc<Mutex<BTreeMap<JobId, Inputs>>>,
+}
+
+impl SubmittedInputs {
+    /// Keeps them for as long as what is returned is.
+    pub(crate) fn keep(&self, job: JobId, chunks: Inputs) -> KeptInputs {
+        self.lock().insert(job, chunks);
+        let all = self.clone();
+        KeptInputs { all, job }
+    }
+
+    /// Those of a job, if there are any.
+    pub(crate) fn get(&self, job: JobId) -> Option<Inputs> {
+        self.lock().get(&job).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, Inputs>> {
+        self.of.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See [`SubmittedInputs::keep`].
+#[derive(Debug)]
+pub(crate) struct KeptInputs {
+    all: SubmittedInputs,
+    job: JobId,
+}
+
+impl Drop for KeptInputs {
+    fn drop(&mut self) {
+        self.all.lock().remove(&self.job);
+    }
+}
+
+/// The inputs of a job if they are small and at hand, all of them.
+pub(crate) fn at_hand(record: &JobRecord, chunks: &Chunks) -> Option<Inputs> {
+    let mut total = 0;
+    let found = hashes_of(record).map(|hash| {
+        let bytes = chunks.cached(*hash)?;
+        total += bytes.len();
+        (total <= BYTES_MAX).then_some((*hash, bytes))
+    });
+    found.collect()
+}
 
 /// A message as it leaves, and what follows its envelope: of a job's first head
 /// all its inputs, if they are small and at hand.
@@ -31,19 +84,18 @@ pub(crate) fn attach<'m>(
     if !is_first(*number, head) {
         return none;
     }
-    let (mut inputs, mut payload) = (Vec::new(), Vec::new());
-    for hash in hashes_of(&head.record) {
-        let found = chunks.cached(*hash);
-        let Some(bytes) = found.filter(|found| payload.len() + found.len() <= BYTES_MAX) else {
-            return none;
-        };
-        payload.extend_from_slice(&bytes);
-        // At most the bound, so it fits.
-        inputs.extend(u32::try_from(bytes.len()));
-    }
-    if inputs.is_empty() {
+    let Some(found) = at_hand(&head.record, chunks).filter(|found| !found.is_empty()) else {
         return none;
+    };
+    let mut payload = Vec::new();
+    for (_, bytes) in &found {
+        payload.extend_from_slice(bytes);
     }
+    // At most the bound, so each fits.
+    let lengths = found
+        .iter()
+        .flat_map(|(_, bytes)| u32::try_from(bytes.len()));
+    let inputs = lengths.collect();
     let message = PeerMessage::CopyHead {
         job: *job,
         number: *number,

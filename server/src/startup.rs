@@ -28,6 +28,7 @@ use crate::own_status::OwnStatus;
 use crate::results::ResultsUnderWay;
 use crate::services::Services;
 use crate::site::{self, SiteFiles};
+use crate::small_inputs::SubmittedInputs;
 use crate::store::Store;
 use crate::workers::Workers;
 use crate::{http, seat, sockets};
@@ -49,8 +50,18 @@ pub struct UsageError(anyhow::Error);
 /// Runs a node until the system or a person asks it to end. Not generic, so that
 /// all of it is compiled with this library and not again with each program.
 pub fn run_until_stopped(config: Config, files: SiteFiles) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(runtime_threads(config::cores()))
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
     runtime.block_on(run(config, files, stop_signal()))
+}
+
+/// Threads for tasks, which mostly wait: half as many as cores. More of them wake each other for a
+/// task that the first is done with before the second runs; what computes has threads of its own.
+fn runtime_threads(cores: u32) -> usize {
+    (cores as usize / 2).max(1)
 }
 
 /// Ctrl-C, or the system's request to end.
@@ -194,6 +205,7 @@ async fn start(
         chunks: Chunks::new(store.clone(), links.clone()),
         links: links.clone(),
         own_status: OwnStatus::new(status, driver_handle),
+        submitted: SubmittedInputs::default(),
         workers: Workers::default(),
         results: ResultsUnderWay::default(),
         client: reqwest::Client::builder()
@@ -209,6 +221,7 @@ async fn start(
         workers: services.workers.clone(),
         results: services.results.clone(),
         chunks: services.chunks.clone(),
+        submitted: services.submitted.clone(),
         inputs,
     };
     let driver = Driver::new(node, clock, Arc::new(world), requests);

@@ -9,6 +9,7 @@
 mod changes;
 mod checkpoints;
 mod chunks;
+mod connections;
 mod packs;
 mod replicas;
 mod writing;
@@ -23,15 +24,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use crate::config::Sync;
 use checkpoints::Checkpoints;
+use connections::Connections;
 use packs::Packs;
 
-pub(crate) use changes::StoredChange;
+pub(crate) use changes::{JobInputs, StoredChange};
 
 /// Connections that read. Streams of results hold one each only while they
 /// fetch a block.
@@ -51,8 +51,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 /// The node's state on disk. Cloning it is cheap.
 #[derive(Debug, Clone)]
 pub struct Store {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    writer: Connections,
+    readers: Connections,
     path: PathBuf,
     packs: Packs,
     checkpoints: Checkpoints,
@@ -163,22 +163,17 @@ impl Store {
             })
             .page_size(PAGE_BYTES)
             .busy_timeout(BUSY_TIMEOUT);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            // What it commits is moved from the log to the file by another connection.
-            .connect_with(
-                options
-                    .clone()
-                    .pragma("wal_autocheckpoint", "0")
-                    .busy_timeout(LOG_TIMEOUT),
-            )
-            .await
+        // What it commits is moved from the log to the file by another connection.
+        let writing = (options.clone())
+            .pragma("wal_autocheckpoint", "0")
+            .busy_timeout(LOG_TIMEOUT);
+        let writer = (Connections::open(writing, 1).await)
             .map_err(StoreError::from)
             .with_context(|| format!("cannot open the store {}", path.display()))?;
         let suspicion = suspicion_of(path);
         if std::fs::metadata(path)?.len() <= CHECKED_BYTES_MAX || suspicion.exists() {
             let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
-                .fetch_one(&writer)
+                .fetch_one(&mut *writer.lend().await?)
                 .await
                 .map_err(StoreError::from)?;
             if found != "ok" {
@@ -187,14 +182,12 @@ impl Store {
             let _ = std::fs::remove_file(suspicion);
         }
         migrations()
-            .run(&writer)
+            .run(&mut *writer.lend().await?)
             .await
             .with_context(|| format!("cannot upgrade the store {}", path.display()))?;
         let checkpoints = Checkpoints::start(&options).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS_MAX)
-            .connect_with(options.read_only(true).create_if_missing(false))
-            .await?;
+        let reading = options.read_only(true).create_if_missing(false);
+        let readers = Connections::open(reading, READERS_MAX).await?;
         let store = Self {
             writer,
             readers,
@@ -226,7 +219,10 @@ impl Store {
 
     /// Whether the store answers.
     pub async fn is_open(&self) -> bool {
-        sqlx::query("SELECT 1").execute(&self.readers).await.is_ok()
+        let Ok(mut reader) = self.readers.lend().await else {
+            return false;
+        };
+        sqlx::query("SELECT 1").execute(&mut *reader).await.is_ok()
     }
 
     /// Writes everything out and closes the file.
@@ -351,7 +347,7 @@ mod tests {
 
     /// The disk has no more room than the file takes already.
     async fn fill_disk(store: &Store) {
-        let mut connection = store.writer.acquire().await.unwrap();
+        let mut connection = store.writer.lend().await.unwrap();
         let limit = sqlx::raw_sql("PRAGMA max_page_count = 1");
         limit.execute(&mut *connection).await.unwrap();
     }

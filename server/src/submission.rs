@@ -238,7 +238,7 @@ async fn store_and_submit(
         operand: b,
         rectangles: cut.all_right_chunks(),
     };
-    let (a, b) = inputs::store(services, job, a, b).await?;
+    let inputs::Sources { a, b, kept } = inputs::store(services, job, a, b).await?;
     let cut = CutShape {
         rows_per_block: cut.rows_per_block(),
         cols_per_block: cut.cols_per_block(),
@@ -254,7 +254,9 @@ async fn store_and_submit(
         submitted_at_unix_ms: now_unix_ms,
         idempotency_key,
     };
-    services.driver.submit(record).await
+    let submitted = services.driver.submit(record).await;
+    drop(kept);
+    submitted
 }
 
 /// The sides of the product, if there is one.

@@ -7,18 +7,31 @@ use bytes::Bytes;
 use cluster::Change;
 use wire::{DoneBlock, Ended, Epoch, JobId, JobRecord, Leadership, NodeId, Tally, WorkerKind};
 
+use super::chunks::add_chunks;
 use super::packs::{Place, is_packed};
 use super::writing::Writing;
 use super::{Store, StoreError, to_stored, unix_ms};
+use crate::small_inputs::Inputs;
 
 /// A change, and the bytes of the result when it is a block that is done.
 pub(crate) type StoredChange = (Change, Option<Bytes>);
 
+/// A job, and all chunks of its inputs.
+pub(crate) type JobInputs = (JobId, Inputs);
+
 impl Store {
-    /// Applies changes in their order, all or none. Applying one again changes
+    /// Stores inputs and applies changes in their order, all or none. Applying one again changes
     /// nothing. `is_backed` when another node has what they are about.
-    pub async fn apply(&self, changes: &[StoredChange], is_backed: bool) -> Result<(), StoreError> {
+    pub async fn apply(
+        &self,
+        changes: &[StoredChange],
+        inputs: &[JobInputs],
+        is_backed: bool,
+    ) -> Result<(), StoreError> {
         let mut writing = self.write(is_backed).await?;
+        for (job, chunks) in inputs {
+            add_chunks(&mut writing, *job, chunks).await?;
+        }
         let places = pack_results(&mut writing, changes).await?;
         let mut tallies = Tallies::new();
         for ((change, bytes), place) in changes.iter().zip(places) {
@@ -258,4 +271,89 @@ pub(super) fn remove_chunks(writing: &mut Writing, job: JobId) {
     writing
         .add("DELETE FROM job_chunks WHERE job = ?")
         .bind_bytes(job.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::{Arithmetic, ChunkHash, CutShape, JobOptions, MatrixSource, Shape, Spread};
+
+    use super::*;
+    use crate::config::Sync;
+
+    const NODE: NodeId = NodeId::from_bytes([1; 16]);
+
+    fn accepted(job: JobId, inputs: &Inputs) -> StoredChange {
+        let source = |(hash, _): &(ChunkHash, Bytes)| MatrixSource::Chunks(vec![*hash]);
+        let record = JobRecord {
+            id: job,
+            shape: Shape {
+                rows: 2,
+                inner: 2,
+                cols: 2,
+            },
+            options: JobOptions {
+                arithmetic: Arithmetic::Reproducible,
+                spread: Spread::All,
+            },
+            cut: CutShape {
+                rows_per_block: 2,
+                cols_per_block: 2,
+            },
+            a: source(&inputs[0]),
+            b: source(&inputs[1]),
+            origin: NODE,
+            submitted_at_unix_ms: 0,
+            idempotency_key: None,
+        };
+        let epoch = Epoch {
+            number: 1,
+            coordinator: NODE,
+        };
+        let leadership = Leadership {
+            epoch,
+            version: 0,
+            backups: Vec::new(),
+        };
+        let record = Box::new(record);
+        (Change::Accepted { record, leadership }, None)
+    }
+
+    fn chunk(fill: u8, length: usize) -> (ChunkHash, Bytes) {
+        let bytes = Bytes::from(vec![fill; length]);
+        (ChunkHash::of(&bytes), bytes)
+    }
+
+    #[tokio::test]
+    async fn jobs_are_stored_together_with_their_inputs_and_what_they_share_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Sync::Alone).await.unwrap();
+        let shared = chunk(9, 1 << 20);
+        let inputs: Vec<JobInputs> = (1..=3)
+            .map(|number| {
+                let chunks = vec![chunk(number, 100), shared.clone()];
+                (JobId::from_bytes([number; 16]), chunks)
+            })
+            .collect();
+        let changes: Vec<_> = (inputs.iter())
+            .map(|(job, inputs)| accepted(*job, inputs))
+            .collect();
+        store.apply(&changes, &inputs, true).await.unwrap();
+        store.close().await;
+
+        let store = Store::open(folder.path(), Sync::Alone).await.unwrap();
+        let jobs = store.jobs().await.unwrap();
+        let found: Vec<_> = (jobs.iter())
+            .map(|job| (job.replica.record.id, job.has_inputs))
+            .collect();
+        let expected: Vec<_> = inputs.iter().map(|(job, _)| (*job, true)).collect();
+        assert_eq!(found, expected);
+        for (hash, bytes) in inputs.iter().flat_map(|(_, chunks)| chunks) {
+            assert_eq!(store.chunk(*hash).await.unwrap().as_ref(), Some(bytes));
+        }
+        let packs = std::fs::read_dir(folder.path().join("packs")).unwrap();
+        let lengths: Vec<u64> = packs
+            .map(|pack| pack.unwrap().metadata().unwrap().len())
+            .collect();
+        assert_eq!(lengths, [1 << 20]);
+    }
 }

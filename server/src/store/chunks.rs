@@ -19,32 +19,7 @@ impl Store {
         is_backed: bool,
     ) -> Result<(), StoreError> {
         let mut writing = self.write(is_backed).await?;
-        let mut large = BTreeMap::new();
-        for (hash, bytes) in chunks.iter().filter(|(_, bytes)| is_packed(bytes)) {
-            if !large.contains_key(hash) && !has_chunk(&mut writing, *hash).await? {
-                large.insert(*hash, bytes.clone());
-            }
-        }
-        let (hashes, pieces): (Vec<ChunkHash>, Vec<Bytes>) = large.into_iter().unzip();
-        let places = writing.pack(job, pieces).await?;
-        let places: BTreeMap<ChunkHash, Place> = hashes.into_iter().zip(places).collect();
-        for (hash, bytes) in chunks {
-            let place = places.get(hash).copied();
-            if place.is_some() || !is_packed(bytes) {
-                writing
-                    .add(
-                        "INSERT OR IGNORE INTO chunks (hash, bytes, pack, start, length)
-                         VALUES (?, ?, ?, ?, ?)",
-                    )
-                    .bind_bytes(hash.as_bytes())
-                    .bind_piece(bytes, place);
-            }
-            writing
-                .add("INSERT OR IGNORE INTO job_chunks (job, hash) VALUES (?, ?)")
-                .bind_bytes(job.as_bytes())
-                .bind_bytes(hash.as_bytes());
-            writing.flush_if_much().await?;
-        }
+        add_chunks(&mut writing, job, chunks).await?;
         writing.commit().await
     }
 
@@ -52,7 +27,7 @@ impl Store {
     pub async fn chunk(&self, hash: ChunkHash) -> Result<Option<Bytes>, StoreError> {
         let row = sqlx::query("SELECT bytes, pack, start, length FROM chunks WHERE hash = ?")
             .bind(&hash.as_bytes()[..])
-            .fetch_optional(&self.readers)
+            .fetch_optional(&mut *self.readers.lend().await?)
             .await?;
         let Some(row) = row else { return Ok(None) };
         let Some(bytes) = self.piece(&row).await? else {
@@ -81,6 +56,49 @@ impl Store {
         writing.commit().await?;
         self.remove_unnamed_packs().await
     }
+}
+
+/// Adds chunks that a job needs. What is large among them lies in the job's pack after it.
+pub(super) async fn add_chunks(
+    writing: &mut Writing,
+    job: JobId,
+    chunks: &[(ChunkHash, Bytes)],
+) -> Result<(), StoreError> {
+    let mut large = BTreeMap::new();
+    for (hash, bytes) in chunks.iter().filter(|(_, bytes)| is_packed(bytes)) {
+        // So that what another job of this transaction brought is seen.
+        writing.flush_statements().await?;
+        if !large.contains_key(hash) && !has_chunk(writing, *hash).await? {
+            large.insert(*hash, bytes.clone());
+        }
+    }
+    let (hashes, pieces): (Vec<ChunkHash>, Vec<Bytes>) = large.into_iter().unzip();
+    let places = writing.pack(job, pieces).await?;
+    let places: BTreeMap<ChunkHash, Place> = hashes.into_iter().zip(places).collect();
+    for (hash, bytes) in chunks {
+        let place = places.get(hash).copied();
+        if place.is_some() || !is_packed(bytes) {
+            writing
+                .add_row(
+                    "INSERT OR IGNORE INTO chunks (hash, bytes, pack, start, length) VALUES",
+                    "(?, ?, ?, ?, ?)",
+                )
+                .bind_bytes(hash.as_bytes())
+                .bind_piece(bytes, place);
+        }
+        writing.flush_if_much().await?;
+    }
+    for (hash, _) in chunks {
+        writing
+            .add_row(
+                "INSERT OR IGNORE INTO job_chunks (job, hash) VALUES",
+                "(?, ?)",
+            )
+            .bind_bytes(job.as_bytes())
+            .bind_bytes(hash.as_bytes());
+        writing.flush_if_much().await?;
+    }
+    Ok(())
 }
 
 /// Nobody changes it meanwhile, for the connection is the only one that writes.

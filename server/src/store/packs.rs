@@ -21,7 +21,7 @@ use super::writing::Writing;
 use super::{Store, StoreError, from_stored, to_stored};
 
 /// A smaller piece is a blob in SQLite's file, which then is the faster way.
-const PACKED_BYTES_MIN: usize = 64 << 10;
+const PACKED_BYTES_MIN: usize = 128 << 10;
 
 /// Whether a piece belongs in a pack.
 pub(super) fn is_packed(bytes: &Bytes) -> bool {
@@ -244,7 +244,7 @@ impl Store {
             "SELECT pack FROM chunks WHERE pack IS NOT NULL
              UNION SELECT pack FROM results WHERE pack IS NOT NULL",
         )
-        .fetch_all(&self.writer)
+        .fetch_all(&mut *self.writer.lend().await?)
         .await?;
         let mut writing = self.write(false).await?;
         for row in packs {
@@ -275,7 +275,7 @@ impl Store {
     /// Removes the packs that no row tells of any longer.
     pub(super) async fn remove_unnamed_packs(&self) -> Result<(), StoreError> {
         // As long as it is held, nobody writes to a pack.
-        let mut connection = self.writer.acquire().await?;
+        let mut connection = self.writer.lend().await?;
         let named = sqlx::query(
             "SELECT pack FROM chunks WHERE pack IS NOT NULL
              UNION SELECT pack FROM results WHERE pack IS NOT NULL",
@@ -411,7 +411,7 @@ mod tests {
         assert_eq!(store.chunk(own.0).await.unwrap(), None);
         assert_eq!(store.chunk(shared.0).await.unwrap(), Some(shared.1));
         let expired = (Change::Expired { job: job(1) }, None);
-        store.apply(&[expired], false).await.unwrap();
+        store.apply(&[expired], &[], false).await.unwrap();
         store.remove_unnamed_packs().await.unwrap();
         assert_eq!(packs(folder.path()), []);
         assert_eq!(store.chunk(shared.0).await.unwrap(), None);

@@ -25,7 +25,7 @@ impl Store {
         )
         .bind(&job.as_bytes()[..])
         .bind(i64::from(block.0))
-        .fetch_optional(&self.readers)
+        .fetch_optional(&mut *self.readers.lend().await?)
         .await?;
         let Some(row) = row else { return Ok(None) };
         let Some(bytes) = self.piece(&row).await? else {
@@ -41,7 +41,7 @@ impl Store {
     pub async fn is_expired(&self, job: JobId) -> Result<bool, StoreError> {
         let row = sqlx::query("SELECT 1 FROM tombstones WHERE job = ?")
             .bind(&job.as_bytes()[..])
-            .fetch_optional(&self.readers)
+            .fetch_optional(&mut *self.readers.lend().await?)
             .await?;
         Ok(row.is_some())
     }
@@ -56,7 +56,7 @@ impl Store {
         writing.commit().await?;
         let rows = sqlx::query("SELECT job FROM tombstones ORDER BY at_unix_ms DESC LIMIT ?")
             .bind(i64::try_from(TOMBSTONES_MAX).unwrap_or(i64::MAX))
-            .fetch_all(&self.readers)
+            .fetch_all(&mut *self.readers.lend().await?)
             .await?;
         let jobs = rows
             .iter()
@@ -69,7 +69,7 @@ impl Store {
         let rows = sqlx::query(
             "SELECT record, epoch_number, epoch_coordinator, leadership_version, backups FROM jobs",
         )
-        .fetch_all(&self.readers)
+        .fetch_all(&mut *self.readers.lend().await?)
         .await?;
         let mut jobs = Vec::with_capacity(rows.len());
         for row in rows {
@@ -101,7 +101,7 @@ impl Store {
         let wanted: BTreeSet<&ChunkHash> = hashes.flatten().collect();
         let found: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM job_chunks WHERE job = ?")
             .bind(&record.id.as_bytes()[..])
-            .fetch_one(&self.readers)
+            .fetch_one(&mut *self.readers.lend().await?)
             .await?;
         Ok(usize::try_from(found).unwrap_or(0) >= wanted.len())
     }
@@ -113,7 +113,7 @@ impl Store {
              FROM blocks WHERE job = ?",
         )
         .bind(&replica.record.id.as_bytes()[..])
-        .fetch_all(&self.readers)
+        .fetch_all(&mut *self.readers.lend().await?)
         .await?;
         for row in rows {
             let kind = match row.try_get::<String, _>(3)?.as_str() {
@@ -147,7 +147,7 @@ impl Store {
              FROM tallies WHERE job = ?",
         )
         .bind(&replica.record.id.as_bytes()[..])
-        .fetch_all(&self.readers)
+        .fetch_all(&mut *self.readers.lend().await?)
         .await?;
         for row in rows {
             let tally = Tally {
@@ -167,7 +167,7 @@ impl Store {
             "SELECT ending, at_unix_ms, elapsed_ms, here_at_unix_ms FROM endings WHERE job = ?",
         )
         .bind(&replica.record.id.as_bytes()[..])
-        .fetch_optional(&self.readers)
+        .fetch_optional(&mut *self.readers.lend().await?)
         .await?;
         let Some(row) = row else {
             return Ok(Duration::ZERO);

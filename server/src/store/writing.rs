@@ -2,11 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, AssertSqlSafe, Encode, Sqlite, Type};
 
 use super::checkpoints::Checkpoints;
+use super::connections::Lent;
 use super::packs::{Appended, Packs};
 use super::{Store, StoreError};
 use crate::config::Sync;
@@ -30,7 +30,7 @@ const WAITING_STATEMENTS_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct Writing {
     /// Taken only by a commit that succeeded.
-    connection: Option<PoolConnection<Sqlite>>,
+    connection: Option<Lent>,
     waiting: Waiting,
     packs: Packs,
     checkpoints: Checkpoints,
@@ -45,7 +45,10 @@ pub(super) struct Writing {
 struct Waiting {
     statements: String,
     values: SqliteArguments,
+    /// Statements and rows.
     count: usize,
+    /// What the rows of the last statement belong to, when more can be added.
+    rows_of: Option<&'static str>,
     bytes: usize,
 }
 
@@ -56,7 +59,7 @@ impl Store {
     pub(super) async fn write(&self, is_backed: bool) -> Result<Writing, StoreError> {
         let is_relaxed = is_backed && self.sync == Sync::Alone;
         let mut writing = Writing {
-            connection: Some(self.writer.acquire().await?),
+            connection: Some(self.writer.lend().await?),
             waiting: Waiting::default(),
             packs: self.packs.clone(),
             checkpoints: self.checkpoints.clone(),
@@ -75,7 +78,7 @@ impl Store {
             let connection = writing.connection.as_deref_mut().expect(TAKEN);
             sqlx::raw_sql(pragma).execute(connection).await?;
         }
-        writing.add("BEGIN IMMEDIATE");
+        writing.add(BEGIN);
         Ok(writing)
     }
 }
@@ -83,10 +86,31 @@ impl Store {
 impl Writing {
     /// Adds a statement. Its `?` take the values that are bound next, in order.
     pub(super) fn add(&mut self, statement: &'static str) -> &mut Self {
+        self.end_statement();
         self.waiting.statements += statement;
-        self.waiting.statements += ";\n";
         self.waiting.count += 1;
         self
+    }
+
+    /// Adds a row to the statement that was added last, if that inserts into the same, else to one of its own.
+    pub(super) fn add_row(&mut self, insert: &'static str, row: &'static str) -> &mut Self {
+        if self.waiting.rows_of == Some(insert) {
+            self.waiting.statements += ", ";
+        } else {
+            self.add(insert);
+            self.waiting.statements += " ";
+            self.waiting.rows_of = Some(insert);
+        }
+        self.waiting.statements += row;
+        self.waiting.count += 1;
+        self
+    }
+
+    fn end_statement(&mut self) {
+        if !self.waiting.statements.is_empty() {
+            self.waiting.statements += ";\n";
+        }
+        self.waiting.rows_of = None;
     }
 
     /// A value of the statement that was added last.
@@ -115,8 +139,16 @@ impl Writing {
         self.appended.push(appended);
     }
 
+    /// Executes what waits, if that is more than the transaction's begin.
+    pub(super) async fn flush_statements(&mut self) -> Result<(), StoreError> {
+        if self.waiting.statements == BEGIN {
+            return Ok(());
+        }
+        self.flush().await
+    }
+
     /// The connection, on which nothing of this transaction was executed before the first flush.
-    pub(super) fn connection(&mut self) -> &mut PoolConnection<Sqlite> {
+    pub(super) fn connection(&mut self) -> &mut Lent {
         self.connection.as_mut().expect(TAKEN)
     }
 
@@ -142,6 +174,9 @@ impl Writing {
         let Waiting {
             statements, values, ..
         } = std::mem::take(&mut self.waiting);
+        if statements.is_empty() {
+            return Ok(());
+        }
         let connection = self.connection.as_deref_mut().expect(TAKEN);
         // It is made of statements that stand in this program, and of nothing else.
         let statements = AssertSqlSafe(statements);
@@ -155,11 +190,13 @@ impl Writing {
 impl Drop for Writing {
     fn drop(&mut self) {
         if let Some(connection) = &mut self.connection {
-            connection.close_on_drop();
+            connection.give_up();
             // The last first: one pack may have been appended to twice.
             self.appended.iter().rev().for_each(Appended::take_back);
         }
     }
 }
+
+const BEGIN: &str = "BEGIN IMMEDIATE";
 
 const TAKEN: &str = "only a commit takes the connection, and the transaction with it";

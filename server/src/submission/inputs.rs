@@ -11,6 +11,7 @@ use wire::{ChunkHash, JobId, MatrixInput, MatrixSource, Problem, Seed};
 use super::{Operand, Spool};
 use crate::jobs::store_failed;
 use crate::services::Services;
+use crate::small_inputs::{self, KeptInputs};
 
 /// Bytes that one transaction stores: several chunks share a sync, and the
 /// cluster's own writes still get their turn between two.
@@ -21,9 +22,6 @@ const BATCHES_WAITING_MAX: usize = 2;
 
 /// Largest matrix whose chunks share its memory: while one of them is in use, all of it stays.
 const SHARED_BYTES_MAX: usize = 256 << 20;
-
-/// Up to here cutting takes less time than waking a thread for it.
-const CUT_AT_ONCE_BYTES_MAX: usize = 256 << 10;
 
 /// Chunks that are stored together, and which of the job's they are.
 #[derive(Debug, Default)]
@@ -67,26 +65,36 @@ impl Factor {
     }
 }
 
+/// Both inputs of a job, as its record tells of them.
+#[derive(Debug)]
+pub(super) struct Sources {
+    pub(super) a: MatrixSource,
+    pub(super) b: MatrixSource,
+    /// Small ones are stored when the job is, if this is kept as long.
+    pub(super) kept: Option<KeptInputs>,
+}
+
 /// Stores both inputs of `job` in their pieces; a random one is stored as its seed.
 pub(super) async fn store(
     services: &Services,
     job: JobId,
     a: Factor,
     b: Factor,
-) -> Result<(MatrixSource, MatrixSource), Problem> {
+) -> Result<Sources, Problem> {
     let seeds = (a.seed(), b.seed());
     let ((a_bytes, a_chunks), (b_bytes, b_chunks)) = (a.stored(), b.stored());
     let mut hashes = vec![None; a_chunks + b_chunks];
-    if a_bytes + b_bytes <= CUT_AT_ONCE_BYTES_MAX {
-        let mut batches = Vec::new();
+    let mut kept = None;
+    // Up to there cutting takes less time than waking a thread for it, too.
+    if a_bytes + b_bytes <= small_inputs::BYTES_MAX {
+        let mut chunks = Vec::new();
         let cut = cut_up([a, b], |batch| {
-            batches.push(batch);
+            note(services, batch.indices, &batch.chunks, &mut hashes);
+            chunks.extend(batch.chunks);
             true
         });
         cut.map_err(|error| store_failed(&error.into()))?;
-        for batch in batches {
-            keep(services, job, batch, &mut hashes).await?;
-        }
+        kept = Some(services.submitted.keep(job, chunks));
     } else {
         let (sender, mut batches) = mpsc::channel(BATCHES_WAITING_MAX);
         let cutting = tokio::task::spawn_blocking(move || {
@@ -100,18 +108,22 @@ pub(super) async fn store(
             .await
             .map_err(|_| Problem::new(500, "cutting the matrices failed"))?;
         cut.map_err(|error| store_failed(&error.into()))?;
+        // None of it counts before the job does, so the disk is waited for once.
+        let synced = services.store.sync_pieces(job).await;
+        synced.map_err(|error| store_failed(&error))?;
     }
     let hashes = hashes.into_iter().collect::<Option<Vec<ChunkHash>>>();
     let mut hashes = hashes.ok_or_else(|| Problem::new(500, "cutting the matrices failed"))?;
-    // None of it counts before the job does, so the disk is waited for once.
-    let synced = services.store.sync_pieces(job).await;
-    synced.map_err(|error| store_failed(&error))?;
     let b_hashes = hashes.split_off(a_chunks);
     let source = |seed: Option<Seed>, hashes| match seed {
         Some(seed) => MatrixSource::Random(seed),
         None => MatrixSource::Chunks(hashes),
     };
-    Ok((source(seeds.0, hashes), source(seeds.1, b_hashes)))
+    Ok(Sources {
+        a: source(seeds.0, hashes),
+        b: source(seeds.1, b_hashes),
+        kept,
+    })
 }
 
 async fn keep(
@@ -122,11 +134,20 @@ async fn keep(
 ) -> Result<(), Problem> {
     let stored = services.store.put_chunks(job, &batch.chunks, true).await;
     stored.map_err(|error| store_failed(&error))?;
-    for (index, (hash, bytes)) in batch.indices.into_iter().zip(batch.chunks) {
-        hashes[index] = Some(hash);
-        services.chunks.remember(hash, bytes);
-    }
+    note(services, batch.indices, &batch.chunks, hashes);
     Ok(())
+}
+
+fn note(
+    services: &Services,
+    indices: Vec<usize>,
+    chunks: &[(ChunkHash, Bytes)],
+    hashes: &mut [Option<ChunkHash>],
+) {
+    for (index, (hash, bytes)) in indices.into_iter().zip(chunks) {
+        hashes[index] = Some(*hash);
+        services.chunks.remember(*hash, bytes.clone());
+    }
 }
 
 /// Copies and hashes, for as long as the batches are taken.

@@ -1,0 +1,188 @@
+//! Connections to the store's file, lent one at a time.
+//!
+//! sqlx's own pool asks a connection whether it still lives when it is lent and when it comes back:
+//! right for a server across a network, but here each question is a turn of the connection's thread, and
+//! a small transaction takes no longer than one. A connection to a file does not die while it waits.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection, Error};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// At most so many connections of one kind. Cloning it is cheap.
+#[derive(Debug, Clone)]
+pub(super) struct Connections {
+    options: Arc<SqliteConnectOptions>,
+    /// A permit for each connection that may be lent.
+    permits: Arc<Semaphore>,
+    count: u32,
+    idle: Idle,
+}
+
+type Idle = Arc<Mutex<Vec<SqliteConnection>>>;
+
+/// A connection that is lent; dropped it comes back.
+#[derive(Debug)]
+pub(super) struct Lent {
+    /// `None` once it is not to come back, as is the permit.
+    connection: Option<SqliteConnection>,
+    permit: Option<OwnedSemaphorePermit>,
+    idle: Idle,
+}
+
+impl Connections {
+    /// Opens the first of at most `count` connections; the others are opened when they are needed.
+    pub(super) async fn open(options: SqliteConnectOptions, count: u32) -> Result<Self, Error> {
+        let first = SqliteConnection::connect_with(&options).await?;
+        Ok(Self {
+            options: Arc::new(options),
+            permits: Arc::new(Semaphore::new(count as usize)),
+            count,
+            idle: Arc::new(Mutex::new(vec![first])),
+        })
+    }
+
+    /// Lends a connection, to whoever has waited longest.
+    pub(super) async fn lend(&self) -> Result<Lent, Error> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = permit.map_err(|_| Error::PoolClosed)?;
+        let idle = lock(&self.idle).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => SqliteConnection::connect_with(&self.options).await?,
+        };
+        Ok(Lent {
+            connection: Some(connection),
+            permit: Some(permit),
+            idle: Arc::clone(&self.idle),
+        })
+    }
+
+    /// Waits for those that are lent, and closes all.
+    pub(super) async fn close(&self) {
+        // An error means that they are closed already.
+        let Ok(_all) = self.permits.acquire_many(self.count).await else {
+            return;
+        };
+        self.permits.close();
+        let idle = std::mem::take(&mut *lock(&self.idle));
+        for connection in idle {
+            if let Err(error) = connection.close().await {
+                tracing::warn!(%error, "a connection to the store was not closed in good order");
+            }
+        }
+    }
+}
+
+impl Lent {
+    /// It is not lent again: another is opened in its place, when what it had under way is rolled back.
+    pub(super) fn give_up(&mut self) {
+        let given_up = (self.connection.take(), self.permit.take());
+        // Without a runtime nobody waits for another one.
+        let (Ok(runtime), (Some(connection), Some(permit))) =
+            (tokio::runtime::Handle::try_current(), given_up)
+        else {
+            return;
+        };
+        runtime.spawn(async move {
+            // What failed before may make this fail, too.
+            let _ = connection.close().await;
+            drop(permit);
+        });
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            lock(&self.idle).push(connection);
+        }
+    }
+}
+
+impl Deref for Lent {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        self.connection.as_ref().expect(GIVEN_UP)
+    }
+}
+
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        self.connection.as_mut().expect(GIVEN_UP)
+    }
+}
+
+const GIVEN_UP: &str = "nobody uses a connection that was given up";
+
+fn lock(idle: &Mutex<Vec<SqliteConnection>>) -> std::sync::MutexGuard<'_, Vec<SqliteConnection>> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    async fn two() -> (tempfile::TempDir, Connections) {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path().join("some.sqlite"))
+            .create_if_missing(true);
+        (folder, Connections::open(options, 2).await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn no_more_are_lent_than_there_may_be() {
+        let (_folder, connections) = two().await;
+        let first = connections.lend().await.unwrap();
+        let _second = connections.lend().await.unwrap();
+        let waits = connections.lend();
+        let mut waits = std::pin::pin!(waits);
+        let limit = Duration::from_millis(50);
+        assert!(
+            tokio::time::timeout(limit, &mut waits).await.is_err(),
+            "a third was lent"
+        );
+        drop(first);
+        waits.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_lent_one_comes_back_as_it_was_unless_it_is_given_up() {
+        let (_folder, connections) = two().await;
+        let mark = "CREATE TEMP TABLE mark (n)";
+        let is_marked = "SELECT COUNT(*) FROM sqlite_temp_schema WHERE name = 'mark'";
+        let mut lent = connections.lend().await.unwrap();
+        sqlx::raw_sql(mark).execute(&mut *lent).await.unwrap();
+        drop(lent);
+        for expected in [1, 0] {
+            let mut lent = connections.lend().await.unwrap();
+            let found: i64 = sqlx::query_scalar(is_marked)
+                .fetch_one(&mut *lent)
+                .await
+                .unwrap();
+            assert_eq!(found, expected);
+            lent.give_up();
+        }
+    }
+
+    #[tokio::test]
+    async fn closing_waits_for_those_that_are_lent_and_then_nothing_is_lent() {
+        let (_folder, connections) = two().await;
+        let lent = connections.lend().await.unwrap();
+        let closing = tokio::spawn({
+            let connections = connections.clone();
+            async move { connections.close().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!closing.is_finished());
+        drop(lent);
+        closing.await.unwrap();
+        assert!(matches!(connections.lend().await, Err(Error::PoolClosed)));
+    }
+}
