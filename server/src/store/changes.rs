@@ -338,6 +338,11 @@ mod tests {
             .map(|(job, inputs)| accepted(*job, inputs))
             .collect();
         store.apply(&changes, &inputs, true).await.unwrap();
+        let packs = std::fs::read_dir(folder.path().join("packs")).unwrap();
+        let lengths: Vec<u64> = packs
+            .map(|pack| pack.unwrap().metadata().unwrap().len())
+            .collect();
+        assert_eq!(lengths, [1 << 20]);
         store.close().await;
 
         let store = Store::open(folder.path(), Sync::Alone).await.unwrap();
@@ -350,10 +355,5 @@ mod tests {
         for (hash, bytes) in inputs.iter().flat_map(|(_, chunks)| chunks) {
             assert_eq!(store.chunk(*hash).await.unwrap().as_ref(), Some(bytes));
         }
-        let packs = std::fs::read_dir(folder.path().join("packs")).unwrap();
-        let lengths: Vec<u64> = packs
-            .map(|pack| pack.unwrap().metadata().unwrap().len())
-            .collect();
-        assert_eq!(lengths, [1 << 20]);
     }
 }
