@@ -40,6 +40,20 @@ pub(super) unsafe trait Vector: Copy {
         // SAFETY: the caller vouches for the instructions and for the entry.
         unsafe { self.add(Self::broadcast(left).multiply(right)) }
     }
+    /// The same for all of a tile: each row has its entry from `left` on, each column its vector.
+    #[inline(always)]
+    unsafe fn add_rounded_products<const ROWS: usize, const VECTORS: usize>(
+        sums: &mut [[Self; VECTORS]; ROWS],
+        left: *const f64,
+        right: [Self; VECTORS],
+    ) {
+        for (row, sums) in sums.iter_mut().enumerate() {
+            for (sum, right) in sums.iter_mut().zip(right) {
+                // SAFETY: the caller vouches for the instructions and for the entries.
+                *sum = unsafe { sum.add_rounded_product(left.add(row), right) };
+            }
+        }
+    }
     /// The entry at `left` times `right` plus `self`, rounded once where there is such an instruction,
     /// else twice.
     unsafe fn add_product(self, left: *const f64, right: Self) -> Self;
@@ -125,15 +139,14 @@ pub(super) unsafe fn accumulate<
             for (vector, factor) in factors.iter_mut().enumerate() {
                 *factor = V::load(right.add(vector * V::LANES));
             }
-            for (row, sums) in sums.iter_mut().enumerate() {
-                let entry = left.add(row);
-                for (sum, factor) in sums.iter_mut().zip(factors) {
-                    *sum = if FUSED {
-                        sum.add_product(entry, factor)
-                    } else {
-                        sum.add_rounded_product(entry, factor)
-                    };
+            if FUSED {
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    for (sum, factor) in sums.iter_mut().zip(factors) {
+                        *sum = sum.add_product(left.add(row), factor);
+                    }
                 }
+            } else {
+                V::add_rounded_products(&mut sums, left, factors);
             }
             left = left.add(ROWS);
             right = right.add(WIDTH * V::LANES);
