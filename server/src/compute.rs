@@ -6,6 +6,7 @@
 
 mod calibration;
 mod inputs;
+mod left_cache;
 mod right_cache;
 
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ use wire::{BlockIndex, BlockProof, BlockTask, ChunkHash, JobId, NodeId, WorkerId
 use crate::services::Services;
 
 use inputs::{LeftInput, RightInput};
+use left_cache::LeftCache;
 use right_cache::RightCache;
 
 pub use calibration::measure_thread_mflops;
@@ -45,6 +47,7 @@ struct Pool {
     worker: WorkerId,
     kernel: Kernel,
     rights: RightCache,
+    lefts: LeftCache,
     /// Blocks that are still wanted; one that was dropped is not begun.
     wanted: Mutex<BTreeSet<(JobId, BlockIndex)>>,
     runtime: Handle,
@@ -62,6 +65,7 @@ pub async fn start(services: &Services, threads: u32, device: &str) {
         worker,
         kernel: Kernel::detect(),
         rights: RightCache::default(),
+        lefts: LeftCache::default(),
         wanted: Mutex::default(),
         runtime: Handle::current(),
     });
@@ -158,7 +162,7 @@ fn compute_blocks(pool: &Pool, ready: &Mutex<mpsc::Receiver<ReadyBlock>>) {
     // Without the right to it the threads compute at normal priority.
     let _ = rustix::process::nice(NICENESS);
     // Kept from block to block: the system is slow to give fresh memory.
-    let mut memory = Vec::new();
+    let mut memory = Arc::default();
     loop {
         let next = ready.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(block) = next else { return };
@@ -166,7 +170,7 @@ fn compute_blocks(pool: &Pool, ready: &Mutex<mpsc::Receiver<ReadyBlock>>) {
     }
 }
 
-fn compute_block(pool: &Pool, ready: ReadyBlock, memory: &mut Vec<f64>) {
+fn compute_block(pool: &Pool, ready: ReadyBlock, memory: &mut Arc<Vec<f64>>) {
     let ReadyBlock {
         task,
         left,
@@ -184,7 +188,7 @@ fn compute_block(pool: &Pool, ready: ReadyBlock, memory: &mut Vec<f64>) {
         pool.runtime.block_on(pool.give_back(job, block));
         return;
     };
-    let left = left.parts(memory);
+    let left = left.parts(&task, &pool.lefts, memory);
     let rows: Vec<&[f64]> = left
         .iter()
         .flat_map(|part| part.chunks_exact(task.inner as usize))

@@ -4,13 +4,14 @@
 //! too where the matrix is wide; random inputs do not lie anywhere. A
 //! [`RowReader`] fetches what the next rows need and nothing more, so a matrix
 //! of any size passes through a few megabytes of memory: one tile for each
-//! column of tiles. [`stream`] writes the rows in a file format.
+//! column of tiles. [`body`] writes the rows in a file format.
 
-pub(crate) mod stream;
+pub(crate) mod body;
 
 use std::ops::Range;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use kernel::cut::{Cut, Rectangle};
 use kernel::entry_bytes::{ENTRY_BYTES, entries_of};
 use kernel::seeded::SeededMatrix;
@@ -21,6 +22,9 @@ use crate::services::Services;
 /// Entries that are turned into text at once: about a megabyte of it, long
 /// enough to be worth a thread's while.
 const BAND_ENTRIES: u32 = 1 << 16;
+
+/// Tiles side by side that are fetched at once: as many as the store has readers.
+const TILES_AT_ONCE: usize = 4;
 
 /// A matrix, by where its rows come from.
 #[derive(Debug, Clone)]
@@ -126,6 +130,14 @@ impl MatrixRows {
     }
 }
 
+impl TileColumn {
+    fn tile_at(&self, row: u32) -> Option<Tile> {
+        // Rows are read in order, so a search per tile costs next to nothing.
+        let index = self.tiles.partition_point(|tile| tile.rows.end <= row);
+        self.tiles.get(index).cloned()
+    }
+}
+
 /// Tiles arrive column of tiles by column of tiles, each from the top.
 fn columns_of(tiles: impl Iterator<Item = (Rectangle, Place)>) -> Vec<TileColumn> {
     let mut columns: Vec<TileColumn> = Vec::new();
@@ -206,13 +218,19 @@ impl RowReader {
         let parts = match &self.matrix.origin {
             Origin::Seeded(matrix) => Parts::Seeded(*matrix),
             Origin::Columns(columns) => {
-                for (column, held) in columns.iter().zip(&mut self.current) {
-                    if held
-                        .as_ref()
-                        .is_none_or(|held| held.rows.end <= self.next_row)
-                    {
-                        *held = Some(fetch(&self.services, column, self.next_row).await?);
+                let mut wanted = Vec::new();
+                for (index, (column, held)) in columns.iter().zip(&self.current).enumerate() {
+                    let row = self.next_row;
+                    if held.as_ref().is_none_or(|held| held.rows.end <= row) {
+                        let tile = column.tile_at(row).ok_or_else(not_here)?;
+                        let width = column.cols.len();
+                        wanted.push(fetch(self.services.clone(), tile, (index, width)));
                     }
+                }
+                let mut fetched = stream::iter(wanted).buffer_unordered(TILES_AT_ONCE);
+                while let Some(found) = fetched.next().await {
+                    let (index, held) = found?;
+                    self.current[index] = Some(held);
                 }
                 let held: Vec<Held> = self.current.iter().flatten().cloned().collect();
                 end = held.iter().map(|held| held.rows.end).fold(end, u32::min);
@@ -263,10 +281,12 @@ impl Band {
     }
 }
 
-async fn fetch(services: &Services, column: &TileColumn, row: u32) -> Result<Held, Problem> {
-    // Rows are read in order, so a search per tile costs next to nothing.
-    let index = column.tiles.partition_point(|tile| tile.rows.end <= row);
-    let tile = column.tiles.get(index).ok_or_else(not_here)?;
+/// A tile and the number of its column, which is so many entries wide.
+async fn fetch(
+    services: Services,
+    tile: Tile,
+    (column, width): (usize, usize),
+) -> Result<(usize, Held), Problem> {
     let bytes = match tile.place {
         Place::Result(job, block) => {
             let found = services.store.result(job, block).await;
@@ -278,7 +298,6 @@ async fn fetch(services: &Services, column: &TileColumn, row: u32) -> Result<Hel
         }
     };
     let bytes = bytes.ok_or_else(not_here)?;
-    let width = column.cols.len();
     if bytes.len() != tile.rows.len() * width * ENTRY_BYTES {
         tracing::error!(
             ?tile,
@@ -287,11 +306,12 @@ async fn fetch(services: &Services, column: &TileColumn, row: u32) -> Result<Hel
         );
         return Err(Problem::new(500, "a stored part of this matrix is damaged"));
     }
-    Ok(Held {
-        rows: tile.rows.clone(),
+    let held = Held {
+        rows: tile.rows,
         width,
         bytes,
-    })
+    };
+    Ok((column, held))
 }
 
 fn not_here() -> Problem {

@@ -1,6 +1,7 @@
 //! The two factors of a block: fetched as chunks or made from a seed.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -10,6 +11,7 @@ use kernel::seeded::SeededMatrix;
 use kernel::{Arithmetic, Multiplier, RightFactor};
 use wire::{BlockTask, Chunk, JobId, NodeId, TaskInput};
 
+use super::left_cache::LeftCache;
 use crate::chunks::turn_of;
 use crate::services::Services;
 
@@ -47,13 +49,18 @@ impl LeftInput {
         Some(Self { material })
     }
 
-    /// Row-major, whole rows of `inner` entries in each part. What is made from a seed is
-    /// made in `memory`.
-    pub(super) fn parts<'m>(&'m self, memory: &'m mut Vec<f64>) -> Vec<Cow<'m, [f64]>> {
+    /// Row-major, whole rows of `inner` entries in each part. What is made from a seed is then
+    /// in `memory`.
+    pub(super) fn parts<'m>(
+        &'m self,
+        task: &BlockTask,
+        made: &LeftCache,
+        memory: &'m mut Arc<Vec<f64>>,
+    ) -> Vec<Cow<'m, [f64]>> {
         match &self.material {
             Material::Bytes(chunks) => chunks.iter().map(|chunk| entries_of(chunk)).collect(),
             Material::Seeded { matrix, rectangle } => {
-                fill(matrix, rectangle, memory);
+                made.make(task, matrix, rectangle, memory);
                 vec![Cow::Borrowed(memory.as_slice())]
             }
             Material::Packed => Vec::new(),
@@ -164,7 +171,7 @@ async fn fetch_chunks(
     fetched.into_iter().collect()
 }
 
-fn fill(matrix: &SeededMatrix, rectangle: &Rectangle, out: &mut Vec<f64>) {
+pub(super) fn fill(matrix: &SeededMatrix, rectangle: &Rectangle, out: &mut Vec<f64>) {
     let entries = usize::try_from(rectangle.entries()).expect("a block's input fits memory");
     out.resize(entries, 0.0);
     matrix.fill(rectangle, out);

@@ -18,7 +18,7 @@ use super::problem::ApiProblem;
 use crate::jobs::matrices::{self, InputName};
 use crate::jobs::unknown;
 use crate::matrix_rows::MatrixRows;
-use crate::matrix_rows::stream::{self, MatrixBody};
+use crate::matrix_rows::body::{self, MatrixBody};
 use crate::services::Services;
 
 /// `GET /api/v1/jobs/ID/result`
@@ -119,7 +119,7 @@ async fn send(
         return Ok(answer.unwrap_or_else(|| Err(unknown(&job.to_string())))?);
     }
     let opened = match wanted.open(services, job).await {
-        Ok(matrix) => stream::open(services.clone(), matrix, format).await,
+        Ok(matrix) => body::open(services.clone(), matrix, format).await,
         Err(problem) => Err(problem),
     };
     let MatrixBody { body, length } = match opened {
