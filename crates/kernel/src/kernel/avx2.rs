@@ -11,7 +11,7 @@ use core::arch::x86_64::{
 };
 use core::ptr::from_mut;
 
-use super::tile::{Vector, implement_engine};
+use super::tile::{Vector, for_each_product, implement_engine};
 use crate::textbook::CANONICAL_NAN;
 
 /// Proof that the processor has AVX2 and FMA. FMA serves `fast` only; every maker but one always
@@ -31,29 +31,34 @@ implement_engine!(
     #[target_feature(enable = "avx2,fma")]
 );
 
-/// One k of a tile of two vectors: row by row two multiplications, then their two additions. Here `row: first
-/// second` are a row's sums among the operands. The compiler would take turns or move instructions apart, and a
-/// Zen 4 core then needs 6.8 cycles for six rows instead of 6.1, of 6 at least. With six rows all registers
-/// are in use, so that it cannot be told the order of each row alone.
+/// Some k of a tile of two vectors: row by row two multiplications, then their two additions. Here `row:
+/// first second` are a row's sums among the operands, and `turns` counts from 0. The compiler would take turns or move
+/// instructions apart, and a Zen 4 core then needs 6.8 cycles for six rows instead of 6.05, of 6 at least. With six
+/// rows all registers are in use, so that it cannot be told the order of each row alone.
 macro_rules! two_products_then_two_sums {
-    ($name:ident, $rows:literal, $($row:literal: $first:literal $second:literal),*) => {
+    ($name:ident, $turns:literal, $rows:literal, $($row:literal: $first:literal $second:literal),*) => {
         #[inline]
         #[target_feature(enable = "avx2")]
-        unsafe fn $name(sums: &mut [[__m256d; 2]; $rows], left: *const f64, right: [__m256d; 2]) {
+        unsafe fn $name(sums: &mut [[__m256d; 2]; $rows], left: *const f64, right: *const f64) {
             // SAFETY: reads the entries that the caller vouches for, and writes to registers.
             unsafe {
                 core::arch::asm!(
+                    concat!(".irp k, ", $turns),
+                    "vmovupd {right_0}, ymmword ptr [{right} + 64*\\k]",
+                    "vmovupd {right_1}, ymmword ptr [{right} + 64*\\k + 32]",
                     $(
-                        concat!("vbroadcastsd {factor}, qword ptr [{left} + 8*", $row, "]"),
+                        concat!("vbroadcastsd {factor}, qword ptr [{left} + 8*(", $rows, "*\\k + ", $row, ")]"),
                         "vmulpd {product}, {factor}, {right_0}",
                         "vmulpd {factor}, {factor}, {right_1}",
                         concat!("vaddpd {", $first, "}, {", $first, "}, {product}"),
                         concat!("vaddpd {", $second, "}, {", $second, "}, {factor}"),
                     )*
+                    ".endr",
                     $(inout(ymm_reg) sums[$row][0], inout(ymm_reg) sums[$row][1],)*
                     left = in(reg) left,
-                    right_0 = in(ymm_reg) right[0],
-                    right_1 = in(ymm_reg) right[1],
+                    right = in(reg) right,
+                    right_0 = out(ymm_reg) _,
+                    right_1 = out(ymm_reg) _,
                     factor = out(ymm_reg) _,
                     product = out(ymm_reg) _,
                     options(pure, readonly, nostack, preserves_flags),
@@ -63,8 +68,10 @@ macro_rules! two_products_then_two_sums {
     };
 }
 
-two_products_then_two_sums!(add_six_rows, 6, 0: 0 1, 1: 2 3, 2: 4 5, 3: 6 7, 4: 8 9, 5: 10 11);
-two_products_then_two_sums!(add_five_rows, 5, 0: 0 1, 1: 2 3, 2: 4 5, 3: 6 7, 4: 8 9);
+two_products_then_two_sums!(six_rows, "0", 6, 0: 0 1, 1: 2 3, 2: 4 5, 3: 6 7, 4: 8 9, 5: 10 11);
+two_products_then_two_sums!(five_rows, "0", 5, 0: 0 1, 1: 2 3, 2: 4 5, 3: 6 7, 4: 8 9);
+two_products_then_two_sums!(six_rows_at_four_k, "0, 1, 2, 3", 6, 0: 0 1, 1: 2 3, 2: 4 5, 3: 6 7, 4: 8 9, 5: 10 11);
+two_products_then_two_sums!(five_rows_at_four_k, "0, 1, 2, 3", 5, 0: 0 1, 1: 2 3, 2: 4 5, 3: 6 7, 4: 8 9);
 
 // SAFETY: each function is the instruction its name says.
 unsafe impl Vector for __m256d {
@@ -111,23 +118,40 @@ unsafe impl Vector for __m256d {
     }
 
     #[inline(always)]
-    unsafe fn add_rounded_products<const ROWS: usize, const VECTORS: usize>(
+    unsafe fn add_rounded_products<const ROWS: usize, const VECTORS: usize, const WIDTH: usize>(
         sums: &mut [[Self; VECTORS]; ROWS],
-        left: *const f64,
-        right: [Self; VECTORS],
+        depth: usize,
+        mut left: *const f64,
+        mut right: *const f64,
     ) {
         // SAFETY: the caller vouches for AVX2 and for the entries; the casts change no type.
         unsafe {
-            match (ROWS, VECTORS) {
-                (6, 2) => add_six_rows(&mut *from_mut(sums).cast(), left, [right[0], right[1]]),
-                (5, 2) => add_five_rows(&mut *from_mut(sums).cast(), left, [right[0], right[1]]),
-                _ => {
-                    for (row, sums) in sums.iter_mut().enumerate() {
-                        for (sum, right) in sums.iter_mut().zip(right) {
-                            *sum = sum.add_rounded_product(left.add(row), right);
-                        }
-                    }
+            let is_ordered = (ROWS == 6 || ROWS == 5) && VECTORS == 2 && WIDTH == 2;
+            if !is_ordered {
+                let panels = (depth, left, right);
+                for_each_product::<Self, ROWS, VECTORS, WIDTH>(
+                    sums,
+                    panels,
+                    Self::add_rounded_product,
+                );
+                return;
+            }
+            let sums = from_mut(sums);
+            for _ in 0..depth / 4 {
+                match ROWS {
+                    6 => six_rows_at_four_k(&mut *sums.cast(), left, right),
+                    _ => five_rows_at_four_k(&mut *sums.cast(), left, right),
                 }
+                left = left.add(4 * ROWS);
+                right = right.add(4 * WIDTH * Self::LANES);
+            }
+            for _ in 0..depth % 4 {
+                match ROWS {
+                    6 => six_rows(&mut *sums.cast(), left, right),
+                    _ => five_rows(&mut *sums.cast(), left, right),
+                }
+                left = left.add(ROWS);
+                right = right.add(WIDTH * Self::LANES);
             }
         }
     }

@@ -40,18 +40,21 @@ pub(super) unsafe trait Vector: Copy {
         // SAFETY: the caller vouches for the instructions and for the entry.
         unsafe { self.add(Self::broadcast(left).multiply(right)) }
     }
-    /// The same for all of a tile: each row has its entry from `left` on, each column its vector.
+    /// Adds all rounded products of a tile to its sums: see [`accumulate`], whose lengths are these.
     #[inline(always)]
-    unsafe fn add_rounded_products<const ROWS: usize, const VECTORS: usize>(
+    unsafe fn add_rounded_products<const ROWS: usize, const VECTORS: usize, const WIDTH: usize>(
         sums: &mut [[Self; VECTORS]; ROWS],
+        depth: usize,
         left: *const f64,
-        right: [Self; VECTORS],
+        right: *const f64,
     ) {
-        for (row, sums) in sums.iter_mut().enumerate() {
-            for (sum, right) in sums.iter_mut().zip(right) {
-                // SAFETY: the caller vouches for the instructions and for the entries.
-                *sum = unsafe { sum.add_rounded_product(left.add(row), right) };
-            }
+        // SAFETY: passed on to the caller.
+        unsafe {
+            for_each_product::<Self, ROWS, VECTORS, WIDTH>(
+                sums,
+                (depth, left, right),
+                Self::add_rounded_product,
+            )
         }
     }
     /// The entry at `left` times `right` plus `self`, rounded once where there is such an instruction,
@@ -109,8 +112,8 @@ pub(super) unsafe fn accumulate<
     const FUSED: bool,
 >(
     depth: usize,
-    mut left: *const f64,
-    mut right: *const f64,
+    left: *const f64,
+    right: *const f64,
     product: *mut f64,
     stride: usize,
     is_first: bool,
@@ -134,27 +137,51 @@ pub(super) unsafe fn accumulate<
             }
             V::prefetch(below.wrapping_add(VECTORS * V::LANES - 1));
         }
-        for _ in 0..depth {
-            let mut factors = [V::zero(); VECTORS];
-            for (vector, factor) in factors.iter_mut().enumerate() {
-                *factor = V::load(right.add(vector * V::LANES));
-            }
-            if FUSED {
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    for (sum, factor) in sums.iter_mut().zip(factors) {
-                        *sum = sum.add_product(left.add(row), factor);
-                    }
-                }
-            } else {
-                V::add_rounded_products(&mut sums, left, factors);
-            }
-            left = left.add(ROWS);
-            right = right.add(WIDTH * V::LANES);
+        if FUSED {
+            let panels = (depth, left, right);
+            for_each_product::<V, ROWS, VECTORS, WIDTH>(&mut sums, panels, V::add_product);
+        } else {
+            V::add_rounded_products::<ROWS, VECTORS, WIDTH>(&mut sums, depth, left, right);
         }
         for (row, sums) in sums.iter().enumerate() {
             for (vector, sum) in sums.iter().enumerate() {
                 sum.store_canonical(product.add(row * stride + vector * V::LANES));
             }
+        }
+    }
+}
+
+/// The panels from top to bottom: for each k every sum is replaced by what `add` makes of it, of the
+/// entry of its row and of the vector of its column.
+///
+/// # Safety
+/// As for [`accumulate`].
+#[inline(always)]
+pub(super) unsafe fn for_each_product<
+    V: Vector,
+    const ROWS: usize,
+    const VECTORS: usize,
+    const WIDTH: usize,
+>(
+    sums: &mut [[V; VECTORS]; ROWS],
+    (depth, mut left, mut right): (usize, *const f64, *const f64),
+    add: unsafe fn(V, *const f64, V) -> V,
+) {
+    // SAFETY: the caller vouches for the instructions and for the lengths; `left` and `right` advance
+    // by exactly what one k holds, `depth` times.
+    unsafe {
+        for _ in 0..depth {
+            let mut factors = [V::zero(); VECTORS];
+            for (vector, factor) in factors.iter_mut().enumerate() {
+                *factor = V::load(right.add(vector * V::LANES));
+            }
+            for (row, sums) in sums.iter_mut().enumerate() {
+                for (sum, factor) in sums.iter_mut().zip(factors) {
+                    *sum = add(*sum, left.add(row), factor);
+                }
+            }
+            left = left.add(ROWS);
+            right = right.add(WIDTH * V::LANES);
         }
     }
 }
