@@ -115,7 +115,7 @@ impl Chunks {
         }
     }
 
-    /// Keeps a chunk in memory that was just stored and is wanted soon.
+    /// Keeps a chunk in memory that is wanted soon; it is stored, or about to be.
     pub fn remember(&self, hash: ChunkHash, bytes: Bytes) {
         self.shared.cache.insert(hash, bytes);
     }

@@ -21,7 +21,7 @@ const BATCH_BYTES: usize = 4 << 20;
 
 /// Fetches for one copy after the other: chunks cross the network once, and
 /// the links stay free for what devices wait for. A copy whose inputs came with
-/// it waits for no other.
+/// it and were too many to be stored with it waits for no other.
 pub async fn run(services: Services, mut wanted: mpsc::UnboundedReceiver<WantedInputs>) {
     let turn = Arc::new(Semaphore::new(1));
     while let Some((record, holders)) = wanted.recv().await {

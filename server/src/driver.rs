@@ -6,7 +6,7 @@
 //! than required is still "before it is announced". Nothing heavy runs here,
 //! so heartbeats leave in time while every core computes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -28,12 +28,15 @@ use crate::chunks::Chunks;
 use crate::jobs::store_failed;
 use crate::links::Links;
 use crate::results::ResultsUnderWay;
-use crate::small_inputs::{self, SubmittedInputs};
+use crate::small_inputs::{self, Inputs};
 use crate::store::{JobInputs, Store, StoreError, StoredChange};
 use crate::workers::Workers;
 
 /// Inputs that share one transaction.
 const BATCH_MAX: usize = 256;
+
+/// Copies whose inputs share one transaction, 4 MiB at most: others wait for its end.
+const COPIES_AT_ONCE: usize = (4 << 20) / small_inputs::BYTES_MAX;
 
 /// A store that is busy for a moment is tried again this often before anybody
 /// hears of it.
@@ -90,8 +93,6 @@ pub struct World {
     pub results: ResultsUnderWay,
     /// Inputs of jobs.
     pub chunks: Chunks,
-    /// Those that are stored with their job.
-    pub submitted: SubmittedInputs,
     /// Copies whose inputs are to be fetched.
     pub inputs: mpsc::UnboundedSender<WantedInputs>,
 }
@@ -107,6 +108,8 @@ pub struct Driver {
     world: Arc<World>,
     channel: Requests,
     waiters: Waiters,
+    /// Inputs of the jobs of this batch, to be stored with them.
+    submitted: BTreeMap<JobId, Inputs>,
 }
 
 impl Driver {
@@ -118,6 +121,7 @@ impl Driver {
             world,
             channel,
             waiters: Waiters::default(),
+            submitted: BTreeMap::new(),
         }
     }
 
@@ -148,6 +152,14 @@ impl Driver {
                         inputs.push(input);
                         answers.push(answer);
                     }
+                    Request::Submit(_, _, answer) if answer.is_closed() => {}
+                    Request::Submit(record, unstored, answer) => {
+                        if !unstored.is_empty() {
+                            self.submitted.insert(record.id, unstored);
+                        }
+                        inputs.push(Input::Submit(record));
+                        answers.push(answer);
+                    }
                     Request::Look(look) => looks.push(look),
                     Request::Wait(job, waiter) => self.waiters.add(job, waiter),
                     Request::Stop => stops = true,
@@ -167,6 +179,7 @@ impl Driver {
                     false => self.node.handle_all(self.clock.now(), followed),
                 };
             }
+            self.submitted.clear();
             self.waiters.look(&self.node);
             let now = self.clock.now();
             for look in looks {
@@ -223,7 +236,7 @@ impl Driver {
     /// paused: it says nothing that it could not keep, they go on without it,
     /// and it finds its place again when the disk has room.
     ///
-    /// The jobs whose inputs were stored, too.
+    /// Returns the jobs whose inputs were stored, too.
     async fn make_durable(&mut self, outputs: &[Output]) -> anyhow::Result<BTreeSet<JobId>> {
         let changes: Vec<_> = outputs
             .iter()
@@ -232,10 +245,9 @@ impl Driver {
                 _ => None,
             })
             .collect();
-        let inputs: Vec<_> = outputs
-            .iter()
-            .filter_map(|one| self.inputs_of(one))
-            .collect();
+        let mut inputs = self.submitted_with(outputs);
+        let submitted = inputs.len();
+        inputs.extend(self.copies_at_hand(outputs));
         if changes.is_empty() && inputs.is_empty() {
             return Ok(BTreeSet::new());
         }
@@ -245,6 +257,8 @@ impl Driver {
                 self.world.store.suspect();
                 return Err(error).context("the node stops: it cannot keep its promises");
             }
+            // Copies may do without their inputs: these are stored later and beside.
+            inputs.truncate(submitted);
             tries += 1;
             if tries == STORE_TRIES {
                 tracing::error!(%error, "this node waits until it can write to its store");
@@ -298,19 +312,28 @@ impl Driver {
         }
     }
 
-    /// Small inputs, stored at once with what begins their job here.
-    fn inputs_of(&self, output: &Output) -> Option<JobInputs> {
-        match output {
-            Output::Persist(Change::Accepted { record, .. }) => {
-                let inputs = self.world.submitted.get(record.id)?;
-                Some((record.id, inputs))
-            }
-            Output::FetchInputs { record, .. } => {
-                let inputs = small_inputs::at_hand(record, &self.world.chunks)?;
-                Some((record.id, inputs))
-            }
+    /// The unstored inputs of jobs that begin here.
+    fn submitted_with(&self, outputs: &[Output]) -> Vec<JobInputs> {
+        let begun = outputs.iter().filter_map(|output| match output {
+            Output::Persist(Change::Accepted { record, .. }) => Some(record.id),
             _ => None,
-        }
+        });
+        begun
+            .filter_map(|job| Some((job, self.submitted.get(&job)?.clone())))
+            .collect()
+    }
+
+    /// Inputs of copies that came with them, as many as may be stored at once.
+    fn copies_at_hand(&self, outputs: &[Output]) -> Vec<JobInputs> {
+        let wanted = outputs.iter().filter_map(|output| match output {
+            Output::FetchInputs { record, .. } => Some(record),
+            _ => None,
+        });
+        let at_hand = wanted.filter_map(|record| {
+            let inputs = small_inputs::at_hand(record, &self.world.chunks)?;
+            small_inputs::are_blobs(&inputs).then_some((record.id, inputs))
+        });
+        at_hand.take(COPIES_AT_ONCE).collect()
     }
 
     async fn send(&self, to: wire::NodeId, message: &PeerMessage) {

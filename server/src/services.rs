@@ -12,7 +12,6 @@ use crate::driver::DriverHandle;
 use crate::links::Links;
 use crate::own_status::OwnStatus;
 use crate::results::ResultsUnderWay;
-use crate::small_inputs::SubmittedInputs;
 use crate::store::Store;
 use crate::workers::Workers;
 
@@ -31,8 +30,6 @@ pub struct Services {
     pub store: Store,
     /// Pieces of matrices, from here or from other nodes.
     pub chunks: Chunks,
-    /// Inputs that are stored with their job.
-    pub submitted: SubmittedInputs,
     /// Links to other nodes.
     pub links: Links,
     /// What this node tells of itself.

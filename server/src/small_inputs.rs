@@ -2,13 +2,12 @@
 //! for each of their chunks, and has what its devices compute with.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use wire::{ChunkHash, CopyHead, JobId, JobRecord, MatrixSource, PeerMessage};
+use wire::{ChunkHash, CopyHead, JobRecord, MatrixSource, PeerMessage};
 
 use crate::chunks::Chunks;
+use crate::store::is_packed;
 
 /// Larger ones are fetched, at a pace that leaves the line free for heartbeats:
 /// this many bytes take a quarter of a second on a slow wireless one.
@@ -17,41 +16,10 @@ pub(crate) const BYTES_MAX: usize = 256 << 10;
 /// All chunks of a job's inputs.
 pub(crate) type Inputs = Vec<(ChunkHash, Bytes)>;
 
-/// Inputs of jobs that are submitted here, until they are stored together with their job. Cloning it is cheap.
-#[derive(Debug, Clone, Default)]
-pub struct SubmittedInputs {
-    of: Arc<Mutex<BTreeMap<JobId, Inputs>>>,
-}
-
-impl SubmittedInputs {
-    /// Keeps them for as long as what is returned is.
-    pub(crate) fn keep(&self, job: JobId, chunks: Inputs) -> KeptInputs {
-        self.lock().insert(job, chunks);
-        let all = self.clone();
-        KeptInputs { all, job }
-    }
-
-    /// Those of a job, if there are any.
-    pub(crate) fn get(&self, job: JobId) -> Option<Inputs> {
-        self.lock().get(&job).cloned()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, Inputs>> {
-        self.of.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// See [`SubmittedInputs::keep`].
-#[derive(Debug)]
-pub(crate) struct KeptInputs {
-    all: SubmittedInputs,
-    job: JobId,
-}
-
-impl Drop for KeptInputs {
-    fn drop(&mut self) {
-        self.all.lock().remove(&self.job);
-    }
+/// Whether all of them go into SQLite's own file: then they are stored in the transaction of their
+/// job, for nothing is to be written beside it.
+pub(crate) fn are_blobs(inputs: &Inputs) -> bool {
+    inputs.iter().all(|(_, bytes)| !is_packed(bytes))
 }
 
 /// The inputs of a job if they are small and at hand, all of them.

@@ -28,7 +28,6 @@ use crate::own_status::OwnStatus;
 use crate::results::ResultsUnderWay;
 use crate::services::Services;
 use crate::site::{self, SiteFiles};
-use crate::small_inputs::SubmittedInputs;
 use crate::store::Store;
 use crate::workers::Workers;
 use crate::{http, seat, sockets};
@@ -205,7 +204,6 @@ async fn start(
         chunks: Chunks::new(store.clone(), links.clone()),
         links: links.clone(),
         own_status: OwnStatus::new(status, driver_handle),
-        submitted: SubmittedInputs::default(),
         workers: Workers::default(),
         results: ResultsUnderWay::default(),
         client: reqwest::Client::builder()
@@ -221,7 +219,6 @@ async fn start(
         workers: services.workers.clone(),
         results: services.results.clone(),
         chunks: services.chunks.clone(),
-        submitted: services.submitted.clone(),
         inputs,
     };
     let driver = Driver::new(node, clock, Arc::new(world), requests);

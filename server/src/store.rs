@@ -32,14 +32,18 @@ use connections::Connections;
 use packs::Packs;
 
 pub(crate) use changes::{JobInputs, StoredChange};
+pub(crate) use packs::is_packed;
 
-/// Connections that read. Streams of results hold one each only while they
-/// fetch a block.
+/// Connections that read. Streams of results hold them only while they fetch
+/// blocks.
 const READERS_MAX: u32 = 4;
 
 /// Rows are small, for large pieces lie in packs: a change of a few writes as many of these to the log.
 /// Of a file that is there already the size stays.
 const PAGE_BYTES: u32 = 4096;
+
+/// See [`Store::has_ample_room`].
+const AMPLE_BYTES: u64 = 64 << 20;
 
 /// How long the writer waits for the log to begin anew, on a slow card. The driver says that this node
 /// lives for three times as long, before it says that it cannot write.
@@ -215,6 +219,13 @@ impl Store {
     /// Where its files are.
     pub(crate) fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("."))
+    }
+
+    /// Whether the disk takes a small job without question: where it may not, inputs are stored by
+    /// themselves, so that it is their sender who hears of it.
+    pub(crate) fn has_ample_room(&self) -> bool {
+        let disk = rustix::fs::statvfs(self.folder());
+        disk.is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= AMPLE_BYTES)
     }
 
     /// Whether the store answers.

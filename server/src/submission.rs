@@ -1,5 +1,5 @@
 //! The one way by which a job begins, whoever submits it: check, cut, store
-//! the inputs, then let the cluster accept it.
+//! the inputs, then let the cluster accept it; small inputs are stored with the job.
 
 mod inputs;
 mod spool;
@@ -238,7 +238,7 @@ async fn store_and_submit(
         operand: b,
         rectangles: cut.all_right_chunks(),
     };
-    let inputs::Sources { a, b, kept } = inputs::store(services, job, a, b).await?;
+    let inputs::Sources { a, b, unstored } = inputs::store(services, job, a, b).await?;
     let cut = CutShape {
         rows_per_block: cut.rows_per_block(),
         cols_per_block: cut.cols_per_block(),
@@ -254,9 +254,7 @@ async fn store_and_submit(
         submitted_at_unix_ms: now_unix_ms,
         idempotency_key,
     };
-    let submitted = services.driver.submit(record).await;
-    drop(kept);
-    submitted
+    services.driver.submit(record, unstored).await
 }
 
 /// The sides of the product, if there is one.

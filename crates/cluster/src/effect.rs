@@ -114,7 +114,7 @@ pub enum Input {
         /// The block.
         block: BlockIndex,
     },
-    /// A job was submitted here; its inputs are stored already.
+    /// A job was submitted here; its inputs are stored already, or are with its record.
     Submit(Box<JobRecord>),
     /// Somebody cancels a job.
     Cancel {

@@ -1,19 +1,22 @@
 //! Rows of a seeded A: made once for all columns of blocks, as far as there is room.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use kernel::cut::Rectangle;
 use kernel::seeded::SeededMatrix;
 use wire::{BlockTask, TaskInput};
 
-/// All of A up to 5,600 × 5,600, and a share of a larger one.
+use super::inputs::fill;
+
+/// Most or all of an A of 5,000 × 5,000, and a share of a larger one.
 const BYTES_MAX: u64 = 256 << 20;
 
 /// A block's rows of a large product, for a guess of how many there will be.
 const ROWS_BYTES: u64 = 2 << 20;
 
-/// Seed and columns of the matrix, then which of its rows.
-type Key = (u64, u32, u32, u32);
+/// Seed and columns of the matrix, and the part of it.
+type Key = (u64, u32, Rectangle);
 
 #[derive(Debug, Clone)]
 struct ByBytes;
@@ -40,7 +43,7 @@ impl Default for LeftCache {
 }
 
 impl LeftCache {
-    /// Makes whole rows of a matrix, or finds them. They are in `memory` then, whose room is
+    /// Makes a part of a matrix, or finds it. It is in `memory` then, whose room is
     /// used again where nobody else needs what it holds.
     pub(super) fn make(
         &self,
@@ -49,25 +52,27 @@ impl LeftCache {
         rectangle: &Rectangle,
         memory: &mut Arc<Vec<f64>>,
     ) {
-        let rows = &rectangle.rows;
-        let key = (matrix.seed, matrix.cols, rows.start, rows.end);
-        let is_wanted_again = is_one_of_many_columns(task);
-        if is_wanted_again && let Some(made) = self.made.get(&key) {
-            *memory = made;
+        if is_one_of_many_columns(task) {
+            let key = (matrix.seed, matrix.cols, rectangle.clone());
+            let made = self.made.get_or_insert_with::<_, Infallible>(&key, || {
+                let mut entries = Vec::new();
+                fill(matrix, rectangle, &mut entries);
+                Ok(Arc::new(entries))
+            });
+            *memory = made.unwrap_or_else(|never| match never {});
             return;
         }
+        // What other threads compute with is left to them.
         if Arc::get_mut(memory).is_none() {
             *memory = Arc::default();
         }
-        let entries = Arc::get_mut(memory).expect("nobody else has it");
-        super::inputs::fill(matrix, rectangle, entries);
-        if is_wanted_again {
-            self.made.insert(key, Arc::clone(memory));
+        if let Some(entries) = Arc::get_mut(memory) {
+            fill(matrix, rectangle, entries);
         }
     }
 }
 
-/// Whether other blocks need the same rows, as far as can be told.
+/// Whether other blocks need the same rows, as far as can be told: of a B in chunks nobody says how wide it is.
 fn is_one_of_many_columns(task: &BlockTask) -> bool {
     match task.b {
         TaskInput::Random { matrix_cols, .. } => task.cols < matrix_cols,
@@ -125,6 +130,13 @@ mod tests {
         cache.make(&task(4), &MATRIX, &rows(0..2), &mut second);
         assert!(Arc::ptr_eq(&first, &second));
         assert_eq!(*first, expected(&rows(0..2)));
+        let mut other = Arc::default();
+        let part = Rectangle {
+            rows: 0..2,
+            cols: 1..3,
+        };
+        cache.make(&task(4), &MATRIX, &part, &mut other);
+        assert_eq!(other.len(), 4, "a part is not taken for the whole");
         // What a thread makes next does not change what the other computes with.
         cache.make(&task(4), &MATRIX, &rows(2..4), &mut second);
         assert_eq!(*first, expected(&rows(0..2)));

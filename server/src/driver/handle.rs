@@ -6,6 +6,8 @@ use cluster::{Input, Node, Now};
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::{JobId, JobRecord, Problem};
 
+use crate::small_inputs::Inputs;
+
 /// Inputs that may wait. Senders wait beyond it, which slows a link that sends
 /// faster than this node can follow.
 const INPUTS_WAITING_MAX: usize = 4096;
@@ -20,6 +22,8 @@ pub(super) enum Request {
     /// Answered when everything that the input caused is carried out; without
     /// effect when nobody waits for the answer any longer.
     InputAnswered(Input, oneshot::Sender<()>),
+    /// The same for a job, with those of its inputs that are to be stored together with it.
+    Submit(Box<JobRecord>, Inputs, oneshot::Sender<()>),
     Look(Look),
     /// Asked now, and again with each change of the job.
     Wait(JobId, Waiter),
@@ -74,6 +78,7 @@ impl std::fmt::Debug for Request {
         f.write_str(match self {
             Self::Input(_) => "Input",
             Self::InputAnswered(..) => "InputAnswered",
+            Self::Submit(..) => "Submit",
             Self::Look(_) => "Look",
             Self::Wait(..) => "Wait",
             Self::Stop => "Stop",
@@ -94,11 +99,13 @@ impl DriverHandle {
             .await
     }
 
-    /// Starts a job whose inputs are stored already; ends when the job is stored
-    /// here and on its backups.
-    pub async fn submit(&self, record: JobRecord) -> Result<(), Problem> {
+    /// Starts a job whose inputs are stored already, or are `unstored`; ends when all is stored here,
+    /// and the job on its backups.
+    pub(crate) async fn submit(&self, record: JobRecord, unstored: Inputs) -> Result<(), Problem> {
         let job = record.id;
-        let told = self.tell_and_wait(Input::Submit(Box::new(record))).await;
+        let (answer, answered) = oneshot::channel();
+        let request = Request::Submit(Box::new(record), unstored, answer);
+        let told = self.ask(request, answered).await;
         if let Err(problem) = told {
             // It may be on its way to the disk, and may yet come there.
             let _ = self

@@ -13,7 +13,7 @@ use wire::Problem;
 use super::{Band, MatrixRows, RowReader};
 use crate::services::Services;
 
-/// Pieces that are written and not yet sent, of half a megabyte or so each.
+/// Pieces that are written and not yet sent: of half a megabyte as NPY, of up to two as text, or one row.
 const PIECES_AHEAD: usize = 2;
 
 /// A body, and its length where the format tells it beforehand.

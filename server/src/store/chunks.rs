@@ -58,7 +58,8 @@ impl Store {
     }
 }
 
-/// Adds chunks that a job needs. What is large among them lies in the job's pack after it.
+/// Adds chunks that a job needs. What is large among them is written to the job's pack at once, unless
+/// what was committed before has it.
 pub(super) async fn add_chunks(
     writing: &mut Writing,
     job: JobId,
@@ -66,8 +67,6 @@ pub(super) async fn add_chunks(
 ) -> Result<(), StoreError> {
     let mut large = BTreeMap::new();
     for (hash, bytes) in chunks.iter().filter(|(_, bytes)| is_packed(bytes)) {
-        // So that what another job of this transaction brought is seen.
-        writing.flush_statements().await?;
         if !large.contains_key(hash) && !has_chunk(writing, *hash).await? {
             large.insert(*hash, bytes.clone());
         }

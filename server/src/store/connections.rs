@@ -6,10 +6,14 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Error};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Who has waited this long hears that the disk does not answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// At most so many connections of one kind. Cloning it is cheap.
 #[derive(Debug, Clone)]
@@ -46,7 +50,9 @@ impl Connections {
 
     /// Lends a connection, to whoever has waited longest.
     pub(super) async fn lend(&self) -> Result<Lent, Error> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = Arc::clone(&self.permits).acquire_owned();
+        let permit = tokio::time::timeout(PATIENCE, permit).await;
+        let permit = permit.map_err(|_| Error::PoolTimedOut)?;
         let permit = permit.map_err(|_| Error::PoolClosed)?;
         let idle = lock(&self.idle).pop();
         let connection = match idle {
@@ -77,8 +83,9 @@ impl Connections {
 }
 
 impl Lent {
-    /// It is not lent again: another is opened in its place, when what it had under way is rolled back.
-    pub(super) fn give_up(&mut self) {
+    /// It is not lent again: another is opened in its place, when what it had under way is rolled back
+    /// and `tidy` is done, which may wait for a disk.
+    pub(super) fn give_up(&mut self, tidy: impl FnOnce() + Send + 'static) {
         let given_up = (self.connection.take(), self.permit.take());
         // Without a runtime nobody waits for another one.
         let (Ok(runtime), (Some(connection), Some(permit))) =
@@ -89,6 +96,7 @@ impl Lent {
         runtime.spawn(async move {
             // What failed before may make this fail, too.
             let _ = connection.close().await;
+            let _ = tokio::task::spawn_blocking(tidy).await;
             drop(permit);
         });
     }
@@ -124,8 +132,6 @@ fn lock(idle: &Mutex<Vec<SqliteConnection>>) -> std::sync::MutexGuard<'_, Vec<Sq
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     async fn two() -> (tempfile::TempDir, Connections) {
@@ -167,7 +173,7 @@ mod tests {
                 .await
                 .unwrap();
             assert_eq!(found, expected);
-            lent.give_up();
+            lent.give_up(|| {});
         }
     }
 

@@ -24,7 +24,7 @@ use super::{Store, StoreError, from_stored, to_stored};
 const PACKED_BYTES_MIN: usize = 128 << 10;
 
 /// Whether a piece belongs in a pack.
-pub(super) fn is_packed(bytes: &Bytes) -> bool {
+pub(crate) fn is_packed(bytes: &Bytes) -> bool {
     bytes.len() >= PACKED_BYTES_MIN
 }
 
@@ -434,6 +434,8 @@ mod tests {
             writing.pack(job(1), lost).await.unwrap();
             assert!(packs(folder.path()) > before);
             drop(writing);
+            // Whoever writes next comes after it.
+            drop(store.writer.lend().await.unwrap());
             assert_eq!(packs(folder.path()), before);
         }
         let next = chunk(3, LARGE);

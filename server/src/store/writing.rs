@@ -38,6 +38,8 @@ pub(super) struct Writing {
     appended: Vec<Appended>,
     /// The end waits for the disk.
     is_synced: bool,
+    /// Given up now, nobody knows whether it came to its end.
+    is_committing: bool,
 }
 
 /// Statements in their order, and the values of all of them.
@@ -65,6 +67,7 @@ impl Store {
             checkpoints: self.checkpoints.clone(),
             appended: Vec::new(),
             is_synced: !is_relaxed && self.sync != Sync::Never,
+            is_committing: false,
         };
         // Whoever has the connection is the only one who looks at the flag. A new
         // connection waits for the disk, whatever the flag says of the one before.
@@ -78,7 +81,7 @@ impl Store {
             let connection = writing.connection.as_deref_mut().expect(TAKEN);
             sqlx::raw_sql(pragma).execute(connection).await?;
         }
-        writing.add(BEGIN);
+        writing.add("BEGIN IMMEDIATE");
         Ok(writing)
     }
 }
@@ -139,14 +142,6 @@ impl Writing {
         self.appended.push(appended);
     }
 
-    /// Executes what waits, if that is more than the transaction's begin.
-    pub(super) async fn flush_statements(&mut self) -> Result<(), StoreError> {
-        if self.waiting.statements == BEGIN {
-            return Ok(());
-        }
-        self.flush().await
-    }
-
     /// The connection, on which nothing of this transaction was executed before the first flush.
     pub(super) fn connection(&mut self) -> &mut Lent {
         self.connection.as_mut().expect(TAKEN)
@@ -163,7 +158,10 @@ impl Writing {
 
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
         self.add("COMMIT");
-        self.flush().await?;
+        self.is_committing = true;
+        let committed = self.flush().await;
+        self.is_committing = false;
+        committed?;
         self.connection = None;
         self.checkpoints.on_commit();
         Ok(())
@@ -189,14 +187,19 @@ impl Writing {
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        if let Some(connection) = &mut self.connection {
-            connection.give_up();
-            // The last first: one pack may have been appended to twice.
-            self.appended.iter().rev().for_each(Appended::take_back);
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
+        let mut appended = std::mem::take(&mut self.appended);
+        if self.is_committing {
+            // Rows may tell of it. Otherwise it is nobody's, and goes with its pack.
+            appended.clear();
         }
+        connection.give_up(move || {
+            // The last first: one pack may have been appended to twice.
+            appended.iter().rev().for_each(Appended::take_back);
+        });
     }
 }
-
-const BEGIN: &str = "BEGIN IMMEDIATE";
 
 const TAKEN: &str = "only a commit takes the connection, and the transaction with it";

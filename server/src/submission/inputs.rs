@@ -11,7 +11,7 @@ use wire::{ChunkHash, JobId, MatrixInput, MatrixSource, Problem, Seed};
 use super::{Operand, Spool};
 use crate::jobs::store_failed;
 use crate::services::Services;
-use crate::small_inputs::{self, KeptInputs};
+use crate::small_inputs::{self, Inputs};
 
 /// Bytes that one transaction stores: several chunks share a sync, and the
 /// cluster's own writes still get their turn between two.
@@ -70,8 +70,8 @@ impl Factor {
 pub(super) struct Sources {
     pub(super) a: MatrixSource,
     pub(super) b: MatrixSource,
-    /// Small ones are stored when the job is, if this is kept as long.
-    pub(super) kept: Option<KeptInputs>,
+    /// Small ones, to be stored together with the job.
+    pub(super) unstored: Inputs,
 }
 
 /// Stores both inputs of `job` in their pieces; a random one is stored as its seed.
@@ -84,17 +84,19 @@ pub(super) async fn store(
     let seeds = (a.seed(), b.seed());
     let ((a_bytes, a_chunks), (b_bytes, b_chunks)) = (a.stored(), b.stored());
     let mut hashes = vec![None; a_chunks + b_chunks];
-    let mut kept = None;
+    let mut unstored = Inputs::new();
     // Up to there cutting takes less time than waking a thread for it, too.
     if a_bytes + b_bytes <= small_inputs::BYTES_MAX {
-        let mut chunks = Vec::new();
         let cut = cut_up([a, b], |batch| {
             note(services, batch.indices, &batch.chunks, &mut hashes);
-            chunks.extend(batch.chunks);
+            unstored.extend(batch.chunks);
             true
         });
         cut.map_err(|error| store_failed(&error.into()))?;
-        kept = Some(services.submitted.keep(job, chunks));
+        if !small_inputs::are_blobs(&unstored) || !services.store.has_ample_room() {
+            put(services, job, &std::mem::take(&mut unstored)).await?;
+            sync(services, job).await?;
+        }
     } else {
         let (sender, mut batches) = mpsc::channel(BATCHES_WAITING_MAX);
         let cutting = tokio::task::spawn_blocking(move || {
@@ -108,9 +110,7 @@ pub(super) async fn store(
             .await
             .map_err(|_| Problem::new(500, "cutting the matrices failed"))?;
         cut.map_err(|error| store_failed(&error.into()))?;
-        // None of it counts before the job does, so the disk is waited for once.
-        let synced = services.store.sync_pieces(job).await;
-        synced.map_err(|error| store_failed(&error))?;
+        sync(services, job).await?;
     }
     let hashes = hashes.into_iter().collect::<Option<Vec<ChunkHash>>>();
     let mut hashes = hashes.ok_or_else(|| Problem::new(500, "cutting the matrices failed"))?;
@@ -122,8 +122,23 @@ pub(super) async fn store(
     Ok(Sources {
         a: source(seeds.0, hashes),
         b: source(seeds.1, b_hashes),
-        kept,
+        unstored,
     })
+}
+
+/// None of it counts before the job does, so the disk is waited for once.
+async fn sync(services: &Services, job: JobId) -> Result<(), Problem> {
+    let synced = services.store.sync_pieces(job).await;
+    synced.map_err(|error| store_failed(&error))
+}
+
+async fn put(
+    services: &Services,
+    job: JobId,
+    chunks: &[(ChunkHash, Bytes)],
+) -> Result<(), Problem> {
+    let stored = services.store.put_chunks(job, chunks, true).await;
+    stored.map_err(|error| store_failed(&error))
 }
 
 async fn keep(
@@ -132,8 +147,7 @@ async fn keep(
     batch: Batch,
     hashes: &mut [Option<ChunkHash>],
 ) -> Result<(), Problem> {
-    let stored = services.store.put_chunks(job, &batch.chunks, true).await;
-    stored.map_err(|error| store_failed(&error))?;
+    put(services, job, &batch.chunks).await?;
     note(services, batch.indices, &batch.chunks, hashes);
     Ok(())
 }

@@ -190,6 +190,23 @@ async fn inputs_come_from_another_holder_when_the_coordinator_is_gone() {
 }
 
 #[tokio::test]
+async fn a_backup_has_small_inputs_on_its_own_disk_as_soon_as_the_job_is_accepted() {
+    let mut nodes = mesh(2).await;
+    let (a, b) = (shipped(7, 5), shipped(5, 3));
+    let body = json!({ "a": a.json(), "b": b.json() });
+    let job = nodes[0].submit(&body).await;
+    nodes[0].pull_the_plug();
+    let backup = nodes.pop().expect("there are two");
+    let backup = restart(backup.kill());
+    for (name, expected) in [("a", &a), ("b", &b)] {
+        let path = format!("/api/v1/jobs/{job}/inputs/{name}");
+        assert_same_bits(&backup.entries(&path).await, &expected.entries);
+    }
+    check(&backup.completed(&job).await);
+    assert_same_bits(&backup.result(&job).await, &a.times(&b).entries);
+}
+
+#[tokio::test]
 async fn a_copy_answers_what_another_node_asks_it_without_asking_further() {
     let nodes = mesh(3).await;
     let job = nodes[0].submit(&long_job()).await;

@@ -61,7 +61,7 @@ macro_rules! two_products_then_two_sums {
                     right_1 = out(ymm_reg) _,
                     factor = out(ymm_reg) _,
                     product = out(ymm_reg) _,
-                    options(pure, readonly, nostack, preserves_flags),
+                    options(pure, readonly, nostack),
                 );
             }
         }

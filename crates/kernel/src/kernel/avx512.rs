@@ -107,7 +107,7 @@ unsafe fn add_rounded_product(sum: __m512d, left: *const f64, right: __m512d) ->
             right = in(zmm_reg) right,
             sum = inout(zmm_reg) sum,
             product = lateout(zmm_reg) _,
-            options(pure, readonly, nostack, preserves_flags),
+            options(pure, readonly, nostack),
         );
     }
     sum
