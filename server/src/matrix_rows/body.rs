@@ -16,7 +16,10 @@ use crate::services::Services;
 /// Pieces that are written and not yet sent: of half a megabyte as NPY, of up to two as text, or one row.
 const PIECES_AHEAD: usize = 2;
 
-/// A body, and its length where the format tells it beforehand.
+/// Up to here writing takes less than a millisecond, and less than to have another thread do it.
+const WRITTEN_AT_ONCE_ENTRIES: u64 = 10_000;
+
+/// A body, and its length where it is known beforehand.
 #[derive(Debug)]
 pub(crate) struct MatrixBody {
     pub(crate) body: Body,
@@ -36,6 +39,9 @@ pub(crate) async fn open(
     let entries_bytes = u64::from(rows) * u64::from(cols) * 8;
     let length = (format == OutputFormat::Npy).then_some(head.len() as u64 + entries_bytes);
     let mut reader = RowReader::new(services, matrix);
+    if u64::from(rows) * u64::from(cols) <= WRITTEN_AT_ONCE_ENTRIES {
+        return written_at_once(writer, reader).await;
+    }
     let first = reader.next_band().await?;
     let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
     tokio::spawn(async move {
@@ -56,6 +62,21 @@ pub(crate) async fn open(
     Ok(MatrixBody {
         body: Body::from_stream(head.chain(pieces)),
         length,
+    })
+}
+
+async fn written_at_once(
+    mut writer: ResultWriter,
+    mut reader: RowReader,
+) -> Result<MatrixBody, Problem> {
+    let mut text = writer.head();
+    while let Some(band) = reader.next_band().await? {
+        writer.write_rows(&band.entries(), &mut text);
+    }
+    text.extend(writer.tail());
+    Ok(MatrixBody {
+        length: Some(text.len() as u64),
+        body: Body::from(text),
     })
 }
 
