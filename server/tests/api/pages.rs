@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::api_client::{seeded_job, until};
+use crate::api_client::{client, seeded_job, until};
 use crate::fake_page::FakePage;
 use crate::matrices::{TestMatrix, assert_same_bits};
 use crate::running_node::{NodeOptions, RunningNode};
@@ -194,4 +194,22 @@ async fn a_wrong_result_does_not_take_the_right_one_behind_it_along() {
         let ended = page.compute_until(node.completed(&job)).await;
         assert_eq!(ended["status"], "complete", "seed {seed}");
     }
+}
+
+#[tokio::test]
+async fn where_pages_take_part_b_is_cut_into_columns_that_fit_them() {
+    let node = NodeOptions::new().that_never_computes().start();
+    let bytes_of_columns = async || {
+        let job = node.submit(&seeded_job(6000, 6000, 6000, 1)).await;
+        let course = node.get_json(&format!("/api/v1/jobs/{job}/course")).await;
+        let cancel = client().delete(format!("{}/api/v1/jobs/{job}", node.url));
+        assert_eq!(cancel.send().await.unwrap().status(), 200);
+        8 * 6000 * course["cols_per_block"].as_u64().unwrap()
+    };
+    let alone = bytes_of_columns().await;
+    let _page = FakePage::open(node.address()).await;
+    lists_pages(&node, 1).await;
+    let with_page = bytes_of_columns().await;
+    assert!(with_page <= 32 << 20, "{with_page}");
+    assert!((32 << 20..=64 << 20).contains(&alone), "{alone}");
 }
