@@ -31,9 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kernel::cut::{Cut, CutError};
-use wire::{
-    BlockIndex, Epoch, Exchange, JobId, JobStatus, JobSummary, NodeId, Spread, WorkerId, WorkerKind,
-};
+use wire::{BlockIndex, Epoch, Exchange, JobId, JobStatus, NodeId, Spread, WorkerId, WorkerKind};
 
 use self::copies::Copies;
 use self::succession::Adoption;
@@ -402,12 +400,6 @@ impl Coordinator {
         }
     }
 
-    /// The summary that the other nodes should get by now.
-    pub(crate) fn take_due_summary(&mut self, now: Moment) -> Option<JobSummary> {
-        self.summary_due.take_if(|due| *due <= now)?;
-        Some(self.next_summary())
-    }
-
     /// The job has ended and everybody has heard: nothing is left to lead.
     pub(crate) fn is_settled(&self) -> bool {
         self.is_end_told && self.summary_due.is_none()
@@ -448,26 +440,6 @@ impl Coordinator {
             .chain(adoption)
             .chain(self.copies.next_deadline())
             .min()
-    }
-
-    /// The job in short, newer than every summary before.
-    pub(crate) fn next_summary(&mut self) -> JobSummary {
-        self.summary_version = self.summary_version.saturating_add(1);
-        let record = &self.replica.record;
-        JobSummary {
-            id: record.id,
-            status: self.told_status(),
-            epoch: self.epoch(),
-            version: self.summary_version,
-            holders: self.replica.holders().collect(),
-            shape: record.shape,
-            options: record.options,
-            blocks_total: self.cut.block_count(),
-            blocks_done: self.committed(),
-            submitted_at_unix_ms: record.submitted_at_unix_ms,
-            idempotency_key: record.idempotency_key.clone(),
-            reopened: self.is_reopened,
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wire::{
     BlockCounts, BlockView, ContributionView, CourseDevice, CourseView, DoneBlock, Epoch,
-    EpochView, JobStatus, NodeId, Tally, WorkerId, WorkerKind,
+    EpochView, JobStatus, JobSummary, NodeId, Tally, WorkerId, WorkerKind,
 };
 
 use kernel::cut::Cut;
@@ -57,6 +57,32 @@ impl Coordinator {
         }
         progress.backups = self.copies.joined();
         progress
+    }
+
+    /// The summary that the other nodes should get by now.
+    pub(crate) fn take_due_summary(&mut self, now: Moment) -> Option<JobSummary> {
+        self.summary_due.take_if(|due| *due <= now)?;
+        Some(self.next_summary())
+    }
+
+    /// The job in short, newer than every summary before.
+    pub(crate) fn next_summary(&mut self) -> JobSummary {
+        self.summary_version = self.summary_version.saturating_add(1);
+        let record = &self.replica.record;
+        JobSummary {
+            id: record.id,
+            status: self.told_status(),
+            epoch: self.epoch(),
+            version: self.summary_version,
+            holders: self.replica.holders().collect(),
+            shape: record.shape,
+            options: record.options,
+            blocks_total: self.cut.block_count(),
+            blocks_done: self.committed(),
+            submitted_at_unix_ms: record.submitted_at_unix_ms,
+            idempotency_key: record.idempotency_key.clone(),
+            reopened: self.is_reopened,
+        }
     }
 
     /// The course of the job, with what is under way.
