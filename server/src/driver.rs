@@ -289,6 +289,7 @@ impl Driver {
         changes: &[StoredChange],
         inputs: &[JobInputs],
     ) -> Result<(), StoreError> {
+        // Inputs without a change are those of copies, which others have.
         let mut jobs = changes.iter().map(|(change, _)| change.job());
         let is_backed = jobs.all(|job| self.node.is_backed(job));
         let applying = self.world.store.apply(changes, inputs, is_backed);

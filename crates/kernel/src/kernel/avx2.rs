@@ -31,10 +31,11 @@ implement_engine!(
     #[target_feature(enable = "avx2,fma")]
 );
 
-/// Some k of a tile of two vectors: row by row two multiplications, then their two additions. Here `row:
-/// first second` are a row's sums among the operands, and `turns` counts from 0. The compiler would take turns or move
-/// instructions apart, and a Zen 4 core then needs 6.8 cycles for six rows instead of 6.05, of 6 at least. With six
-/// rows all registers are in use, so that it cannot be told the order of each row alone.
+/// Some k of a tile of two vectors, `turns` lists them from 0 on: row by row two multiplications, then their two
+/// additions; `row: first second` are a row's sums among the operands. Left to itself the compiler multiplies and
+/// adds by turns or moves instructions apart, and a Zen 4 core then needs 6.8 cycles for six rows instead of 6.05,
+/// of 6 at least. All of it is one text, for with six rows every register is in use: told the order of each row
+/// alone, the compiler would move sums to memory and back.
 macro_rules! two_products_then_two_sums {
     ($name:ident, $turns:literal, $rows:literal, $($row:literal: $first:literal $second:literal),*) => {
         #[inline]
