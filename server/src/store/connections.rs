@@ -144,32 +144,46 @@ mod tests {
         (folder, Connections::open(options, 2).await.unwrap())
     }
 
+    /// Leaves a trace that only this connection sees.
+    async fn mark(lent: &mut Lent) {
+        let mark = sqlx::raw_sql("CREATE TEMP TABLE mark (n)");
+        mark.execute(&mut **lent).await.unwrap();
+    }
+
+    async fn is_marked(lent: &mut Lent) -> bool {
+        let marks = "SELECT COUNT(*) FROM sqlite_temp_schema WHERE name = 'mark'";
+        let found: i64 = sqlx::query_scalar(marks)
+            .fetch_one(&mut **lent)
+            .await
+            .unwrap();
+        found > 0
+    }
+
     #[tokio::test]
     async fn no_more_are_lent_than_there_may_be() {
         let (_folder, connections) = two().await;
-        let first = connections.lend().await.unwrap();
+        let mut first = connections.lend().await.unwrap();
         let _second = connections.lend().await.unwrap();
+        mark(&mut first).await;
         let mut third = std::pin::pin!(connections.lend());
-        assert!(third.as_mut().now_or_never().is_none(), "a third was lent");
+        assert!(third.as_mut().now_or_never().is_none());
         drop(first);
-        third.await.unwrap();
+        let mut third = third.await.unwrap();
+        assert!(
+            is_marked(&mut third).await,
+            "another was opened instead of waiting for this one"
+        );
     }
 
     #[tokio::test]
     async fn a_lent_one_comes_back_as_it_was_unless_it_is_given_up() {
         let (_folder, connections) = two().await;
-        let mark = "CREATE TEMP TABLE mark (n)";
-        let is_marked = "SELECT COUNT(*) FROM sqlite_temp_schema WHERE name = 'mark'";
         let mut lent = connections.lend().await.unwrap();
-        sqlx::raw_sql(mark).execute(&mut *lent).await.unwrap();
+        mark(&mut lent).await;
         drop(lent);
-        for expected in [1, 0] {
+        for expected in [true, false] {
             let mut lent = connections.lend().await.unwrap();
-            let found: i64 = sqlx::query_scalar(is_marked)
-                .fetch_one(&mut *lent)
-                .await
-                .unwrap();
-            assert_eq!(found, expected);
+            assert_eq!(is_marked(&mut lent).await, expected);
             lent.give_up(|| {});
         }
     }
