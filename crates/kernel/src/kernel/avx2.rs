@@ -5,13 +5,13 @@
 )]
 
 use core::arch::x86_64::{
-    __m256d, _CMP_UNORD_Q, _MM_HINT_T0, _mm_prefetch, _mm256_add_pd, _mm256_blendv_pd,
+    __m256d, _CMP_UNORD_Q, _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm256_add_pd, _mm256_blendv_pd,
     _mm256_broadcast_sd, _mm256_cmp_pd, _mm256_fmadd_pd, _mm256_loadu_pd, _mm256_mul_pd,
     _mm256_set1_pd, _mm256_setzero_pd, _mm256_storeu_pd,
 };
 use core::ptr::from_mut;
 
-use super::tile::{Vector, for_each_product, implement_engine};
+use super::tile::{Panels, Vector, for_each_product, implement_engine};
 use crate::textbook::CANONICAL_NAN;
 
 /// Proof that the processor has AVX2 and FMA. FMA serves `fast` only; every maker but one always
@@ -77,6 +77,7 @@ two_products_then_two_sums!(five_rows_at_four_k, "0, 1, 2, 3", 5, 0: 0 1, 1: 2 3
 // SAFETY: each function is the instruction its name says.
 unsafe impl Vector for __m256d {
     const LANES: usize = 4;
+    const KS_PER_LINE_AHEAD: usize = 4;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -121,15 +122,12 @@ unsafe impl Vector for __m256d {
     #[inline(always)]
     unsafe fn add_rounded_products<const ROWS: usize, const VECTORS: usize, const WIDTH: usize>(
         sums: &mut [[Self; VECTORS]; ROWS],
-        depth: usize,
-        mut left: *const f64,
-        mut right: *const f64,
+        mut panels: Panels,
     ) {
         // SAFETY: the caller vouches for AVX2 and for the entries; the casts change no type.
         unsafe {
             let is_ordered = (ROWS == 6 || ROWS == 5) && VECTORS == 2 && WIDTH == 2;
             if !is_ordered {
-                let panels = (depth, left, right);
                 for_each_product::<Self, ROWS, VECTORS, WIDTH>(
                     sums,
                     panels,
@@ -138,7 +136,9 @@ unsafe impl Vector for __m256d {
                 return;
             }
             let sums = from_mut(sums);
-            for _ in 0..depth / 4 {
+            let (mut left, mut right) = (panels.left, panels.right);
+            for _ in 0..panels.depth / 4 {
+                Self::prefetch_to_second_level(panels.ahead.next());
                 match ROWS {
                     6 => six_rows_at_four_k(&mut *sums.cast(), left, right),
                     _ => five_rows_at_four_k(&mut *sums.cast(), left, right),
@@ -146,7 +146,7 @@ unsafe impl Vector for __m256d {
                 left = left.add(4 * ROWS);
                 right = right.add(4 * WIDTH * Self::LANES);
             }
-            for _ in 0..depth % 4 {
+            for _ in 0..panels.depth % 4 {
                 match ROWS {
                     6 => six_rows(&mut *sums.cast(), left, right),
                     _ => five_rows(&mut *sums.cast(), left, right),
@@ -167,5 +167,11 @@ unsafe impl Vector for __m256d {
     unsafe fn prefetch(source: *const f64) {
         // SAFETY: a prefetch never faults.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(source.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch_to_second_level(source: *const f64) {
+        // SAFETY: a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(source.cast()) }
     }
 }

@@ -5,9 +5,9 @@
 )]
 
 use core::arch::x86_64::{
-    __m512d, _CMP_UNORD_Q, _MM_HINT_T0, _mm_prefetch, _mm512_add_pd, _mm512_cmp_pd_mask,
-    _mm512_fmadd_pd, _mm512_loadu_pd, _mm512_mask_mov_pd, _mm512_mul_pd, _mm512_set1_pd,
-    _mm512_setzero_pd, _mm512_storeu_pd,
+    __m512d, _CMP_UNORD_Q, _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm512_add_pd,
+    _mm512_cmp_pd_mask, _mm512_fmadd_pd, _mm512_loadu_pd, _mm512_mask_mov_pd, _mm512_mul_pd,
+    _mm512_set1_pd, _mm512_setzero_pd, _mm512_storeu_pd,
 };
 
 use super::tile::{Vector, implement_engine};
@@ -31,6 +31,7 @@ implement_engine!(
 // SAFETY: each function is the instruction its name says.
 unsafe impl Vector for __m512d {
     const LANES: usize = 8;
+    const KS_PER_LINE_AHEAD: usize = 4;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -88,6 +89,12 @@ unsafe impl Vector for __m512d {
     unsafe fn prefetch(source: *const f64) {
         // SAFETY: a prefetch never faults.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(source.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch_to_second_level(source: *const f64) {
+        // SAFETY: a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(source.cast()) }
     }
 }
 

@@ -104,8 +104,11 @@ impl Stripe {
     ) {
         let cols = right.cols();
         for col in span.step_by(E::COLUMNS) {
+            let next = right.panel_after(self.k_start, col / E::COLUMNS);
             let right = right.panel(self.k_start, col / E::COLUMNS);
             for (first, rows) in self.panels::<E>() {
+                let share = |rows: usize| rows * next.len() / self.row_count;
+                let ahead = &next[share(first)..share(first + rows)];
                 let left = &packed[first * self.depth..(first + rows) * self.depth];
                 let product = &mut product[(self.row_start + first) * cols + col..];
                 let is_first = self.k_start == 0;
@@ -118,6 +121,7 @@ impl Stripe {
                         rows,
                         cols: E::COLUMNS,
                         is_first,
+                        ahead,
                     };
                     engine.accumulate::<FUSED>(tile);
                 } else {
@@ -166,6 +170,7 @@ impl Edge {
             rows,
             cols: self.width,
             is_first,
+            ahead: &[],
         };
         engine.accumulate::<FUSED>(tile);
         for (row, line) in scratch.chunks_exact(stride).take(rows).enumerate() {

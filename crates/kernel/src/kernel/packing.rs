@@ -13,6 +13,9 @@ use alloc::vec::Vec;
 /// Rows of B in one block of k. A panel of B (8 columns: 16 KiB) then stays in the first-level
 /// cache while the panels of A pass by.
 pub(super) const DEPTH: usize = 256;
+/// Rows of B that are packed side by side: each is read straight ahead, and what they give to a panel
+/// are a few lines in a row.
+const ROWS_PACKED_AT_ONCE: usize = 8;
 /// B packed for one kernel, to be shared by all threads that multiply by it.
 #[derive(Clone, Debug)]
 pub struct PackedRight {
@@ -99,7 +102,9 @@ impl RightPacker {
         let mut rows = &rows[..taken * cols];
         while !rows.is_empty() {
             let left_in_block = DEPTH - self.rows_taken % DEPTH;
-            let count = left_in_block.min(rows.len() / cols);
+            let count = left_in_block
+                .min(rows.len() / cols)
+                .min(ROWS_PACKED_AT_ONCE);
             let (now, later) = rows.split_at(count * cols);
             self.packed.pack_rows(self.rows_taken, now);
             self.rows_taken += count;
@@ -156,6 +161,16 @@ impl PackedRight {
         let depth = DEPTH.min(self.inner - k_start);
         let first = self.start + k_start * self.padded_cols() + panel * depth * self.tile_cols;
         &self.panels[first..first + depth * self.tile_cols]
+    }
+
+    /// The panel that is multiplied after that one; empty if it is the last of its block of k.
+    #[inline]
+    pub(super) fn panel_after(&self, k_start: usize, panel: usize) -> &[f64] {
+        if (panel + 1) * self.tile_cols < self.cols {
+            self.panel(k_start, panel + 1)
+        } else {
+            &[]
+        }
     }
 
     /// Panics when a multiplication with these slices would be a mistake of the caller's.

@@ -21,6 +21,8 @@ pub(super) const LINE_ENTRIES: usize = 8;
 pub(super) unsafe trait Vector: Copy {
     /// Number of f64 in one vector.
     const LANES: usize;
+    /// How many k pass between two lines that are asked for ahead.
+    const KS_PER_LINE_AHEAD: usize = 1;
 
     /// +0.0 in all lanes.
     unsafe fn zero() -> Self;
@@ -40,21 +42,15 @@ pub(super) unsafe trait Vector: Copy {
         // SAFETY: the caller vouches for the instructions and for the entry.
         unsafe { self.add(Self::broadcast(left).multiply(right)) }
     }
-    /// Adds all rounded products of a tile to its sums: see [`accumulate`], whose lengths are these.
+    /// Adds all rounded products of a tile to its sums; the panels are as [`accumulate`] says.
     #[inline(always)]
     unsafe fn add_rounded_products<const ROWS: usize, const VECTORS: usize, const WIDTH: usize>(
         sums: &mut [[Self; VECTORS]; ROWS],
-        depth: usize,
-        left: *const f64,
-        right: *const f64,
+        panels: Panels,
     ) {
         // SAFETY: passed on to the caller.
         unsafe {
-            for_each_product::<Self, ROWS, VECTORS, WIDTH>(
-                sums,
-                (depth, left, right),
-                Self::add_rounded_product,
-            )
+            for_each_product::<Self, ROWS, VECTORS, WIDTH>(sums, panels, Self::add_rounded_product)
         }
     }
     /// The entry at `left` times `right` plus `self`, rounded once where there is such an instruction,
@@ -62,6 +58,8 @@ pub(super) unsafe trait Vector: Copy {
     unsafe fn add_product(self, left: *const f64, right: Self) -> Self;
     /// Asks for the cache line there, if the processor can be asked.
     unsafe fn prefetch(_source: *const f64) {}
+    /// Asks for the cache line there, but leaves the first-level cache as it is.
+    unsafe fn prefetch_to_second_level(_source: *const f64) {}
 }
 
 /// One call of the inner loop.
@@ -81,6 +79,24 @@ pub(super) struct Tile<'a> {
     pub(super) cols: usize,
     /// Whether sums start from +0.0 (the first block of k) or from what C holds.
     pub(super) is_first: bool,
+    /// A part of the panel of B that is next: it comes out of a far cache while this tile computes.
+    pub(super) ahead: &'a [f64],
+}
+
+/// What the loop over k walks along.
+#[derive(Clone, Copy)]
+pub(super) struct Panels {
+    pub(super) depth: usize,
+    pub(super) left: *const f64,
+    pub(super) right: *const f64,
+    pub(super) ahead: Ahead,
+}
+
+/// The cache lines of [`Tile::ahead`], in turn; after them the one behind, again and again.
+#[derive(Clone, Copy)]
+pub(super) struct Ahead {
+    line: *const f64,
+    end: *const f64,
 }
 
 /// A proof that the processor has some instructions, and the tile written in them.
@@ -100,8 +116,8 @@ pub(super) trait Engine: Copy {
 /// The loop itself. Inlined into a function that enables the instructions of `V`.
 ///
 /// # Safety
-/// As for [`Vector`]. `left` holds depth · ROWS entries, `right` depth · WIDTH · LANES, of which the
-/// first VECTORS vectors of each k are used, and `product` ROWS rows of VECTORS · LANES entries that
+/// As for [`Vector`]. The panels hold depth · ROWS entries of A and depth · WIDTH · LANES of B, of which
+/// the first VECTORS vectors of each k are used, and `product` ROWS rows of VECTORS · LANES entries that
 /// are `stride` apart.
 #[inline(always)]
 pub(super) unsafe fn accumulate<
@@ -111,15 +127,12 @@ pub(super) unsafe fn accumulate<
     const WIDTH: usize,
     const FUSED: bool,
 >(
-    depth: usize,
-    left: *const f64,
-    right: *const f64,
+    panels: Panels,
     product: *mut f64,
     stride: usize,
     is_first: bool,
 ) {
-    // SAFETY: the caller vouches for the instructions and for the three lengths; `left` and
-    // `right` advance by exactly what one k holds, `depth` times.
+    // SAFETY: the caller vouches for the instructions and for the lengths.
     unsafe {
         let mut sums = [[V::zero(); VECTORS]; ROWS];
         if !is_first {
@@ -128,20 +141,19 @@ pub(super) unsafe fn accumulate<
                     *sum = V::load(product.add(row * stride + vector * V::LANES));
                 }
             }
-        }
-        // The tile below is next; its rows of C are in lines that nothing else asks for early.
-        for row in 0..ROWS {
-            let below = product.wrapping_add((ROWS + row) * stride);
-            for entry in (0..VECTORS * V::LANES).step_by(LINE_ENTRIES) {
-                V::prefetch(below.wrapping_add(entry));
+            // The tile below is next; its rows of C are in lines that nothing else asks for early.
+            for row in 0..ROWS {
+                let below = product.wrapping_add((ROWS + row) * stride);
+                for entry in (0..VECTORS * V::LANES).step_by(LINE_ENTRIES) {
+                    V::prefetch(below.wrapping_add(entry));
+                }
+                V::prefetch(below.wrapping_add(VECTORS * V::LANES - 1));
             }
-            V::prefetch(below.wrapping_add(VECTORS * V::LANES - 1));
         }
         if FUSED {
-            let panels = (depth, left, right);
             for_each_product::<V, ROWS, VECTORS, WIDTH>(&mut sums, panels, V::add_product);
         } else {
-            V::add_rounded_products::<ROWS, VECTORS, WIDTH>(&mut sums, depth, left, right);
+            V::add_rounded_products::<ROWS, VECTORS, WIDTH>(&mut sums, panels);
         }
         for (row, sums) in sums.iter().enumerate() {
             for (vector, sum) in sums.iter().enumerate() {
@@ -164,25 +176,79 @@ pub(super) unsafe fn for_each_product<
     const WIDTH: usize,
 >(
     sums: &mut [[V; VECTORS]; ROWS],
-    (depth, mut left, mut right): (usize, *const f64, *const f64),
+    mut panels: Panels,
     add: unsafe fn(V, *const f64, V) -> V,
 ) {
-    // SAFETY: the caller vouches for the instructions and for the lengths; `left` and `right` advance
-    // by exactly what one k holds, `depth` times.
+    // SAFETY: the caller vouches for the instructions and for the lengths; the panels advance by exactly
+    // what one k holds, `depth` times.
     unsafe {
-        for _ in 0..depth {
-            let mut factors = [V::zero(); VECTORS];
-            for (vector, factor) in factors.iter_mut().enumerate() {
-                *factor = V::load(right.add(vector * V::LANES));
+        for _ in 0..panels.depth / V::KS_PER_LINE_AHEAD {
+            V::prefetch_to_second_level(panels.ahead.next());
+            for _ in 0..V::KS_PER_LINE_AHEAD {
+                add_products_of_k::<V, ROWS, VECTORS, WIDTH>(sums, &mut panels, add);
             }
-            for (row, sums) in sums.iter_mut().enumerate() {
-                for (sum, factor) in sums.iter_mut().zip(factors) {
-                    *sum = add(*sum, left.add(row), factor);
-                }
-            }
-            left = left.add(ROWS);
-            right = right.add(WIDTH * V::LANES);
         }
+        for _ in 0..panels.depth % V::KS_PER_LINE_AHEAD {
+            add_products_of_k::<V, ROWS, VECTORS, WIDTH>(sums, &mut panels, add);
+        }
+    }
+}
+
+/// One step of [`for_each_product`].
+///
+/// # Safety
+/// As for [`accumulate`], for one k.
+#[inline(always)]
+unsafe fn add_products_of_k<
+    V: Vector,
+    const ROWS: usize,
+    const VECTORS: usize,
+    const WIDTH: usize,
+>(
+    sums: &mut [[V; VECTORS]; ROWS],
+    panels: &mut Panels,
+    add: unsafe fn(V, *const f64, V) -> V,
+) {
+    // SAFETY: the caller vouches for the instructions and for the lengths.
+    unsafe {
+        let mut factors = [V::zero(); VECTORS];
+        for (vector, factor) in factors.iter_mut().enumerate() {
+            *factor = V::load(panels.right.add(vector * V::LANES));
+        }
+        for (row, sums) in sums.iter_mut().enumerate() {
+            for (sum, factor) in sums.iter_mut().zip(factors) {
+                *sum = add(*sum, panels.left.add(row), factor);
+            }
+        }
+        panels.left = panels.left.add(ROWS);
+        panels.right = panels.right.add(WIDTH * V::LANES);
+    }
+}
+
+impl Panels {
+    /// Where the loop over k starts.
+    #[inline(always)]
+    pub(super) fn new(depth: usize, left: &[f64], right: &[f64], ahead: &[f64]) -> Self {
+        let ahead = ahead.as_ptr_range();
+        Self {
+            depth,
+            left: left.as_ptr(),
+            right: right.as_ptr(),
+            ahead: Ahead {
+                line: ahead.start,
+                end: ahead.end,
+            },
+        }
+    }
+}
+
+impl Ahead {
+    /// Where the next line is. To be asked for only, never read: it may lie behind the panels.
+    #[inline(always)]
+    pub(super) fn next(&mut self) -> *const f64 {
+        let line = self.line;
+        self.line = line.wrapping_add(LINE_ENTRIES).min(self.end);
+        line
     }
 }
 
@@ -255,9 +321,7 @@ macro_rules! implement_engine {
             // SAFETY: the caller holds the proof and has checked the lengths.
             unsafe {
                 $crate::kernel::tile::accumulate::<$vector, ROWS, VECTORS, $vectors, FUSED>(
-                    depth,
-                    tile.left.as_ptr(),
-                    tile.right.as_ptr(),
+                    $crate::kernel::tile::Panels::new(depth, tile.left, tile.right, tile.ahead),
                     tile.product.as_mut_ptr(),
                     tile.stride,
                     tile.is_first,
