@@ -243,6 +243,13 @@ impl Panels {
 }
 
 impl Ahead {
+    /// Nothing to ask for, where a processor cannot be asked.
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    pub(super) const NONE: Self = Self {
+        line: core::ptr::null(),
+        end: core::ptr::null(),
+    };
+
     /// Where the next line is. To be asked for only, never read: it may lie behind the panels.
     #[inline(always)]
     pub(super) fn next(&mut self) -> *const f64 {

@@ -9,8 +9,9 @@ use core::arch::wasm32::{
     f64x2_add, f64x2_eq, f64x2_mul, f64x2_splat, v128, v128_bitselect, v128_load,
     v128_load64_splat, v128_store,
 };
+use core::ptr::from_mut;
 
-use super::tile::{Vector, implement_engine};
+use super::tile::{Ahead, Panels, Vector, for_each_product, implement_engine};
 use crate::textbook::CANONICAL_NAN;
 
 /// A module that holds these instructions only loads where the engine has them.
@@ -27,6 +28,40 @@ implement_engine!(
     WasmSimd, vector: v128, vectors: 2, rows: 5 [1 2 3 4 5],
     #[target_feature(enable = "simd128")]
 );
+
+/// The loop over k of a tile of two vectors. These are the functions, by their names in the module, that the build
+/// of the pages' module writes anew in an order of instructions that LLVM does not keep
+/// (`server/build/tile_loops.rs`): the bits are the same.
+macro_rules! tile_functions {
+    ($($name:ident: $rows:literal),*) => {
+        $(
+            /// # Safety
+            /// As for [`super::tile::accumulate`].
+            #[unsafe(no_mangle)]
+            #[inline(never)]
+            unsafe extern "C" fn $name(
+                sums: &mut [[v128; 2]; $rows],
+                depth: usize,
+                left: *const f64,
+                right: *const f64,
+            ) {
+                let panels = Panels {
+                    depth,
+                    left,
+                    right,
+                    ahead: Ahead::NONE,
+                };
+                let mut added = *sums;
+                // SAFETY: passed on to the caller.
+                unsafe {
+                    for_each_product::<v128, $rows, 2, 2>(&mut added, panels, v128::add_rounded_product);
+                }
+                *sums = added;
+            }
+        )*
+    };
+}
+tile_functions!(add_products_of_four_rows: 4, add_products_of_five_rows: 5);
 
 // SAFETY: each function is the instruction its name says.
 unsafe impl Vector for v128 {
@@ -65,6 +100,29 @@ unsafe impl Vector for v128 {
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         f64x2_add(self, other)
+    }
+
+    #[inline(always)]
+    unsafe fn add_rounded_products<const ROWS: usize, const VECTORS: usize, const WIDTH: usize>(
+        sums: &mut [[Self; VECTORS]; ROWS],
+        panels: Panels,
+    ) {
+        // SAFETY: the caller vouches for the entries; the casts change no type.
+        unsafe {
+            let Panels {
+                depth, left, right, ..
+            } = panels;
+            let all = from_mut(sums);
+            match (ROWS, VECTORS, WIDTH) {
+                (4, 2, 2) => add_products_of_four_rows(&mut *all.cast(), depth, left, right),
+                (5, 2, 2) => add_products_of_five_rows(&mut *all.cast(), depth, left, right),
+                _ => for_each_product::<Self, ROWS, VECTORS, WIDTH>(
+                    &mut *all,
+                    panels,
+                    Self::add_rounded_product,
+                ),
+            }
+        }
     }
 
     #[inline(always)]
