@@ -29,18 +29,24 @@ impl Store {
         is_backed: bool,
     ) -> Result<(), StoreError> {
         let mut writing = self.write(is_backed).await?;
-        for (job, chunks) in inputs {
-            add_chunks(&mut writing, *job, chunks).await?;
-        }
         let places = pack_results(&mut writing, changes).await?;
-        let mut tallies = Tallies::new();
-        for ((change, bytes), place) in changes.iter().zip(places) {
-            add_change(&mut writing, change, bytes.as_ref(), place, &mut tallies)?;
-            writing.flush_if_much().await?;
-        }
-        for ((job, epoch), tally) in tallies {
-            put_tally(&mut writing, job, epoch, tally);
-            writing.flush_if_much().await?;
+        for (job, part) in parts(changes, inputs) {
+            // Each job by itself is one of a few texts, which SQLite reads once; several together are
+            // hardly ever the same again.
+            writing.flush_if_begun().await?;
+            for chunks in part.inputs {
+                add_chunks(&mut writing, job, chunks).await?;
+            }
+            let mut tallies = Tallies::new();
+            for index in part.changes {
+                let (change, bytes) = &changes[index];
+                let bytes = bytes.as_ref();
+                add_change(&mut writing, change, bytes, places[index], &mut tallies)?;
+                writing.flush_if_much().await?;
+            }
+            for (epoch, tally) in tallies {
+                put_tally(&mut writing, job, epoch, tally);
+            }
         }
         if writing.is_synced() {
             // What of a job was written while another node had it may still be on its way to the disk.
@@ -62,6 +68,25 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// What one job brings to a transaction.
+#[derive(Debug, Default)]
+struct Part<'a> {
+    inputs: Vec<&'a Inputs>,
+    /// Their places among all changes, in their order.
+    changes: Vec<usize>,
+}
+
+fn parts<'a>(changes: &[StoredChange], inputs: &'a [JobInputs]) -> BTreeMap<JobId, Part<'a>> {
+    let mut parts: BTreeMap<JobId, Part<'_>> = BTreeMap::new();
+    for (job, chunks) in inputs {
+        parts.entry(*job).or_default().inputs.push(chunks);
+    }
+    for (index, (change, _)) in changes.iter().enumerate() {
+        parts.entry(change.job()).or_default().changes.push(index);
+    }
+    parts
 }
 
 /// Writes the large results among the changes; where each lies, if it is one.
@@ -86,9 +111,9 @@ async fn pack_results(
     Ok(places)
 }
 
-/// Every block that is done brings the tally of its epoch; only the last one of a
+/// Every block of a job that is done brings the tally of its epoch; only the last one of a
 /// transaction is written.
-type Tallies = BTreeMap<(JobId, Epoch), Tally>;
+type Tallies = BTreeMap<Epoch, Tally>;
 
 fn add_change(
     writing: &mut Writing,
@@ -107,7 +132,7 @@ fn add_change(
         } => {
             put_leadership(writing, *job, leadership);
             for (epoch, tally) in told {
-                tallies.entry((*job, *epoch)).or_default().raise(*tally);
+                tallies.entry(*epoch).or_default().raise(*tally);
             }
             if let Some((ended, ago)) = ended {
                 put_ending(writing, *job, ended, *ago);
@@ -118,10 +143,10 @@ fn add_change(
                 what: "result: its bytes are gone",
             })?;
             put_block(writing, *job, done, (bytes, place));
-            tallies.entry((*job, done.epoch)).or_default().raise(*tally);
+            tallies.entry(done.epoch).or_default().raise(*tally);
         }
         Change::Expired { job } => {
-            tallies.retain(|(counted, _), _| counted != job);
+            tallies.clear();
             expire(writing, *job);
         }
     }
@@ -275,6 +300,7 @@ pub(super) fn remove_chunks(writing: &mut Writing, job: JobId) {
 
 #[cfg(test)]
 mod tests {
+    use sqlx::Connection;
     use wire::{Arithmetic, ChunkHash, CutShape, JobOptions, MatrixSource, Shape, Spread};
 
     use super::*;
@@ -349,6 +375,37 @@ mod tests {
         assert_eq!(found, expected);
         for (hash, bytes) in inputs.iter().flat_map(|(_, chunks)| chunks) {
             assert_eq!(store.chunk(*hash).await.unwrap().as_ref(), Some(bytes));
+        }
+    }
+
+    /// Reading a text of SQL takes longer than doing what it says.
+    #[tokio::test]
+    async fn texts_are_read_once_however_many_jobs_come_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Sync::Alone).await.unwrap();
+        let mut numbers = 1..;
+        let mut apply = async |count: usize| {
+            let ids = numbers.by_ref().take(count);
+            let jobs: Vec<JobInputs> = ids
+                .map(|number| {
+                    let inputs = vec![chunk(number, 100), chunk(number, 101)];
+                    (JobId::from_bytes([number; 16]), inputs)
+                })
+                .collect();
+            let changes: Vec<_> = (jobs.iter())
+                .map(|(job, inputs)| accepted(*job, inputs))
+                .collect();
+            store.apply(&changes, &jobs, true).await.unwrap();
+            let writer = store.writer.lend().await.unwrap();
+            writer.cached_statements_size()
+        };
+        // Alone; first and last; and between them.
+        for count in 1..=3 {
+            apply(count).await;
+        }
+        let read = apply(3).await;
+        for count in 4..=9 {
+            assert_eq!(apply(count).await, read, "{count} jobs");
         }
     }
 }

@@ -156,6 +156,14 @@ impl Writing {
         Ok(())
     }
 
+    /// Executes what waits, if that is more than the beginning.
+    pub(super) async fn flush_if_begun(&mut self) -> Result<(), StoreError> {
+        if self.waiting.count > 1 {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
         self.add("COMMIT");
         self.is_committing = true;
