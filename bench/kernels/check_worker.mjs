@@ -11,7 +11,9 @@ const modules = buildWorker();
 for (const [name, bytes] of Object.entries(modules)) {
   const module = await WorkerModule.load(bytes);
   assert.equal(module.isSimd(), name === "simd");
+  checkExports(module);
   checkProducts(module);
+  checkSpecialValues(module);
   checkSeeded(module);
   checkHash(module);
   checkRefusals(module);
@@ -32,6 +34,37 @@ function checkProducts(module) {
   const overflow = Float64Array.of(1e300, -1e300);
   const product = module.multiply(overflow, Float64Array.of(1e300, 1e300), { rows: 1, inner: 2, cols: 1 });
   assert.equal(new BigUint64Array(product.buffer)[0], 0x7ff8000000000000n);
+}
+
+/** What the build writes anew is no part of the contract. */
+function checkExports(module) {
+  const functions = Object.keys(module.exports).filter((name) => name.startsWith("add_products"));
+  assert.deepEqual(functions, []);
+}
+
+/** In tiles of every height, with any number of k left over. */
+function checkSpecialValues(module) {
+  const values = [1.5, -0, 5e-324, Infinity, 1e308, -1e308, NaN, 3, -Infinity, 2.2e-308, -7, 0];
+  const some = (count, step, ordinary) => Float64Array.from(
+    { length: count },
+    (_, index) => (index % ordinary === 0 ? values[(index * step) % values.length] : (index % 13) / 7 - 1),
+  );
+  const depths = [...Array(18).keys()].slice(1).concat(255, 257);
+  for (const rows of [1, 2, 3, 4, 5, 9, 10]) {
+    for (const inner of depths) {
+      for (const cols of [4, 7]) {
+        const shape = { rows, inner, cols };
+        const [left, right] = [some(rows * inner, 5, 11), some(inner * cols, 7, 17)];
+        const expected = multiplyTextbook(left, right, shape);
+        const found = new BigUint64Array(module.multiply(left, right, shape).buffer);
+        const bits = new BigUint64Array(expected.buffer);
+        expected.forEach((sum, index) => {
+          const wanted = Number.isNaN(sum) ? 0x7ff8000000000000n : bits[index];
+          assert.equal(found[index], wanted, `${rows} x ${inner} x ${cols}, entry ${index}`);
+        });
+      }
+    }
+  }
 }
 
 function checkSeeded(module) {

@@ -26,7 +26,7 @@ const VECTOR_BYTES: u32 = 16;
 /// Gives the tile functions the bodies written here. Afterwards they are no longer exported.
 ///
 /// # Panics
-/// When a module has some of the functions only, or with other parameters.
+/// When one of them is missing, or takes something else.
 pub(crate) fn replace(module: &mut Module) {
     for (name, rows) in TILES {
         let function = module

@@ -363,6 +363,20 @@ mod tests {
         limit.execute(&mut *connection).await.unwrap();
     }
 
+    /// What `.cargo/config.toml` says; whoever sets the variable otherwise has a slower store.
+    #[tokio::test]
+    async fn sqlite_takes_no_lock_for_its_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Sync::Never).await.unwrap();
+        let options: Vec<String> = sqlx::query_scalar("PRAGMA compile_options")
+            .fetch_all(&mut *store.readers.lend().await.unwrap())
+            .await
+            .unwrap();
+        let has = |option: &str| options.iter().any(|one| one == option);
+        assert!(has("DEFAULT_MEMSTATUS=0"), "{options:?}");
+        assert!(!has("ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
+    }
+
     #[test]
     fn every_file_of_the_folder_is_among_the_migrations() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");

@@ -4,7 +4,8 @@
 //! [`PackedRight`]) and then multiplied by any number of row blocks of A, from any number of
 //! threads. All kernels are instances of one text ([`tile`]) inside one loop nest ([`blocked`]), so
 //! a kernel that this machine cannot run is still the code that was tested on it, over other
-//! registers.
+//! registers. Where a processor is much faster with its instructions in another order the loop over k
+//! is written out for it: in `avx2`, and for pages by the build of their module.
 //!
 //! Every kernel gives each entry of C its own accumulator and adds the products in the order of k;
 //! only different entries are computed side by side. That, and never fusing a multiplication with

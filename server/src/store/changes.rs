@@ -20,8 +20,8 @@ pub(crate) type StoredChange = (Change, Option<Bytes>);
 pub(crate) type JobInputs = (JobId, Inputs);
 
 impl Store {
-    /// Stores inputs and applies changes in their order, all or none. Applying one again changes
-    /// nothing. `is_backed` when another node has what they are about.
+    /// Stores inputs and applies changes, job by job, those of a job in their order, all or none. Applying
+    /// one again changes nothing. `is_backed` when another node has what they are about.
     pub async fn apply(
         &self,
         changes: &[StoredChange],
@@ -31,9 +31,9 @@ impl Store {
         let mut writing = self.write(is_backed).await?;
         let places = pack_results(&mut writing, changes).await?;
         for (job, part) in parts(changes, inputs) {
-            // Each job by itself is one of a few texts, which SQLite reads once; several together are
-            // hardly ever the same again.
-            writing.flush_if_begun().await?;
+            // A job by itself is one of a few texts, which SQLite reads once; several together are hardly
+            // ever the same again.
+            writing.begin_part().await?;
             for chunks in part.inputs {
                 add_chunks(&mut writing, job, chunks).await?;
             }
@@ -46,6 +46,7 @@ impl Store {
             }
             for (epoch, tally) in tallies {
                 put_tally(&mut writing, job, epoch, tally);
+                writing.flush_if_much().await?;
             }
         }
         if writing.is_synced() {
@@ -384,9 +385,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), Sync::Alone).await.unwrap();
         let mut numbers = 1..;
+        // Every other job is a single statement.
         let mut apply = async |count: usize| {
-            let ids = numbers.by_ref().take(count);
-            let jobs: Vec<JobInputs> = ids
+            let jobs: Vec<JobInputs> = (numbers.by_ref().take(count))
                 .map(|number| {
                     let inputs = vec![chunk(number, 100), chunk(number, 101)];
                     (JobId::from_bytes([number; 16]), inputs)
@@ -395,17 +396,63 @@ mod tests {
             let changes: Vec<_> = (jobs.iter())
                 .map(|(job, inputs)| accepted(*job, inputs))
                 .collect();
-            store.apply(&changes, &jobs, true).await.unwrap();
+            let stored: Vec<_> = jobs.into_iter().step_by(2).collect();
+            store.apply(&changes, &stored, true).await.unwrap();
             let writer = store.writer.lend().await.unwrap();
             writer.cached_statements_size()
         };
-        // Alone; first and last; and between them.
-        for count in 1..=3 {
+        // First, between the others and last, with inputs and without.
+        for count in 1..=4 {
             apply(count).await;
         }
         let read = apply(3).await;
         for count in 4..=9 {
             assert_eq!(apply(count).await, read, "{count} jobs");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_chunk_stays_for_the_job_that_comes_when_another_expires() {
+        // The one that comes is before the other in order, and after it.
+        for (old, new) in [(1, 2), (2, 1)] {
+            // In the file, and in a pack.
+            for length in [100, 200_000] {
+                let folder = tempfile::tempdir().unwrap();
+                let store = Store::open(folder.path(), Sync::Alone).await.unwrap();
+                let [old, new] = [old, new].map(|number| JobId::from_bytes([number; 16]));
+                let inputs = vec![chunk(7, length), chunk(8, length)];
+                let stored = [(old, inputs.clone())];
+                let changes = [accepted(old, &inputs)];
+                store.apply(&changes, &stored, true).await.unwrap();
+
+                let changes = [(Change::Expired { job: old }, None), accepted(new, &inputs)];
+                let stored = [(new, inputs.clone())];
+                store.apply(&changes, &stored, true).await.unwrap();
+                let jobs = store.jobs().await.unwrap();
+                let ids: Vec<_> = jobs.iter().map(|job| job.replica.record.id).collect();
+                assert_eq!(ids, [new]);
+                for (hash, bytes) in &inputs {
+                    let found = store.chunk(*hash).await.unwrap();
+                    assert_eq!(found.as_ref(), Some(bytes), "{length} bytes");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_job_that_comes_and_expires_at_a_time_is_what_came_last() {
+        let job = JobId::from_bytes([1; 16]);
+        let inputs = vec![chunk(7, 100), chunk(8, 100)];
+        let expired = || (Change::Expired { job }, None);
+        for (changes, is_there) in [
+            ([accepted(job, &inputs), expired()], false),
+            ([expired(), accepted(job, &inputs)], true),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let store = Store::open(folder.path(), Sync::Alone).await.unwrap();
+            store.apply(&changes, &[], true).await.unwrap();
+            assert_eq!(store.jobs().await.unwrap().len(), usize::from(is_there));
+            assert!(store.is_expired(job).await.unwrap());
         }
     }
 }

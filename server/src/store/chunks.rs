@@ -59,7 +59,7 @@ impl Store {
 }
 
 /// Adds chunks that a job needs. What is large among them is written to the job's pack at once, unless
-/// what was committed before has it.
+/// another job's pack has it.
 pub(super) async fn add_chunks(
     writing: &mut Writing,
     job: JobId,

@@ -32,6 +32,8 @@ pub(super) struct Writing {
     /// Taken only by a commit that succeeded.
     connection: Option<Lent>,
     waiting: Waiting,
+    /// Something else than the beginning may wait.
+    has_part: bool,
     packs: Packs,
     checkpoints: Checkpoints,
     /// What was written to packs meanwhile.
@@ -63,6 +65,7 @@ impl Store {
         let mut writing = Writing {
             connection: Some(self.writer.lend().await?),
             waiting: Waiting::default(),
+            has_part: false,
             packs: self.packs.clone(),
             checkpoints: self.checkpoints.clone(),
             appended: Vec::new(),
@@ -156,9 +159,9 @@ impl Writing {
         Ok(())
     }
 
-    /// Executes what waits, if that is more than the beginning.
-    pub(super) async fn flush_if_begun(&mut self) -> Result<(), StoreError> {
-        if self.waiting.count > 1 {
+    /// What is added from here on is a text of its own; the beginning and the end go with their neighbours.
+    pub(super) async fn begin_part(&mut self) -> Result<(), StoreError> {
+        if std::mem::replace(&mut self.has_part, true) {
             self.flush().await?;
         }
         Ok(())

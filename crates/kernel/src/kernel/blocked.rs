@@ -104,7 +104,7 @@ impl Stripe {
     ) {
         let cols = right.cols();
         for col in span.step_by(E::COLUMNS) {
-            let next = right.panel_after(self.k_start, col / E::COLUMNS);
+            let next = right.panel_beside(self.k_start, col / E::COLUMNS);
             let right = right.panel(self.k_start, col / E::COLUMNS);
             for (first, rows) in self.panels::<E>() {
                 let share = |rows: usize| rows * next.len() / self.row_count;
@@ -170,7 +170,7 @@ impl Edge {
             rows,
             cols: self.width,
             is_first,
-            ahead: &[],
+            ahead: &right[..0],
         };
         engine.accumulate::<FUSED>(tile);
         for (row, line) in scratch.chunks_exact(stride).take(rows).enumerate() {

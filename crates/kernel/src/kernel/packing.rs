@@ -163,14 +163,12 @@ impl PackedRight {
         &self.panels[first..first + depth * self.tile_cols]
     }
 
-    /// The panel that is multiplied after that one; empty if it is the last of its block of k.
+    /// The panel beside that one, which is mostly the next to be multiplied; that one itself where none
+    /// is beside it.
     #[inline]
-    pub(super) fn panel_after(&self, k_start: usize, panel: usize) -> &[f64] {
-        if (panel + 1) * self.tile_cols < self.cols {
-            self.panel(k_start, panel + 1)
-        } else {
-            &[]
-        }
+    pub(super) fn panel_beside(&self, k_start: usize, panel: usize) -> &[f64] {
+        let is_last = (panel + 1) * self.tile_cols >= self.cols;
+        self.panel(k_start, panel + usize::from(!is_last))
     }
 
     /// Panics when a multiplication with these slices would be a mistake of the caller's.

@@ -141,7 +141,8 @@ pub(super) unsafe fn accumulate<
                     *sum = V::load(product.add(row * stride + vector * V::LANES));
                 }
             }
-            // The tile below is next; its rows of C are in lines that nothing else asks for early.
+            // The tile below is next; its rows of C are in lines that nothing else asks for early. (Where
+            // sums start from zero C is only written, and nobody waits for that.)
             for row in 0..ROWS {
                 let below = product.wrapping_add((ROWS + row) * stride);
                 for entry in (0..VECTORS * V::LANES).step_by(LINE_ENTRIES) {
