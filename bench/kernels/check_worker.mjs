@@ -28,7 +28,7 @@ function checkProducts(module) {
     const left = roundingNumbers(1, rows * inner);
     const right = roundingNumbers(2, inner * cols);
     const product = module.multiply(left, right, shape, 7);
-    assert.equal(firstDifference(product, multiplyTextbook(left, right, shape)), -1, `${shape}`);
+    assert.equal(firstDifference(product, multiplyTextbook(left, right, shape)), -1, `${rows} x ${inner} x ${cols}`);
   }
   // A NaN that arises has the canonical bits, whatever the engine's own are.
   const overflow = Float64Array.of(1e300, -1e300);
