@@ -132,7 +132,16 @@ async fn write(
             let mut fed = frame.len();
             sink.feed(Outgoing::Frame(frame)).await?;
             while fed < FED_AT_ONCE_BYTES_MAX {
-                let Ok(more) = urgent.try_recv() else { break };
+                let more = match urgent.try_recv() {
+                    Ok(more) => more,
+                    Err(_) => match results.try_recv() {
+                        Ok(more) => {
+                            results_bytes.fetch_sub(more.len() as u64, Ordering::Relaxed);
+                            more
+                        }
+                        Err(_) => break,
+                    },
+                };
                 fed += more.len();
                 sink.feed(Outgoing::Frame(more)).await?;
             }
