@@ -199,17 +199,19 @@ fn compute_block(pool: &Pool, ready: ReadyBlock, memory: &mut Arc<Vec<f64>>) {
     multiplier.multiply(&rows, &factor, &mut product);
     let compute_ms = started.elapsed().as_secs_f64() * 1e3;
     let bytes = Bytes::from_owner(EntryBytes::new(product));
+    let hash = ChunkHash::of(&bytes);
     let proof = BlockProof {
         compute_ms,
         receive_us,
         wait_us,
         operations: task.operations(),
-        hash: Some(ChunkHash::of(&bytes)),
+        hash: Some(hash),
         bytes: task.result_bytes(),
     };
     let worker = pool.worker;
     pool.services.account.computed(&task, &proof);
-    pool.services.results.keep((job, block, worker), bytes);
+    let key = (job, block, worker);
+    pool.services.results.keep(key, hash, bytes);
     let input = Input::WorkerResult {
         worker,
         job,

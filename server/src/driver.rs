@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use cluster::{Change, Event, Input, Moment, Node, Now, Output};
+use cluster::{Change, Coordinator, Event, Input, Moment, Node, Now, Output};
 use tokio::sync::mpsc;
 use wire::{JobId, JobRecord, PeerMessage};
 
@@ -21,7 +21,7 @@ mod waiters;
 
 pub use handle::{DriverHandle, Requests, requests};
 
-use handle::Request;
+use handle::{Request, waiter};
 use waiters::Waiters;
 
 use crate::chunks::Chunks;
@@ -29,7 +29,7 @@ use crate::jobs::store_failed;
 use crate::links::Links;
 use crate::results::ResultsUnderWay;
 use crate::small_inputs::{self, Inputs};
-use crate::store::{JobInputs, Store, StoreError, StoredChange};
+use crate::store::{JobInputs, Store, StoreError, StoredChange, is_packed};
 use crate::workers::Workers;
 
 /// Inputs that share one transaction.
@@ -157,8 +157,13 @@ impl Driver {
                         if !unstored.is_empty() {
                             self.submitted.insert(record.id, unstored);
                         }
+                        let job = record.id;
+                        let is_safe = move |node: &Node, _| {
+                            let led = node.coordinator(job);
+                            led.is_none_or(Coordinator::is_safe).then_some(())
+                        };
+                        self.waiters.add(job, waiter(answer, is_safe));
                         inputs.push(Input::Submit(record));
-                        answers.push(answer);
                     }
                     Request::Look(look) => looks.push(look),
                     Request::Wait(job, waiter) => self.waiters.add(job, waiter),
@@ -180,8 +185,8 @@ impl Driver {
                 };
             }
             self.submitted.clear();
-            self.waiters.look(&self.node);
             let now = self.clock.now();
+            self.waiters.look(&self.node, now);
             for look in looks {
                 look(&self.node, now);
             }
@@ -278,6 +283,14 @@ impl Driver {
             tracing::warn!("the store can be written again");
             self.channel.trouble.send_replace(None);
             self.world.links.open_again();
+        }
+        // Small results are asked for as soon as they are there.
+        for (change, bytes) in changes {
+            if let (Change::Done { done, .. }, Some(bytes)) = (change, bytes)
+                && !is_packed(&bytes)
+            {
+                self.world.chunks.remember(done.hash, bytes);
+            }
         }
         Ok(inputs.into_iter().map(|(job, _)| job).collect())
     }

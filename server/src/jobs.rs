@@ -8,7 +8,7 @@ pub(crate) mod matrices;
 
 use std::time::Duration;
 
-use cluster::{Input, Liveness, Node};
+use cluster::{Input, JobProgress, Liveness, Node, Now};
 use tokio::task::JoinSet;
 use wire::{CourseView, JobId, JobView, NodeId, Problem};
 
@@ -32,44 +32,76 @@ pub(crate) enum Place {
     At(NodeId),
 }
 
-/// Who answers for `job`: 404 for one that was never known, 410 for an expired.
-pub(crate) async fn locate(services: &Services, job: JobId) -> Result<Place, Problem> {
-    enum Known {
-        Here,
-        Expired,
-        At(NodeId),
-        Unknown,
-    }
-    let known = services.driver.look(move |node, _| {
+/// Who answers for a job, as far as is known here.
+#[derive(Debug)]
+enum Known {
+    Here,
+    At(NodeId),
+    Expired,
+    Unknown,
+}
+
+impl Known {
+    fn of(node: &Node, job: JobId) -> Self {
+        if node.answers_for(job) {
+            return Self::Here;
+        }
+        if node.is_expired(job) {
+            return Self::Expired;
+        }
         let holders = node.holders(job);
         let reached = holders.iter().find(|holder| node.reaches(**holder));
         match (reached, holders.first()) {
-            _ if node.answers_for(job) => Known::Here,
-            _ if node.is_expired(job) => Known::Expired,
-            (Some(holder), _) => Known::At(*holder),
+            (Some(holder), _) => Self::At(*holder),
             // Nobody else is there: what is known here is told.
-            _ if node.replica(job).is_some() => Known::Here,
-            (None, Some(away)) => Known::At(*away),
-            (None, None) => Known::Unknown,
+            _ if node.replica(job).is_some() => Self::Here,
+            (None, Some(away)) => Self::At(*away),
+            (None, None) => Self::Unknown,
         }
-    });
-    match known.await? {
-        Known::Here => Ok(Place::Here),
-        Known::At(node) => Ok(Place::At(node)),
-        Known::Expired => Err(expired(job)),
-        Known::Unknown => match services.store.is_expired(job).await {
-            Ok(true) => Err(expired(job)),
-            Ok(false) => Err(unknown(&job.to_string())),
-            Err(error) => Err(store_failed(&error)),
-        },
     }
+
+    async fn place(self, services: &Services, job: JobId) -> Result<Place, Problem> {
+        match self {
+            Self::Here => Ok(Place::Here),
+            Self::At(node) => Ok(Place::At(node)),
+            Self::Expired => Err(expired(job)),
+            Self::Unknown => match services.store.is_expired(job).await {
+                Ok(true) => Err(expired(job)),
+                Ok(false) => Err(unknown(&job.to_string())),
+                Err(error) => Err(store_failed(&error)),
+            },
+        }
+    }
+}
+
+/// Who answers for `job`: 404 for one that was never known, 410 for an expired.
+pub(crate) async fn locate(services: &Services, job: JobId) -> Result<Place, Problem> {
+    let look = move |node: &Node, _| Known::of(node, job);
+    services.driver.look(look).await?.place(services, job).await
+}
+
+/// Who answers for a job, and how far it is by the copy that is here, if there is one.
+type Found = (Known, Option<JobProgress>);
+
+fn find_here(node: &Node, now: Now, job: JobId) -> Found {
+    (Known::of(node, job), node.progress(job, now.moment))
 }
 
 /// The job as it is now; as this node's copy has it while its coordinator does
 /// not answer.
 pub(crate) async fn view(services: &Services, job: JobId) -> Result<JobView, Problem> {
-    let node = match locate(services, job).await? {
-        Place::Here => return view_here(services, job).await,
+    let look = move |node: &Node, now| find_here(node, now, job);
+    let found = services.driver.look(look).await?;
+    view_of(services, job, found).await
+}
+
+async fn view_of(
+    services: &Services,
+    job: JobId,
+    (known, progress): Found,
+) -> Result<JobView, Problem> {
+    let node = match known.place(services, job).await? {
+        Place::Here => return view_of_copy(services, job, progress),
         Place::At(node) => node,
     };
     let question = Question::read(path_of(job));
@@ -132,11 +164,17 @@ async fn ask_everybody(services: &Services, job: JobId) -> Option<JobView> {
 
 /// A job that this node answers for, as it is now.
 pub(crate) async fn view_here(services: &Services, job: JobId) -> Result<JobView, Problem> {
+    let look = move |node: &Node, now: Now| node.progress(job, now.moment);
+    let progress = services.driver.look(look).await?;
+    view_of_copy(services, job, progress)
+}
+
+fn view_of_copy(
+    services: &Services,
+    job: JobId,
+    progress: Option<JobProgress>,
+) -> Result<JobView, Problem> {
     let time_to_live = Duration::from_secs(services.config.result_ttl_s);
-    let progress = services
-        .driver
-        .look(move |node, now| node.progress(job, now.moment))
-        .await?;
     progress
         .map(|progress| views::job_view(&progress, time_to_live))
         .ok_or_else(|| expired(job))
@@ -149,12 +187,12 @@ pub(crate) async fn view_after(
     job: JobId,
     wait: Duration,
 ) -> Result<JobView, Problem> {
-    let has_ended = move |node: &Node| !node.is_running(job);
-    let waiting = services.driver.wait_until(job, has_ended);
-    if let Ok(ended) = tokio::time::timeout(wait, waiting).await {
-        ended?;
+    let end = move |node: &Node, now| (!node.is_running(job)).then(|| find_here(node, now, job));
+    let waiting = services.driver.wait_for(job, end);
+    match tokio::time::timeout(wait, waiting).await {
+        Ok(ended) => view_of(services, job, ended?).await,
+        Err(_) => view(services, job).await,
     }
-    view(services, job).await
 }
 
 /// Ends a job; one that has ended already stays as it is.

@@ -8,6 +8,7 @@
 
 pub(crate) mod body;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -56,16 +57,17 @@ struct Tile {
 
 #[derive(Debug, Clone, Copy)]
 enum Place {
-    Result(JobId, BlockIndex),
+    Result(JobId, BlockIndex, Option<ChunkHash>),
     Chunk(JobId, ChunkHash),
 }
 
 impl MatrixRows {
-    /// The result of a complete job with this cut.
-    pub(crate) fn result(job: JobId, cut: &Cut) -> Self {
+    /// The result of a complete job with this cut, `hashes` those of its blocks as far as they are known.
+    pub(crate) fn result(job: JobId, cut: &Cut, hashes: &BTreeMap<BlockIndex, ChunkHash>) -> Self {
         let blocks = (0..cut.block_count()).filter_map(|index| cut.block(index));
         let tiles = blocks.map(|block| {
-            let place = Place::Result(job, BlockIndex(block.index));
+            let index = BlockIndex(block.index);
+            let place = Place::Result(job, index, hashes.get(&index).copied());
             (
                 Rectangle {
                     rows: block.rows,
@@ -288,9 +290,14 @@ async fn fetch(
     (column, width): (usize, usize),
 ) -> Result<(usize, Held), Problem> {
     let bytes = match tile.place {
-        Place::Result(job, block) => {
-            let found = services.store.result(job, block).await;
-            found.map_err(|error| crate::jobs::store_failed(&error))?
+        Place::Result(job, block, hash) => {
+            match hash.and_then(|hash| services.chunks.cached(hash)) {
+                Some(bytes) => Some(bytes),
+                None => {
+                    let found = services.store.result(job, block).await;
+                    found.map_err(|error| crate::jobs::store_failed(&error))?
+                }
+            }
         }
         Place::Chunk(job, hash) => {
             let holders = async || services.holders(job, None).await;

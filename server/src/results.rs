@@ -29,13 +29,11 @@ pub struct ResultsUnderWay {
 }
 
 impl ResultsUnderWay {
-    /// Keeps the bytes of a result; the answer is their hash.
-    pub fn keep(&self, key: ResultKey, bytes: Bytes) -> ChunkHash {
-        let hash = ChunkHash::of(&bytes);
+    /// Keeps the bytes of a result, whose hash is this.
+    pub fn keep(&self, key: ResultKey, hash: ChunkHash, bytes: Bytes) {
         let mut kept = self.lock();
         let entry = kept.entry((key, hash));
         entry.or_insert(Kept { bytes, times: 0 }).times += 1;
-        hash
     }
 
     /// The bytes of a result, if they are kept.
@@ -71,11 +69,17 @@ mod tests {
         WorkerId::from_bytes([2; 16]),
     );
 
+    fn keep(results: &ResultsUnderWay, bytes: &'static [u8]) -> ChunkHash {
+        let hash = ChunkHash::of(bytes);
+        results.keep(KEY, hash, Bytes::from_static(bytes));
+        hash
+    }
+
     #[test]
     fn a_refused_result_does_not_take_the_right_one_along() {
         let results = ResultsUnderWay::default();
-        let wrong = results.keep(KEY, Bytes::from_static(b"wrong"));
-        let right = results.keep(KEY, Bytes::from_static(b"right"));
+        let wrong = keep(&results, b"wrong");
+        let right = keep(&results, b"right");
         results.release(KEY, wrong);
         assert_eq!(results.get(KEY, right), Some(Bytes::from_static(b"right")));
     }
@@ -83,8 +87,8 @@ mod tests {
     #[test]
     fn what_came_twice_is_there_until_it_is_released_twice() {
         let results = ResultsUnderWay::default();
-        let hash = results.keep(KEY, Bytes::from_static(b"right"));
-        results.keep(KEY, Bytes::from_static(b"right"));
+        let hash = keep(&results, b"right");
+        keep(&results, b"right");
         results.release(KEY, hash);
         assert!(results.get(KEY, hash).is_some());
         results.release(KEY, hash);

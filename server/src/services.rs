@@ -1,5 +1,6 @@
 //! Everything that a request handler may need, behind one cheap handle.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use cluster::Node;
@@ -15,11 +16,15 @@ use crate::results::ResultsUnderWay;
 use crate::store::Store;
 use crate::workers::Workers;
 
-/// The parts of a running node. Cloning it is cheap.
+/// The parts of a running node, shared by all who need them. Cloning it is cheap.
 #[derive(Debug, Clone)]
-pub struct Services {
+pub struct Services(Arc<Parts>);
+
+/// See [`Services`].
+#[derive(Debug)]
+pub struct Parts {
     /// What the user set.
-    pub config: Arc<Config>,
+    pub config: Config,
     /// This node.
     pub node: NodeId,
     /// The port it listens on, known once it does.
@@ -42,6 +47,20 @@ pub struct Services {
     pub account: Account,
     /// For requests that another node answers.
     pub client: reqwest::Client,
+}
+
+impl From<Parts> for Services {
+    fn from(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for Services {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 impl Services {

@@ -26,7 +26,7 @@ use crate::links::{Links, dial, reachable_addresses};
 use crate::live::Live;
 use crate::own_status::OwnStatus;
 use crate::results::ResultsUnderWay;
-use crate::services::Services;
+use crate::services::{Parts, Services};
 use crate::site::{self, SiteFiles};
 use crate::store::Store;
 use crate::workers::Workers;
@@ -194,9 +194,9 @@ async fn start(
     let (links, dial_requests) = Links::new(node_id, addresses.clone());
     let device = device_name();
     let status = own_status(&config, addresses, &device, clock);
-    let services = Services {
+    let services = Services::from(Parts {
         account: Account::default(),
-        config: Arc::new(config),
+        config,
         node: node_id,
         port: bound.port(),
         driver: driver_handle.clone(),
@@ -211,7 +211,7 @@ async fn start(
             .connect_timeout(Duration::from_secs(1))
             .no_proxy()
             .build()?,
-    };
+    });
     let (inputs, wanted_inputs) = tokio::sync::mpsc::unbounded_channel();
     let world = World {
         store,

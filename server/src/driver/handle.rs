@@ -15,14 +15,15 @@ const INPUTS_WAITING_MAX: usize = 4096;
 pub(super) type Look = Box<dyn FnOnce(&Node, Now) + Send>;
 
 /// True when it need not be asked again: it was answered, or nobody waits.
-pub(super) type Waiter = Box<dyn FnMut(&Node) -> bool + Send + Sync>;
+pub(super) type Waiter = Box<dyn FnMut(&Node, Now) -> bool + Send + Sync>;
 
 pub(super) enum Request {
     Input(Input),
     /// Answered when everything that the input caused is carried out; without
     /// effect when nobody waits for the answer any longer.
     InputAnswered(Input, oneshot::Sender<()>),
-    /// The same for a job, with those of its inputs that are to be stored together with it.
+    /// A job, with those of its inputs that are to be stored together with it. Answered when it is safe;
+    /// without effect when nobody waits for the answer any longer.
     Submit(Box<JobRecord>, Inputs, oneshot::Sender<()>),
     Look(Look),
     /// Asked now, and again with each change of the job.
@@ -106,18 +107,13 @@ impl DriverHandle {
         let (answer, answered) = oneshot::channel();
         let request = Request::Submit(Box::new(record), unstored, answer);
         let told = self.ask(request, answered).await;
-        if let Err(problem) = told {
+        if told.is_err() {
             // It may be on its way to the disk, and may yet come there.
             let _ = self
                 .requests
                 .try_send(Request::Input(Input::Cancel { job }));
-            return Err(problem);
         }
-        self.wait_until(job, move |node| {
-            let led = node.coordinator(job);
-            led.is_none_or(cluster::Coordinator::is_safe)
-        })
-        .await
+        told
     }
 
     /// Says goodbye to the others and ends: nothing is sent or stored after it.
@@ -142,24 +138,16 @@ impl DriverHandle {
         self.ask(Request::Look(look), answered).await
     }
 
-    /// Waits until something is true of a job. It is looked at whenever the job
+    /// Waits until a look at a job finds something. It is looked at whenever the job
     /// changes, by the driver itself: many who wait cost it little.
-    pub async fn wait_until(
+    pub async fn wait_for<T: Send + 'static>(
         &self,
         job: JobId,
-        is_true: impl Fn(&Node) -> bool + Send + Sync + 'static,
-    ) -> Result<(), Problem> {
+        look: impl Fn(&Node, Now) -> Option<T> + Send + Sync + 'static,
+    ) -> Result<T, Problem> {
         let (answer, answered) = oneshot::channel();
-        let mut answer = Some(answer);
-        let waiter: Waiter = Box::new(move |node| {
-            if is_true(node)
-                && let Some(answer) = answer.take()
-            {
-                let _ = answer.send(());
-            }
-            answer.as_ref().is_none_or(oneshot::Sender::is_closed)
-        });
-        self.ask(Request::Wait(job, waiter), answered).await
+        self.ask(Request::Wait(job, waiter(answer, look)), answered)
+            .await
     }
 
     /// Counts up whenever a job or the mesh changed.
@@ -184,6 +172,23 @@ impl DriverHandle {
             problem = in_trouble => Err(problem.unwrap_or_else(shutting_down)),
         }
     }
+}
+
+/// Answers with the first thing that `look` finds.
+pub(super) fn waiter<T: Send + 'static>(
+    answer: oneshot::Sender<T>,
+    look: impl Fn(&Node, Now) -> Option<T> + Send + Sync + 'static,
+) -> Waiter {
+    let mut answer = Some(answer);
+    Box::new(move |node, now| {
+        if let Some(found) = look(node, now)
+            && let Some(answer) = answer.take()
+        {
+            // Nobody waits any longer: the request was abandoned.
+            let _ = answer.send(found);
+        }
+        answer.as_ref().is_none_or(oneshot::Sender::is_closed)
+    })
 }
 
 fn shutting_down() -> Problem {

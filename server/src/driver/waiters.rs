@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cluster::Node;
+use cluster::{Node, Now};
 use wire::JobId;
 
 use super::handle::Waiter;
@@ -32,12 +32,12 @@ impl Waiters {
     }
 
     /// Answers those for whom it is true now.
-    pub(super) fn look(&mut self, node: &Node) {
+    pub(super) fn look(&mut self, node: &Node, now: Now) {
         for job in std::mem::take(&mut self.changed) {
             let Some(waiting) = self.waiting.get_mut(&job) else {
                 continue;
             };
-            waiting.retain_mut(|waiter| !waiter(node));
+            waiting.retain_mut(|waiter| !waiter(node, now));
             if waiting.is_empty() {
                 self.waiting.remove(&job);
             }

@@ -5,12 +5,13 @@
 
 use std::path::Path;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request};
 use bytes::Bytes;
 use kernel::format::{Format, MatrixReader, ReadLimits};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use wire::{Arithmetic, JobOptions, Problem, Spread};
 
 use super::json_submission::read_options;
@@ -33,10 +34,24 @@ const ENTRY_BYTES_MAX: u64 = 40;
 /// Pieces of a file that wait for the thread that reads them.
 const PIECES_WAITING_MAX: usize = 4;
 
+/// A body up to this length is small: reading it where it arrives takes less time than waking a thread
+/// for it, and about a millisecond if all of it is text.
+const SMALL_BYTES_MAX: u64 = 256 << 10;
+
 /// A larger matrix is kept on the disk until it is cut, so that many of any size may come at once.
 const MEMORY_BYTES_MAX: usize = 256 << 20;
 
 const ACCEPTED: &str = ".npy, .csv or .mtx (application/x-npy, text/csv, text/x-matrix-market)";
+
+/// How files are read.
+#[derive(Clone, Copy)]
+struct ReadingOptions<'a> {
+    side_max: u32,
+    /// Where a large matrix is kept.
+    folder: &'a Path,
+    /// The whole body is.
+    is_small: bool,
+}
 
 #[derive(Debug, Default)]
 struct Parts {
@@ -52,6 +67,7 @@ pub(super) async fn read(
     folder: &Path,
 ) -> Result<Product, Problem> {
     let (parts, body) = request.into_parts();
+    let is_small = (body.size_hint().upper()).is_some_and(|bytes| bytes <= SMALL_BYTES_MAX);
     let (stream, allowance) = UploadStream::with_allowance(body, HEADERS_BYTES_MAX);
     let request = Request::from_parts(parts, Body::from_stream(stream));
     let mut multipart = Multipart::from_request(request, &())
@@ -65,12 +81,17 @@ pub(super) async fn read(
                 ),
             )
         })?;
+    let reading = ReadingOptions {
+        side_max,
+        folder,
+        is_small,
+    };
     let mut read = Parts::default();
     while let Some(field) = next_field(&mut multipart).await? {
         let name = field.name().unwrap_or_default().to_owned();
         match name.as_str() {
-            "a" => read_file("A", field, &mut read.a, (side_max, folder), &allowance).await?,
-            "b" => read_file("B", field, &mut read.b, (side_max, folder), &allowance).await?,
+            "a" => read_file("A", field, &mut read.a, reading, &allowance).await?,
+            "b" => read_file("B", field, &mut read.b, reading, &allowance).await?,
             "options" => read.options = read_options(&read_text(field, &allowance).await?)?,
             "arithmetic" => {
                 let text = read_text(field, &allowance).await?;
@@ -117,9 +138,10 @@ async fn read_file(
     name: &'static str,
     mut field: Field<'_>,
     matrix: &mut Option<Operand>,
-    (side_max, folder): (u32, &Path),
+    options: ReadingOptions<'_>,
     allowance: &Allowance,
 ) -> Result<(), Problem> {
+    let side_max = options.side_max;
     if matrix.is_some() {
         return Err(Problem::new(422, format!("matrix {name} was sent twice")));
     }
@@ -129,10 +151,13 @@ async fn read_file(
     }
     let format = format_of(name, &field)?;
     let mut file_bytes_left = file_bytes_max(side_max);
-    let (pieces, pieces_waiting) = mpsc::channel(PIECES_WAITING_MAX);
     let reader = MatrixReader::new(format, ReadLimits { side_max });
-    let intake = Intake::new(reader, folder.to_owned(), MEMORY_BYTES_MAX);
-    let reading = tokio::task::spawn_blocking(move || take_in(intake, pieces_waiting));
+    let intake = Intake::new(reader, options.folder.to_owned(), MEMORY_BYTES_MAX);
+    // A few words of Matrix Market may be a matrix of gigabytes.
+    let mut reading = match options.is_small && format != Format::MatrixMarket {
+        true => Reading::InPlace(Ok(intake)),
+        false => Reading::beside(intake),
+    };
     while let Some(piece) = next_piece(&mut field, allowance).await? {
         file_bytes_left = file_bytes_left
             .checked_sub(piece.len() as u64)
@@ -144,19 +169,59 @@ async fn read_file(
                 )
             })?;
         // The reader stops at the first mistake, and says which it was below.
-        if pieces.send(piece).await.is_err() {
+        if !reading.take(piece).await {
             break;
         }
     }
-    drop(pieces);
-    let read = reading
-        .await
-        .map_err(|_| Problem::new(500, "reading the file failed"))?;
+    let read = reading.finish().await?;
     *matrix = Some(read.map_err(|error| match error {
         IntakeError::Read(error) => read_failed(name, &error),
         IntakeError::Disk(error) => store_failed(&error),
     })?);
     Ok(())
+}
+
+/// A file that is being read, by this task or by a thread that may take its time.
+enum Reading {
+    InPlace(Result<Intake, IntakeError>),
+    Beside(
+        mpsc::Sender<Bytes>,
+        JoinHandle<Result<Operand, IntakeError>>,
+    ),
+}
+
+impl Reading {
+    fn beside(intake: Intake) -> Self {
+        let (pieces, waiting) = mpsc::channel(PIECES_WAITING_MAX);
+        let reading = tokio::task::spawn_blocking(move || take_in(intake, waiting));
+        Self::Beside(pieces, reading)
+    }
+
+    /// Whether more is wanted.
+    async fn take(&mut self, piece: Bytes) -> bool {
+        match self {
+            Self::InPlace(intake) => {
+                if let Ok(reader) = intake
+                    && let Err(error) = reader.push(&piece)
+                {
+                    *intake = Err(error);
+                }
+                intake.is_ok()
+            }
+            Self::Beside(pieces, _) => pieces.send(piece).await.is_ok(),
+        }
+    }
+
+    async fn finish(self) -> Result<Result<Operand, IntakeError>, Problem> {
+        match self {
+            Self::InPlace(intake) => Ok(intake.and_then(Intake::finish)),
+            Self::Beside(pieces, reading) => {
+                drop(pieces);
+                let read = reading.await;
+                read.map_err(|_| Problem::new(500, "reading the file failed"))
+            }
+        }
+    }
 }
 
 fn take_in(mut intake: Intake, mut pieces: mpsc::Receiver<Bytes>) -> Result<Operand, IntakeError> {

@@ -1,5 +1,7 @@
 //! A job's matrices: where they are, and what a page shows of the result.
 
+use std::collections::BTreeMap;
+
 use cluster::Node;
 use kernel::format::{OutputFormat, ResultWriter};
 use wire::{JobId, JobStatus, MatrixSource, Problem, ResultPreview, Shape};
@@ -11,6 +13,9 @@ use crate::services::Services;
 
 /// No preview is larger; pages show 15 rows and columns.
 const CORNER_SIDE_MAX: u32 = 100;
+
+/// Blocks of the largest result of which some may be in memory.
+const SMALL_BLOCKS_MAX: usize = 256;
 
 /// One of a job's two inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,9 +96,16 @@ pub(crate) async fn preview_here(
 pub(crate) async fn result_here(services: &Services, job: JobId) -> Result<MatrixRows, Problem> {
     let look = move |node: &Node, _| {
         let (replica, cut) = (node.replica(job)?, *node.cut(job)?);
-        Some((replica.status(), replica.done.len(), cut))
+        let done = replica.done.len();
+        // Of one of more blocks none is in memory.
+        let blocks = replica
+            .done
+            .values()
+            .take(if done <= SMALL_BLOCKS_MAX { done } else { 0 });
+        let hashes: BTreeMap<_, _> = blocks.map(|done| (done.block, done.hash)).collect();
+        Some((replica.status(), done, cut, hashes))
     };
-    let (status, done, cut) = services
+    let (status, done, cut, hashes) = services
         .driver
         .look(look)
         .await?
@@ -103,7 +115,7 @@ pub(crate) async fn result_here(services: &Services, job: JobId) -> Result<Matri
             503,
             format!("job {job} is complete, and not all of it is here yet: try again"),
         )),
-        JobStatus::Complete => Ok(MatrixRows::result(job, &cut)),
+        JobStatus::Complete => Ok(MatrixRows::result(job, &cut, &hashes)),
         JobStatus::Running => {
             let detail = format!(
                 "job {job} is not complete yet: {done} of {} blocks are done",

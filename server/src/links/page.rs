@@ -401,8 +401,11 @@ impl PageLink {
         let bytes = Bytes::from(with_canonical_nans(payload));
         proof.bytes = found;
         let worker = self.worker;
-        proof.hash = Some(self.services.results.keep((job, block, worker), bytes));
-        self.services
+        let hash = ChunkHash::of(&bytes);
+        proof.hash = Some(hash);
+        let services = &self.services;
+        services.results.keep((job, block, worker), hash, bytes);
+        services
             .driver
             .tell(Input::WorkerResult {
                 worker,

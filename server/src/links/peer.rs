@@ -230,9 +230,8 @@ fn take_bytes(services: &Services, message: PeerMessage, payload: Bytes) -> Opti
         } => {
             let is_right = bytes == payload.len() as u64 && done.hash == ChunkHash::of(&payload);
             if is_right {
-                services
-                    .results
-                    .keep((job, done.block, done.worker), payload);
+                let key = (job, done.block, done.worker);
+                services.results.keep(key, done.hash, payload);
             }
             is_right.then_some(message)
         }
@@ -256,12 +255,12 @@ fn take_result(
     mut proof: BlockProof,
     payload: Bytes,
 ) -> PeerMessage {
-    let bytes = payload.len() as u64;
-    if proof.bytes != bytes || proof.hash != Some(ChunkHash::of(&payload)) {
+    let hash = ChunkHash::of(&payload);
+    if proof.bytes != payload.len() as u64 || proof.hash != Some(hash) {
         proof.hash = None;
     } else {
         let key = (job, block, exchange.worker);
-        services.results.keep(key, payload);
+        services.results.keep(key, hash, payload);
     }
     PeerMessage::Result {
         job,

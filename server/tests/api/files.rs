@@ -12,6 +12,12 @@ pub(crate) fn part(matrix: &TestMatrix, format: OutputFormat) -> Part {
     Part::bytes(matrix.file(format)).file_name(format!("matrix.{}", format.name()))
 }
 
+fn part_of_unknown_length(matrix: &TestMatrix, format: OutputFormat) -> Part {
+    let piece = std::io::Result::Ok(matrix.file(format));
+    let stream = futures_util::stream::iter([piece]);
+    Part::stream(reqwest::Body::wrap_stream(stream)).file_name(format!("matrix.{}", format.name()))
+}
+
 pub(crate) async fn submit_form(node: &RunningNode, form: Form) -> reqwest::Response {
     client()
         .post(format!("{}/api/v1/jobs", node.url))
@@ -39,22 +45,43 @@ async fn every_format_goes_in_and_comes_out() {
         OutputFormat::Csv,
         OutputFormat::MatrixMarket,
     ] {
-        let form = Form::new()
-            .part("a", part(&a, format))
-            .part("b", part(&b, format));
-        let job = submit_files(&node, form).await;
-        node.completed(&job).await;
-        assert_same_bits(&node.result(&job).await, &product.entries);
-        let inputs = node.entries(&format!("/api/v1/jobs/{job}/inputs/b")).await;
-        assert_same_bits(&inputs, &b.entries);
-        for format in [
-            OutputFormat::Npy,
-            OutputFormat::Csv,
-            OutputFormat::MatrixMarket,
-            OutputFormat::Json,
-        ] {
-            assert_is_file(&node, &job, format, &product.file(format)).await;
+        // Read where they arrive, and, where nobody says how long they are, by a thread beside.
+        for make in [part, part_of_unknown_length] {
+            let form = Form::new()
+                .part("a", make(&a, format))
+                .part("b", make(&b, format));
+            let job = submit_files(&node, form).await;
+            node.completed(&job).await;
+            assert_same_bits(&node.result(&job).await, &product.entries);
+            let inputs = node.entries(&format!("/api/v1/jobs/{job}/inputs/b")).await;
+            assert_same_bits(&inputs, &b.entries);
+            for format in [
+                OutputFormat::Npy,
+                OutputFormat::Csv,
+                OutputFormat::MatrixMarket,
+                OutputFormat::Json,
+            ] {
+                assert_is_file(&node, &job, format, &product.file(format)).await;
+            }
         }
+    }
+}
+
+#[tokio::test]
+async fn a_mistake_in_a_file_is_found_whichever_way_it_is_read() {
+    let node = NodeOptions::new().start();
+    let text = b"1,2\n3,x\n".to_vec();
+    let file = || Part::bytes(text.clone()).file_name("matrix.csv");
+    let streamed = || {
+        let pieces = [&text[..5], &text[5..]].map(|piece| std::io::Result::Ok(piece.to_vec()));
+        let stream = futures_util::stream::iter(pieces);
+        Part::stream(reqwest::Body::wrap_stream(stream)).file_name("matrix.csv")
+    };
+    for part in [file(), streamed()] {
+        let answer = submit_form(&node, Form::new().part("a", part)).await;
+        assert_eq!(answer.status(), 422);
+        let detail = problem_of(answer).await["detail"].to_string();
+        assert!(detail.contains("matrix A: row 2, column 2"), "{detail}");
     }
 }
 
