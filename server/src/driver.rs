@@ -17,6 +17,7 @@ use wire::{JobId, JobRecord, PeerMessage};
 
 mod handle;
 mod log;
+mod superseded;
 mod waiters;
 
 pub use handle::{DriverHandle, Requests, requests};
@@ -178,11 +179,7 @@ impl Driver {
             };
             // A look shows nothing that is not durable yet.
             while !outputs.is_empty() {
-                let followed = self.carry_out(outputs).await?;
-                outputs = match followed.is_empty() {
-                    true => Vec::new(),
-                    false => self.node.handle_all(self.clock.now(), followed),
-                };
+                outputs = self.carry_out(outputs).await?;
             }
             self.submitted.clear();
             let now = self.clock.now();
@@ -199,18 +196,21 @@ impl Driver {
         }
     }
 
-    /// What happened by it is for the node to hear.
-    async fn carry_out(&mut self, outputs: Vec<Output>) -> anyhow::Result<Vec<Input>> {
+    /// Returns what the node makes of what happened by it.
+    async fn carry_out(&mut self, mut outputs: Vec<Output>) -> anyhow::Result<Vec<Output>> {
         let stored_inputs = self.make_durable(&outputs).await?;
-        let mut followed = Vec::new();
+        let followed = followed_by(&outputs, &stored_inputs);
+        let mut next = Vec::new();
+        if !followed.is_empty() {
+            next = self.node.handle_all(self.clock.now(), followed);
+            superseded::drop_states(&mut outputs, &next);
+        }
         let mut changed = false;
         for output in outputs {
             match output {
                 Output::Persist(_) => {}
                 Output::Send { to, message } => self.send(to, &message).await,
-                Output::FetchInputs { record, .. } if stored_inputs.contains(&record.id) => {
-                    followed.push(Input::InputsStored { job: record.id });
-                }
+                Output::FetchInputs { record, .. } if stored_inputs.contains(&record.id) => {}
                 Output::FetchInputs { record, holders } => {
                     // An error means that the node stops.
                     let _ = self.world.inputs.send((record, holders));
@@ -234,7 +234,7 @@ impl Driver {
         if changed {
             self.channel.changes.send_modify(|count| *count += 1);
         }
-        Ok(followed)
+        Ok(next)
     }
 
     /// A node whose disk cannot be written is to the others like one that is
@@ -390,4 +390,14 @@ impl Driver {
         };
         self.world.links.send(to, message, &payload);
     }
+}
+
+/// What the node is to hear of what was asked for and is stored already.
+fn followed_by(outputs: &[Output], stored_inputs: &BTreeSet<JobId>) -> Vec<Input> {
+    let wanted = outputs.iter().filter_map(|output| match output {
+        Output::FetchInputs { record, .. } => Some(record.id),
+        _ => None,
+    });
+    let stored = wanted.filter(|job| stored_inputs.contains(job));
+    stored.map(|job| Input::InputsStored { job }).collect()
 }
