@@ -101,7 +101,7 @@ impl Membership {
     }
 
     /// Every peer that was ever linked and is not forgotten.
-    pub fn peers(&self) -> impl Iterator<Item = (NodeId, &Peer)> {
+    pub fn peers(&self) -> impl Iterator<Item = (NodeId, &Peer)> + Clone {
         self.peers.iter().map(|(id, peer)| (*id, peer))
     }
 
@@ -221,7 +221,7 @@ impl Membership {
     }
 
     /// Nodes that answer.
-    pub(crate) fn reached(&self) -> impl Iterator<Item = NodeId> {
+    pub(crate) fn reached(&self) -> impl Iterator<Item = NodeId> + Clone {
         let peers = self.peers();
         peers
             .filter(|(id, _)| self.is_reached(*id))

@@ -7,12 +7,14 @@
 //! | `jobs` | the life of a job, from submission to expiry |
 //! | `copies` | copies of jobs that others lead |
 //! | `elections` | who leads next |
+//! | `restless` | which copies are looked at for that |
 
 mod copies;
 mod elections;
 mod jobs;
 mod mesh;
 mod messages;
+mod restless;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -28,6 +30,7 @@ use crate::host::WorkerHost;
 use crate::membership::Membership;
 use crate::replica::Replica;
 use crate::time::{Moment, Now};
+use restless::Restless;
 
 /// The times that a user may set; `interface.md` names their options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +77,8 @@ pub struct Node {
     followers: BTreeMap<JobId, Follower>,
     /// Those of them that have not ended: their coordinators may be missed.
     led_elsewhere: BTreeSet<JobId>,
+    /// Those of these that may have something due; nearly all are at rest.
+    restless: Restless,
     /// Those that have, by when they are forgotten.
     expiries: BTreeSet<(Moment, JobId)>,
     /// Those whose end here is not the one that stands.
@@ -106,6 +111,7 @@ impl Node {
             coordinators: BTreeMap::new(),
             followers: BTreeMap::new(),
             led_elsewhere: BTreeSet::new(),
+            restless: Restless::default(),
             expiries: BTreeSet::new(),
             disputed: BTreeSet::new(),
             expired: BTreeMap::new(),
@@ -137,7 +143,10 @@ impl Node {
         let coordinators = self.coordinators.values();
         let due = coordinators.clone().filter_map(Coordinator::next_deadline);
         let stalls = coordinators.filter_map(|job| job.stalls_at(self.config.result_ttl));
-        let followers = self.led_elsewhere.iter();
+        let followers = self
+            .restless
+            .jobs()
+            .filter(|job| self.led_elsewhere.contains(job));
         let followers = followers.filter_map(|job| self.followers.get(job));
         let elsewhere = self.directory.first_ended_at();
         due.chain(stalls)
@@ -305,6 +314,7 @@ impl Node {
     }
 
     fn on_input(&mut self, now: Now, input: Input, outputs: &mut Vec<Output>) {
+        self.restless.on_input(&input);
         match input {
             Input::Tick => {}
             Input::LinkUp { peer } => self.on_link_up(now, peer, outputs),
@@ -409,21 +419,31 @@ impl Node {
     }
 
     /// Messages of the machines to this very node are handled here and now;
-    /// what they cause comes after everything that was before them.
+    /// what they cause comes after everything that was before them. When none is
+    /// left, devices that have room now ask for more.
     fn deliver_own(&mut self, now: Now, outputs: Vec<Output>) -> Vec<Output> {
         let mut carried = Vec::new();
         let mut waiting: VecDeque<Output> = outputs.into();
-        while let Some(output) = waiting.pop_front() {
-            match output {
-                Output::Send { to, message } if to == self.id => {
-                    let mut caused = Vec::new();
-                    self.on_message(now, to, message, &mut caused);
-                    self.pull(now.moment, &mut caused);
-                    waiting.extend(caused);
+        loop {
+            let mut has_heard = false;
+            while let Some(output) = waiting.pop_front() {
+                match output {
+                    Output::Send { to, message } if to == self.id => {
+                        let mut caused = Vec::new();
+                        self.restless.on_message(&message);
+                        self.on_message(now, to, message, &mut caused);
+                        waiting.extend(caused);
+                        has_heard = true;
+                    }
+                    other => carried.push(other),
                 }
-                other => carried.push(other),
             }
+            if !has_heard {
+                return carried;
+            }
+            let mut pulls = Vec::new();
+            self.pull(now.moment, &mut pulls);
+            waiting.extend(pulls);
         }
-        carried
     }
 }

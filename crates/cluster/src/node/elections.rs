@@ -16,9 +16,7 @@ use crate::time::{Moment, Now};
 impl Node {
     /// Stands where a coordinator is missed, and goes on where it stands.
     pub(super) fn tick_elections(&mut self, now: Now, outputs: &mut Vec<Output>) {
-        let jobs = self.led_elsewhere.iter().copied();
-        let restless: Vec<JobId> = jobs.filter(|job| !self.is_at_rest(*job)).collect();
-        for job in restless {
+        for job in self.restless_jobs() {
             let newest = self.newest_epoch(job);
             self.look_for_leader(now.moment, job);
             let is_missed = self.is_missed(now.moment, job);
@@ -48,6 +46,20 @@ impl Node {
         }
     }
 
+    /// Copies that are not at rest.
+    fn restless_jobs(&mut self) -> Vec<JobId> {
+        let mut restless = std::mem::take(&mut self.restless);
+        restless.on_reached(self.membership.reached(), &self.led_elsewhere);
+        debug_assert!(
+            (self.led_elsewhere.iter()).all(|job| restless.contains(*job) || self.is_at_rest(*job)),
+            "a copy became restless unseen"
+        );
+        restless.retain(|job| self.led_elsewhere.contains(&job) && !self.is_at_rest(job));
+        let jobs = restless.jobs().copied().collect();
+        self.restless = restless;
+        jobs
+    }
+
     pub(super) fn follower_deadline(&self, follower: &Follower) -> Option<Moment> {
         let job = follower.job();
         let waits = follower.election.as_ref().map(Election::next_deadline);
@@ -63,8 +75,7 @@ impl Node {
     }
 
     /// Whether nothing can be due for a copy: it is whole, its job runs, and its
-    /// coordinator is there. So it is with nearly all, and all are looked at after
-    /// every input.
+    /// coordinator is there.
     fn is_at_rest(&self, job: JobId) -> bool {
         let Some(follower) = self.followers.get(&job) else {
             return true;

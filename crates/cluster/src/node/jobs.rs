@@ -173,6 +173,7 @@ impl Node {
             }
         }
         self.followers.insert(job, follower);
+        self.restless.add(job);
         self.note_dispute(job);
     }
 
