@@ -405,6 +405,18 @@ impl Coordinator {
         self.is_end_told && self.summary_due.is_none()
     }
 
+    /// Whether devices are given its blocks unasked, so that all come back at about the same time.
+    pub(crate) fn is_given_unasked(&self) -> bool {
+        let record = &self.replica.record;
+        self.is_running() && is_given_unasked(record.shape, record.options.spread)
+    }
+
+    /// Blocks that are not done.
+    pub(crate) fn lacking(&self) -> usize {
+        let total = usize::try_from(self.cut.block_count()).unwrap_or(usize::MAX);
+        total.saturating_sub(self.replica.done.len())
+    }
+
     /// What is left when it leads no more.
     pub(crate) fn into_replica(self) -> Replica {
         self.replica

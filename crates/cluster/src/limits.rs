@@ -153,6 +153,10 @@ pub const TOMBSTONES_MAX: usize = 100_000;
 /// right behind; one that came too late to be known to the coordinator asks so much later.
 pub const UNASKED_WAIT: Duration = Duration::from_millis(20);
 
+/// Results of a tiny job wait so long for the others, to be stored and copied together: an order of
+/// magnitude longer than such a block takes, and well before anybody would take it for late.
+pub const RESULTS_WAIT: Duration = Duration::from_millis(50);
+
 /// Blocks that a device takes without having asked, beyond its room: as many as there may be tiny
 /// jobs at once in a full classroom. Each is computed in well under a millisecond and needs some
 /// hundred kilobytes at most.

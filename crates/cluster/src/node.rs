@@ -8,6 +8,7 @@
 //! | `copies` | copies of jobs that others lead |
 //! | `elections` | who leads next |
 //! | `restless` | which copies are looked at for that |
+//! | `results` | what devices return of the jobs that are led here |
 
 mod copies;
 mod elections;
@@ -15,6 +16,7 @@ mod jobs;
 mod mesh;
 mod messages;
 mod restless;
+mod results;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -31,6 +33,7 @@ use crate::membership::Membership;
 use crate::replica::Replica;
 use crate::time::{Moment, Now};
 use restless::Restless;
+use results::Gathered;
 
 /// The times that a user may set; `interface.md` names their options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +86,8 @@ pub struct Node {
     expiries: BTreeSet<(Moment, JobId)>,
     /// Those whose end here is not the one that stands.
     disputed: BTreeSet<JobId>,
+    /// Results that wait for the others of their job.
+    gathered: Gathered,
     /// Jobs whose time to live is over, and since when.
     expired: BTreeMap<JobId, Moment>,
     /// Nodes that have another job under the same id: nothing of theirs is taken.
@@ -114,6 +119,7 @@ impl Node {
             restless: Restless::default(),
             expiries: BTreeSet::new(),
             disputed: BTreeSet::new(),
+            gathered: Gathered::default(),
             expired: BTreeMap::new(),
             foreign: BTreeSet::new(),
             is_resigning: false,
@@ -154,6 +160,7 @@ impl Node {
             .chain(self.expiries.first().map(|(at, _)| *at))
             .chain(elsewhere.map(|ended| ended + self.config.result_ttl))
             .chain(self.host.next_deadline())
+            .chain(self.gathered.next_deadline())
             .fold(self.membership.next_deadline(), Moment::min)
     }
 
@@ -363,7 +370,10 @@ impl Node {
             }
             Input::InputsStored { job } => self.on_inputs(now, job, true, outputs),
             Input::InputsMissing { job } => self.on_inputs(now, job, false, outputs),
-            Input::Resign => self.resign(outputs),
+            Input::Resign => {
+                self.take_all_gathered(now, outputs);
+                self.resign(outputs);
+            }
             Input::Leave => {
                 self.host.stop();
                 self.tell_all(&PeerMessage::Goodbye, outputs);
@@ -377,6 +387,7 @@ impl Node {
             outputs.push(Output::Event(Event::PeerLost { peer, silent }));
             self.on_peer_gone(now, peer, outputs);
         }
+        self.tick_gathered(now, outputs);
         let jobs: Vec<JobId> = self.coordinators.keys().copied().collect();
         for job in jobs {
             self.tick_coordinator(now, job, outputs);

@@ -3,6 +3,7 @@
 use wire::{Epoch, Exchange, JobId, JobStatus, NodeId, PeerMessage, WorkerId, WorkerKind};
 
 use super::Node;
+use super::results::Returned;
 use crate::coordinator::HolderState;
 use crate::effect::Output;
 use crate::host::Leases;
@@ -119,34 +120,13 @@ impl Node {
                 exchange,
                 proof,
             } => {
-                let worker = exchange.worker;
-                let is_genuine = !self.is_impostor(from, &exchange);
-                match self.coordinators.get_mut(&job).filter(|_| is_genuine) {
-                    Some(coordinator) => {
-                        coordinator.on_result(now, from, block, exchange, proof, outputs);
-                    }
-                    None => {
-                        // The job may have ended, or be led elsewhere by now.
-                        let counted = is_genuine && self.has_credit(job, block, worker);
-                        let message = PeerMessage::Counted {
-                            job,
-                            block,
-                            worker,
-                            counted,
-                        };
-                        if counted || self.is_over(job) {
-                            outputs.push(Output::Send { to: from, message });
-                        }
-                    }
-                }
-                if let Some(hash) = proof.hash.filter(|_| from != self.id) {
-                    outputs.push(Output::ReleaseResult {
-                        job,
-                        block,
-                        worker,
-                        hash,
-                    });
-                }
+                let returned = Returned {
+                    from,
+                    block,
+                    exchange,
+                    proof,
+                };
+                self.on_returned(now, job, returned, outputs);
             }
             PeerMessage::Counted {
                 job,
@@ -260,7 +240,7 @@ impl Node {
     }
 
     /// Whether a device goes by the id of a node that it is not.
-    fn is_impostor(&self, home: NodeId, exchange: &Exchange) -> bool {
+    pub(super) fn is_impostor(&self, home: NodeId, exchange: &Exchange) -> bool {
         let is_of = |node: NodeId| exchange.worker == WorkerId::from(node);
         match exchange.kind {
             WorkerKind::Native => !is_of(home),

@@ -1,0 +1,136 @@
+//! Results that come here: from the devices of jobs that this node leads.
+//!
+//! The blocks of a tiny job come within a moment of each other. Stored and copied one by one they would
+//! be as many transactions here and on every backup; so those that come first wait for the others, as
+//! if they had taken longer on their way.
+
+use std::collections::BTreeMap;
+
+use wire::{BlockIndex, BlockProof, Exchange, JobId, NodeId, PeerMessage};
+
+use super::Node;
+use crate::effect::Output;
+use crate::limits::RESULTS_WAIT;
+use crate::time::{Moment, Now};
+
+/// A device's result of a block.
+#[derive(Debug)]
+pub(super) struct Returned {
+    pub(super) from: NodeId,
+    pub(super) block: BlockIndex,
+    pub(super) exchange: Exchange,
+    pub(super) proof: BlockProof,
+}
+
+/// Results of tiny jobs that wait for the others of their job.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    jobs: BTreeMap<JobId, (Moment, Vec<Returned>)>,
+}
+
+impl Gathered {
+    /// Keeps one more; how many there are of its job now.
+    fn add(&mut self, now: Moment, job: JobId, returned: Returned) -> usize {
+        let (_, of_job) = (self.jobs.entry(job)).or_insert((now + RESULTS_WAIT, Vec::new()));
+        of_job.push(returned);
+        of_job.len()
+    }
+
+    fn take(&mut self, job: JobId) -> Vec<Returned> {
+        self.jobs
+            .remove(&job)
+            .map_or_else(Vec::new, |(_, of_job)| of_job)
+    }
+
+    /// When the next ones have waited long enough.
+    pub(super) fn next_deadline(&self) -> Option<Moment> {
+        self.jobs.values().map(|(until, _)| *until).min()
+    }
+}
+
+impl Node {
+    /// A result came: of a tiny job it waits until the last of those that lack is there.
+    pub(super) fn on_returned(
+        &mut self,
+        now: Now,
+        job: JobId,
+        mut returned: Returned,
+        outputs: &mut Vec<Output>,
+    ) {
+        let is_genuine = !self.is_impostor(returned.from, &returned.exchange);
+        let led = self.coordinators.get_mut(&job).filter(|_| is_genuine);
+        let Some(coordinator) = led.filter(|led| led.is_given_unasked()) else {
+            self.take_result(now, job, returned, outputs);
+            return;
+        };
+        let lacking = coordinator.lacking();
+        if returned.exchange.slots > 0 {
+            // Whoever asks for more by it does not wait for the others.
+            let exchange = returned.exchange.clone();
+            coordinator.on_pull(now.moment, returned.from, exchange, outputs);
+            returned.exchange.slots = 0;
+        }
+        if self.gathered.add(now.moment, job, returned) >= lacking {
+            self.take_gathered(now, job, outputs);
+        }
+    }
+
+    /// Those that have waited long enough for the others.
+    pub(super) fn tick_gathered(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        let jobs = self.gathered.jobs.iter();
+        let due = jobs.filter(|(_, (until, _))| *until <= now.moment);
+        for job in due.map(|(job, _)| *job).collect::<Vec<_>>() {
+            self.take_gathered(now, job, outputs);
+        }
+    }
+
+    /// All that wait, for this node is about to leave.
+    pub(super) fn take_all_gathered(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        for job in self.gathered.jobs.keys().copied().collect::<Vec<_>>() {
+            self.take_gathered(now, job, outputs);
+        }
+    }
+
+    fn take_gathered(&mut self, now: Now, job: JobId, outputs: &mut Vec<Output>) {
+        for returned in self.gathered.take(job) {
+            self.take_result(now, job, returned, outputs);
+        }
+    }
+
+    fn take_result(&mut self, now: Now, job: JobId, returned: Returned, outputs: &mut Vec<Output>) {
+        let Returned {
+            from,
+            block,
+            exchange,
+            proof,
+        } = returned;
+        let worker = exchange.worker;
+        let is_genuine = !self.is_impostor(from, &exchange);
+        match self.coordinators.get_mut(&job).filter(|_| is_genuine) {
+            Some(coordinator) => {
+                coordinator.on_result(now, from, block, exchange, proof, outputs);
+            }
+            None => {
+                // The job may have ended, or be led elsewhere by now.
+                let counted = is_genuine && self.has_credit(job, block, worker);
+                let message = PeerMessage::Counted {
+                    job,
+                    block,
+                    worker,
+                    counted,
+                };
+                if counted || self.is_over(job) {
+                    outputs.push(Output::Send { to: from, message });
+                }
+            }
+        }
+        if let Some(hash) = proof.hash.filter(|_| from != self.id) {
+            outputs.push(Output::ReleaseResult {
+                job,
+                block,
+                worker,
+                hash,
+            });
+        }
+    }
+}
