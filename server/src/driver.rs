@@ -13,16 +13,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use cluster::{Change, Coordinator, Event, Input, Moment, Node, Now, Output};
 use tokio::sync::mpsc;
-use wire::{JobId, JobRecord, PeerMessage};
+use wire::{JobId, JobRecord};
 
 mod handle;
 mod log;
+mod sending;
 mod superseded;
 mod waiters;
 
 pub use handle::{DriverHandle, Requests, requests};
 
 use handle::{Request, waiter};
+use sending::Sending;
 use waiters::Waiters;
 
 use crate::chunks::Chunks;
@@ -148,6 +150,7 @@ impl Driver {
             for request in batch.drain(..) {
                 match request {
                     Request::Input(input) => inputs.push(input),
+                    Request::Inputs(heard) => inputs.extend(heard),
                     Request::InputAnswered(_, answer) if answer.is_closed() => {}
                     Request::InputAnswered(input, answer) => {
                         inputs.push(input);
@@ -206,10 +209,11 @@ impl Driver {
             superseded::drop_states(&mut outputs, &next);
         }
         let mut changed = false;
+        let mut sending = Sending::new(&self.world);
         for output in outputs {
             match output {
                 Output::Persist(_) => {}
-                Output::Send { to, message } => self.send(to, &message).await,
+                Output::Send { to, message } => sending.send(to, message).await,
                 Output::FetchInputs { record, .. } if stored_inputs.contains(&record.id) => {}
                 Output::FetchInputs { record, holders } => {
                     // An error means that the node stops.
@@ -348,47 +352,6 @@ impl Driver {
             small_inputs::are_blobs(&inputs).then_some((record.id, inputs))
         });
         at_hand.take(COPIES_AT_ONCE).collect()
-    }
-
-    async fn send(&self, to: wire::NodeId, message: &PeerMessage) {
-        let payload = match message {
-            PeerMessage::Result {
-                job,
-                block,
-                exchange,
-                proof,
-            } => {
-                let key = (*job, *block, exchange.worker);
-                let hash = proof.hash;
-                match hash.and_then(|hash| self.world.results.get(key, hash)) {
-                    Some(bytes) => bytes,
-                    None => return,
-                }
-            }
-            PeerMessage::CopyBlock { .. } if !self.world.links.is_open(to) => return,
-            PeerMessage::CopyBlock { job, done, .. } => {
-                let key = (*job, done.block, done.worker);
-                match self.world.results.get(key, done.hash) {
-                    Some(bytes) => bytes,
-                    // Long since stored: a backup catches up.
-                    None => match self.world.store.result(*job, done.block).await {
-                        Ok(Some(bytes)) => bytes,
-                        Ok(None) => return,
-                        Err(error) => {
-                            let block = done.block;
-                            tracing::error!(%job, %block, %error, "a result cannot be copied");
-                            return;
-                        }
-                    },
-                }
-            }
-            _ => {
-                let (message, inputs) = small_inputs::attach(message, &self.world.chunks);
-                self.world.links.send(to, &message, &inputs);
-                return;
-            }
-        };
-        self.world.links.send(to, message, &payload);
     }
 }
 

@@ -88,6 +88,11 @@ impl Outbox {
             .ok()
             .map(|(message, _)| message)
     }
+
+    /// The next result or copy of a block for the peer.
+    pub(crate) async fn next_behind(&mut self) -> Option<Bytes> {
+        self.results.recv().await
+    }
 }
 
 impl Links {
@@ -116,12 +121,20 @@ impl Links {
     /// Sends a message; when there is no link it is dropped, and the answer is
     /// false.
     pub fn send(&self, to: NodeId, message: &PeerMessage, payload: &[u8]) -> bool {
+        if !self.is_open(to) {
+            return false;
+        }
+        let frame = Bytes::from(encode_peer_frame(message, payload));
+        self.send_frame(to, frame, message.goes_behind_blocks())
+    }
+
+    /// The same for a message that is a frame already.
+    pub(crate) fn send_frame(&self, to: NodeId, frame: Bytes, is_behind_blocks: bool) -> bool {
         let mut open = self.open();
         let Some(link) = open.get(&to) else {
             return false;
         };
-        let frame = Bytes::from(encode_peer_frame(message, payload));
-        let is_sent = if message.goes_behind_blocks() {
+        let is_sent = if is_behind_blocks {
             let bytes = frame.len() as u64;
             let waiting = link.results_bytes.fetch_add(bytes, Ordering::Relaxed);
             waiting <= RESULT_BYTES_WAITING_MAX && link.results.send(frame).is_ok()

@@ -19,6 +19,7 @@ pub(super) type Waiter = Box<dyn FnMut(&Node, Now) -> bool + Send + Sync>;
 
 pub(super) enum Request {
     Input(Input),
+    Inputs(Vec<Input>),
     /// Answered when everything that the input caused is carried out; without
     /// effect when nobody waits for the answer any longer.
     InputAnswered(Input, oneshot::Sender<()>),
@@ -78,6 +79,7 @@ impl std::fmt::Debug for Request {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Input(_) => "Input",
+            Self::Inputs(_) => "Inputs",
             Self::InputAnswered(..) => "InputAnswered",
             Self::Submit(..) => "Submit",
             Self::Look(_) => "Look",
@@ -91,6 +93,13 @@ impl DriverHandle {
     /// Tells the node what happened. While the node shuts down it is dropped.
     pub async fn tell(&self, input: Input) {
         let _ = self.requests.send(Request::Input(input)).await;
+    }
+
+    /// The same for what came together, and is acted upon together.
+    pub async fn tell_all(&self, inputs: Vec<Input>) {
+        if !inputs.is_empty() {
+            let _ = self.requests.send(Request::Inputs(inputs)).await;
+        }
     }
 
     /// Tells the node and waits until all that follows is carried out.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cluster::Input;
-use futures_util::{SinkExt, Stream, StreamExt, stream};
+use futures_util::{FutureExt, SinkExt, Stream, StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use wire::{
@@ -35,6 +35,9 @@ const SEND_MAX: Duration = Duration::from_secs(30);
 
 /// Small messages that leave together: what a socket takes at once.
 const FED_AT_ONCE_BYTES_MAX: usize = 64 << 10;
+
+/// Messages that are told together: more than leave together.
+const HEARD_AT_ONCE_MAX: usize = 64;
 
 /// How long the goodbye of a link may take.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
@@ -168,41 +171,68 @@ async fn read(
     requests: mpsc::Sender<(ChunkHash, ChunkAsk)>,
 ) -> String {
     loop {
-        let frame = match stream.next().await {
-            Some(Ok(frame)) if frame.is_empty() => continue,
-            Some(Ok(frame)) => frame,
-            Some(Err(error)) => return error.to_string(),
-            None => return "closed there".to_owned(),
+        let mut next = stream.next().await;
+        // What came with it is told with it: it left together, and is stored together.
+        let mut heard = Vec::new();
+        let mut taken = 0;
+        let end = loop {
+            taken += (next.iter().flatten()).map(Bytes::len).sum::<usize>();
+            match take_frame(services, peer, next, &requests) {
+                Ok(input) => heard.extend(input),
+                Err(reason) => break Some(reason),
+            }
+            if heard.len() >= HEARD_AT_ONCE_MAX || taken >= FED_AT_ONCE_BYTES_MAX {
+                break None;
+            }
+            match stream.next().now_or_never() {
+                Some(more) => next = more,
+                None => break None,
+            }
         };
-        let (message, payload) = match decode_peer_frame(&frame) {
-            Ok((message, payload)) => (message, frame.slice_ref(payload)),
-            Err(error) => return format!("bad frame: {error}"),
-        };
-        match message {
-            PeerMessage::ChunkRequest { hash, ask } => {
-                if requests.try_send((hash, ask)).is_err() {
-                    return "too many chunk requests at once".to_owned();
-                }
-            }
-            PeerMessage::Chunk { hash } => services.chunks.on_chunk(peer, hash, payload),
-            PeerMessage::ChunkMissing { hash } => services.chunks.on_missing(peer, hash),
-            PeerMessage::ChunkElsewhere { hash, node } => {
-                services.chunks.on_elsewhere(peer, hash, node);
-            }
-            message => {
-                let Some(message) = take_bytes(services, message, payload) else {
-                    continue;
-                };
-                services
-                    .driver
-                    .tell(Input::Peer {
-                        from: peer,
-                        message,
-                    })
-                    .await;
-            }
+        services.driver.tell_all(heard).await;
+        if let Some(reason) = end {
+            return reason;
         }
     }
+}
+
+/// What the node is to hear of a frame, if it is for the node; else why the link ends.
+fn take_frame(
+    services: &Services,
+    peer: NodeId,
+    frame: Option<Result<Bytes, SocketError>>,
+    requests: &mpsc::Sender<(ChunkHash, ChunkAsk)>,
+) -> Result<Option<Input>, String> {
+    let frame = match frame {
+        Some(Ok(frame)) if frame.is_empty() => return Ok(None),
+        Some(Ok(frame)) => frame,
+        Some(Err(error)) => return Err(error.to_string()),
+        None => return Err("closed there".to_owned()),
+    };
+    let (message, payload) = match decode_peer_frame(&frame) {
+        Ok((message, payload)) => (message, frame.slice_ref(payload)),
+        Err(error) => return Err(format!("bad frame: {error}")),
+    };
+    match message {
+        PeerMessage::ChunkRequest { hash, ask } => {
+            if requests.try_send((hash, ask)).is_err() {
+                return Err("too many chunk requests at once".to_owned());
+            }
+        }
+        PeerMessage::Chunk { hash } => services.chunks.on_chunk(peer, hash, payload),
+        PeerMessage::ChunkMissing { hash } => services.chunks.on_missing(peer, hash),
+        PeerMessage::ChunkElsewhere { hash, node } => {
+            services.chunks.on_elsewhere(peer, hash, node);
+        }
+        message => {
+            let message = take_bytes(services, message, payload);
+            return Ok(message.map(|message| Input::Peer {
+                from: peer,
+                message,
+            }));
+        }
+    }
+    Ok(None)
 }
 
 /// Keeps the bytes that come with a message, if they are what their hash says.
