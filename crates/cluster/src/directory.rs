@@ -37,7 +37,16 @@ impl Directory {
 
     /// Running jobs, the oldest first.
     pub(crate) fn running(&self) -> impl Iterator<Item = &JobSummary> {
-        self.running.iter().filter_map(|(_, job)| self.get(*job))
+        self.running_but(|_| false)
+    }
+
+    /// The same without those that are of no interest, which are not even looked up.
+    pub(crate) fn running_but(
+        &self,
+        skips: impl Fn(JobId) -> bool,
+    ) -> impl Iterator<Item = &JobSummary> {
+        let jobs = self.running.iter().filter(move |(_, job)| !skips(*job));
+        jobs.filter_map(|(_, job)| self.get(*job))
     }
 
     /// Takes a summary unless a newer one is known. True when it was taken.

@@ -12,7 +12,7 @@ use sqlx::{Connection, Sqlite};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 /// Between two of them: what they write twice they could have written once.
-const PAUSE: Duration = Duration::from_millis(250);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Pages of the log from which on the writer waits for a moment, so that the log begins anew: few
 /// enough that a slow card has them in a second.

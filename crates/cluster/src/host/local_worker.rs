@@ -116,8 +116,8 @@ pub(super) fn next_job<'d>(
             .count()
     };
     directory
-        .running()
-        .filter(|job| !worker.idle_at.contains_key(&job.id) && worker.slots(job) > 0)
+        .running_but(|job| worker.idle_at.contains_key(&job))
+        .filter(|job| worker.slots(job) > 0)
         .min_by_key(|job| leased_of(job.id))
 }
 
