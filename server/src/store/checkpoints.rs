@@ -85,6 +85,8 @@ async fn run(
 async fn checkpoint(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let passive = "PRAGMA wal_checkpoint(PASSIVE)";
     if log_pages_after(connection, passive).await? >= LOG_PAGES_MAX {
+        // What came meanwhile is little. Without this the writer would wait until all of it is moved.
+        log_pages_after(connection, passive).await?;
         log_pages_after(connection, "PRAGMA wal_checkpoint(RESTART)").await?;
     }
     Ok(())
