@@ -1,8 +1,8 @@
 //! Builds what browsers compute with: the `worker` crate as two WebAssembly
 //! modules, one with SIMD and one without, which the node serves from memory.
 
-#[path = "build/tile_loops.rs"]
-mod tile_loops;
+#[path = "build/tile_functions.rs"]
+mod tile_functions;
 
 use std::env;
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Loop strength reduction would turn the constant offsets of an inner loop's loads into additions of
-/// their own, which the browser's compiler keeps: a tenth of the speed of tiles that `tile_loops` leaves
+/// their own, which the browser's compiler keeps: a tenth of the speed of tiles that `tile_functions` leaves
 /// alone, and a larger module.
 const SIMD_FLAGS: [&str; 2] = ["-Ctarget-feature=+simd128", "-Cllvm-args=-disable-lsr"];
 
@@ -84,7 +84,7 @@ fn finish(module: &Path, finished: &Path, has_simd: bool) {
         .parse_file(module)
         .expect("cargo has just built a sound module");
     if has_simd {
-        tile_loops::replace(&mut module);
+        tile_functions::replace(&mut module);
     }
     walrus::passes::gc::run(&mut module);
     module

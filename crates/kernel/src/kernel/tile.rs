@@ -53,6 +53,17 @@ pub(super) unsafe trait Vector: Copy {
             for_each_product::<Self, ROWS, VECTORS, WIDTH>(sums, panels, Self::add_rounded_product)
         }
     }
+    /// The whole of [`accumulate`] with rounded products, where there is a function for such a tile. False when
+    /// there is none, and nothing was done.
+    #[inline(always)]
+    unsafe fn accumulate_rounded<const ROWS: usize, const VECTORS: usize, const WIDTH: usize>(
+        _panels: Panels,
+        _product: *mut f64,
+        _stride: usize,
+        _is_first: bool,
+    ) -> bool {
+        false
+    }
     /// The entry at `left` times `right` plus `self`, rounded once where there is such an instruction,
     /// else twice.
     unsafe fn add_product(self, left: *const f64, right: Self) -> Self;
@@ -134,13 +145,13 @@ pub(super) unsafe fn accumulate<
 ) {
     // SAFETY: the caller vouches for the instructions and for the lengths.
     unsafe {
-        let mut sums = [[V::zero(); VECTORS]; ROWS];
+        if !FUSED
+            && V::accumulate_rounded::<ROWS, VECTORS, WIDTH>(panels, product, stride, is_first)
+        {
+            return;
+        }
+        let mut sums = load_sums::<V, ROWS, VECTORS>(product, stride, is_first);
         if !is_first {
-            for (row, sums) in sums.iter_mut().enumerate() {
-                for (vector, sum) in sums.iter_mut().enumerate() {
-                    *sum = V::load(product.add(row * stride + vector * V::LANES));
-                }
-            }
             // The tile below is next; its rows of C are in lines that nothing else asks for early. (Where
             // sums start from zero C is only written, and nobody waits for that.)
             for row in 0..ROWS {
@@ -156,6 +167,44 @@ pub(super) unsafe fn accumulate<
         } else {
             V::add_rounded_products::<ROWS, VECTORS, WIDTH>(&mut sums, panels);
         }
+        store_sums(&sums, product, stride);
+    }
+}
+
+/// What the sums of a tile begin with.
+///
+/// # Safety
+/// As for [`accumulate`].
+#[inline(always)]
+pub(super) unsafe fn load_sums<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    product: *const f64,
+    stride: usize,
+    is_first: bool,
+) -> [[V; VECTORS]; ROWS] {
+    // SAFETY: the caller vouches for the instructions and for the lengths.
+    unsafe {
+        let mut sums = [[V::zero(); VECTORS]; ROWS];
+        if !is_first {
+            for (row, sums) in sums.iter_mut().enumerate() {
+                for (vector, sum) in sums.iter_mut().enumerate() {
+                    *sum = V::load(product.add(row * stride + vector * V::LANES));
+                }
+            }
+        }
+        sums
+    }
+}
+
+/// # Safety
+/// As for [`accumulate`].
+#[inline(always)]
+pub(super) unsafe fn store_sums<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    sums: &[[V; VECTORS]; ROWS],
+    product: *mut f64,
+    stride: usize,
+) {
+    // SAFETY: the caller vouches for the instructions and for the lengths.
+    unsafe {
         for (row, sums) in sums.iter().enumerate() {
             for (vector, sum) in sums.iter().enumerate() {
                 sum.store_canonical(product.add(row * stride + vector * V::LANES));

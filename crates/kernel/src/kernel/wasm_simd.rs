@@ -9,9 +9,10 @@ use core::arch::wasm32::{
     f64x2_add, f64x2_eq, f64x2_mul, f64x2_splat, v128, v128_bitselect, v128_load,
     v128_load64_splat, v128_store,
 };
-use core::ptr::from_mut;
 
-use super::tile::{Ahead, Panels, Vector, for_each_product, implement_engine};
+use super::tile::{
+    Ahead, Panels, Vector, for_each_product, implement_engine, load_sums, store_sums,
+};
 use crate::textbook::CANONICAL_NAN;
 
 /// A module that holds these instructions only loads where the engine has them.
@@ -29,9 +30,9 @@ implement_engine!(
     #[target_feature(enable = "simd128")]
 );
 
-/// The loop over k of a tile of two vectors. These are the functions, by their names in the module, that the build
+/// A whole tile of two vectors. These are the functions, by their names in the module, that the build
 /// of the pages' module writes anew in an order of instructions that LLVM does not keep
-/// (`server/build/tile_loops.rs`): the bits are the same.
+/// (`server/build/tile_functions.rs`): the bits are the same.
 macro_rules! tile_functions {
     ($($name:ident: $rows:literal),*) => {
         $(
@@ -40,7 +41,9 @@ macro_rules! tile_functions {
             #[unsafe(no_mangle)]
             #[inline(never)]
             unsafe extern "C" fn $name(
-                sums: &mut [[v128; 2]; $rows],
+                product: *mut f64,
+                stride: usize,
+                is_first: bool,
                 depth: usize,
                 left: *const f64,
                 right: *const f64,
@@ -51,17 +54,17 @@ macro_rules! tile_functions {
                     right,
                     ahead: Ahead::NONE,
                 };
-                let mut added = *sums;
                 // SAFETY: passed on to the caller.
                 unsafe {
-                    for_each_product::<v128, $rows, 2, 2>(&mut added, panels, v128::add_rounded_product);
+                    let mut sums = load_sums::<v128, $rows, 2>(product, stride, is_first);
+                    for_each_product::<v128, $rows, 2, 2>(&mut sums, panels, v128::add_rounded_product);
+                    store_sums::<v128, $rows, 2>(&sums, product, stride);
                 }
-                *sums = added;
             }
         )*
     };
 }
-tile_functions!(add_products_of_four_rows: 4, add_products_of_five_rows: 5);
+tile_functions!(accumulate_four_rows: 4, accumulate_five_rows: 5);
 
 // SAFETY: each function is the instruction its name says.
 unsafe impl Vector for v128 {
@@ -103,26 +106,23 @@ unsafe impl Vector for v128 {
     }
 
     #[inline(always)]
-    unsafe fn add_rounded_products<const ROWS: usize, const VECTORS: usize, const WIDTH: usize>(
-        sums: &mut [[Self; VECTORS]; ROWS],
+    unsafe fn accumulate_rounded<const ROWS: usize, const VECTORS: usize, const WIDTH: usize>(
         panels: Panels,
-    ) {
-        // SAFETY: the caller vouches for the entries; the casts change no type.
-        unsafe {
-            let Panels {
-                depth, left, right, ..
-            } = panels;
-            let all = from_mut(sums);
-            match (ROWS, VECTORS, WIDTH) {
-                (4, 2, 2) => add_products_of_four_rows(&mut *all.cast(), depth, left, right),
-                (5, 2, 2) => add_products_of_five_rows(&mut *all.cast(), depth, left, right),
-                _ => for_each_product::<Self, ROWS, VECTORS, WIDTH>(
-                    &mut *all,
-                    panels,
-                    Self::add_rounded_product,
-                ),
-            }
-        }
+        product: *mut f64,
+        stride: usize,
+        is_first: bool,
+    ) -> bool {
+        let Panels {
+            depth, left, right, ..
+        } = panels;
+        let tile = match (ROWS, VECTORS, WIDTH) {
+            (4, 2, 2) => accumulate_four_rows,
+            (5, 2, 2) => accumulate_five_rows,
+            _ => return false,
+        };
+        // SAFETY: the caller vouches for the entries.
+        unsafe { tile(product, stride, is_first, depth, left, right) };
+        true
     }
 
     #[inline(always)]
