@@ -206,8 +206,8 @@ impl Driver {
         let mut next = Vec::new();
         if !followed.is_empty() {
             next = self.node.handle_all(self.clock.now(), followed);
-            superseded::drop_states(&mut outputs, &next);
         }
+        superseded::drop_states(&mut outputs, &next);
         let mut changed = false;
         let mut sending = Sending::new(&self.world);
         for output in outputs {

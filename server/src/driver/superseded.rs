@@ -1,27 +1,41 @@
-//! A copy whose inputs came with it is stored together with them. Then its coordinator need not hear
-//! first that the copy is there, and in the next message that the inputs are.
+//! What need not be said, because something behind it in the same batch says it and more.
+//!
+//! A backup tells what it has stored: news of a block, or the whole state of its copy. Blocks and the
+//! end of a small job come together, and a copy may be stored together with its inputs: then the whole
+//! state is behind the news, and a later one behind an earlier.
 
 use std::collections::BTreeSet;
 
 use cluster::Output;
 use wire::{JobId, NodeId, PeerMessage};
 
-/// Drops the states of copies that `next`, which follows at once, tells to the same node anew: a state
-/// tells all that is here, so the later one says everything that the earlier one did.
+/// Drops what copies tell of themselves where a whole state that goes to the same node follows, in
+/// `outputs` or in `next`, which follow at once.
 pub(super) fn drop_states(outputs: &mut Vec<Output>, next: &[Output]) {
-    let told_anew: BTreeSet<_> = next.iter().filter_map(whole_state).collect();
-    outputs.retain(|output| whole_state(output).is_none_or(|state| !told_anew.contains(&state)));
+    let mut told_behind = BTreeSet::new();
+    let mut note = |output: &Output| {
+        let (state, is_whole) = state_in(output)?;
+        let is_superseded = told_behind.contains(&state);
+        if is_whole {
+            told_behind.insert(state);
+        }
+        Some(is_superseded)
+    };
+    for output in next.iter().rev() {
+        note(output);
+    }
+    outputs.reverse();
+    outputs.retain(|output| note(output) != Some(true));
+    outputs.reverse();
 }
 
-/// To whom and of which job, if it is the whole state of a copy.
-fn whole_state(output: &Output) -> Option<(NodeId, JobId)> {
+/// To whom, of which job, and whether it is all of it, where a copy tells what is stored.
+fn state_in(output: &Output) -> Option<((NodeId, JobId), bool)> {
     match output {
         Output::Send {
             to,
-            message: PeerMessage::CopyState {
-                job, is_all: true, ..
-            },
-        } => Some((*to, *job)),
+            message: PeerMessage::CopyState { job, is_all, .. },
+        } => Some(((*to, *job), *is_all)),
         _ => None,
     }
 }
@@ -51,23 +65,41 @@ mod tests {
     }
 
     #[test]
-    fn of_two_whole_states_of_a_copy_to_one_node_the_later_one_leaves() {
-        let elsewhere = [
+    fn what_a_whole_state_follows_is_not_said() {
+        let others = [
             state(2, 1, false, true),
-            state(1, 2, false, true),
-            // News of one block.
-            state(1, 1, false, false),
+            state(1, 2, false, false),
+            Output::CloseLink {
+                peer: NodeId::from_bytes([1; 16]),
+            },
         ];
-        let mut outputs = vec![state(1, 1, false, true)];
-        outputs.extend(elsewhere.clone());
-        drop_states(&mut outputs, &[state(1, 1, true, true)]);
-        assert_eq!(outputs, elsewhere);
+        let whole = state(1, 1, true, true);
+        let (news, earlier) = (state(1, 1, false, false), state(1, 1, false, true));
+        let later = [news.clone(), earlier.clone(), whole.clone()];
+        for before in [&later[..1], &later[..2]] {
+            // In the same list, or in the one behind it.
+            let mut outputs = [before, &others, std::slice::from_ref(&whole)].concat();
+            drop_states(&mut outputs, &[]);
+            assert_eq!(
+                outputs,
+                [&others[..], std::slice::from_ref(&whole)].concat()
+            );
+            let mut outputs = [before, &others].concat();
+            drop_states(&mut outputs, &[news.clone(), whole.clone()]);
+            assert_eq!(outputs, others);
+        }
     }
 
     #[test]
-    fn news_of_a_block_supersede_nothing() {
-        let mut outputs = vec![state(1, 1, false, true)];
-        drop_states(&mut outputs, &[state(1, 1, true, false)]);
-        assert_eq!(outputs.len(), 1);
+    fn news_supersede_nothing_and_go_behind_a_whole_state() {
+        let (news, whole) = (state(1, 1, true, false), state(1, 1, false, true));
+        let before = vec![news.clone(), news.clone()];
+        let mut outputs = before.clone();
+        drop_states(&mut outputs, std::slice::from_ref(&news));
+        assert_eq!(outputs, before);
+        let before = vec![whole, news.clone()];
+        let mut outputs = before.clone();
+        drop_states(&mut outputs, &[news]);
+        assert_eq!(outputs, before);
     }
 }

@@ -38,11 +38,20 @@ impl Store {
                 add_chunks(&mut writing, job, chunks).await?;
             }
             let mut tallies = Tallies::new();
-            for index in part.changes {
-                let (change, bytes) = &changes[index];
-                let bytes = bytes.as_ref();
-                add_change(&mut writing, change, bytes, places[index], &mut tallies)?;
-                writing.flush_if_much().await?;
+            // Blocks side by side are one statement, and so are their results.
+            let is_block = |index: &usize| matches!(changes[*index].0, Change::Done { .. });
+            for run in part
+                .changes
+                .chunk_by(|one, next| is_block(one) && is_block(next))
+            {
+                for index in run {
+                    add_change(&mut writing, &changes[*index].0, &mut tallies);
+                    writing.flush_if_much().await?;
+                }
+                for index in run.iter().filter(|index| is_block(index)) {
+                    put_result(&mut writing, &changes[*index], places[*index])?;
+                    writing.flush_if_much().await?;
+                }
             }
             for (epoch, tally) in tallies {
                 put_tally(&mut writing, job, epoch, tally);
@@ -116,13 +125,8 @@ async fn pack_results(
 /// transaction is written.
 type Tallies = BTreeMap<Epoch, Tally>;
 
-fn add_change(
-    writing: &mut Writing,
-    change: &Change,
-    bytes: Option<&Bytes>,
-    place: Option<Place>,
-    tallies: &mut Tallies,
-) -> Result<(), StoreError> {
+/// All of a change but the bytes of a result.
+fn add_change(writing: &mut Writing, change: &Change, tallies: &mut Tallies) {
     match change {
         Change::Accepted { record, leadership } => put_job(writing, record, leadership),
         Change::Head {
@@ -140,10 +144,7 @@ fn add_change(
             }
         }
         Change::Done { job, done, tally } => {
-            let bytes = bytes.ok_or(StoreError::Damaged {
-                what: "result: its bytes are gone",
-            })?;
-            put_block(writing, *job, done, (bytes, place));
+            put_block(writing, *job, done);
             tallies.entry(done.epoch).or_default().raise(*tally);
         }
         Change::Expired { job } => {
@@ -151,7 +152,6 @@ fn add_change(
             expire(writing, *job);
         }
     }
-    Ok(())
 }
 
 fn put_job(writing: &mut Writing, record: &JobRecord, leadership: &Leadership) {
@@ -188,21 +188,16 @@ fn ids_of(nodes: &[NodeId]) -> Vec<u8> {
     nodes.iter().flat_map(|node| *node.as_bytes()).collect()
 }
 
-fn put_block(
-    writing: &mut Writing,
-    job: JobId,
-    done: &DoneBlock,
-    (bytes, place): (&Bytes, Option<Place>),
-) {
+fn put_block(writing: &mut Writing, job: JobId, done: &DoneBlock) {
     let kind = match done.kind {
         WorkerKind::Native => "native",
         WorkerKind::Browser => "browser",
     };
-    writing.add(
+    writing.add_row(
         "INSERT OR REPLACE INTO blocks (job, block, hash, worker, kind, name, device, compute_ms,
          operations, epoch_number, epoch_coordinator, counted, leased_us, stored_us, receive_us,
-         wait_us, taken_from)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         wait_us, taken_from) VALUES",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind_bytes(job.as_bytes())
     .bind(i64::from(done.block.0))
@@ -225,14 +220,29 @@ fn put_block(
             .taken_from
             .map(|worker| worker.as_bytes().to_vec()),
     );
+}
+
+/// The bytes of a block, or where they lie.
+fn put_result(
+    writing: &mut Writing,
+    (change, bytes): &StoredChange,
+    place: Option<Place>,
+) -> Result<(), StoreError> {
+    let Change::Done { job, done, .. } = change else {
+        return Ok(());
+    };
+    let bytes = bytes.as_ref().ok_or(StoreError::Damaged {
+        what: "result: its bytes are gone",
+    })?;
     writing
-        .add(
-            "INSERT OR REPLACE INTO results (job, block, bytes, pack, start, length)
-             VALUES (?, ?, ?, ?, ?, ?)",
+        .add_row(
+            "INSERT OR REPLACE INTO results (job, block, bytes, pack, start, length) VALUES",
+            "(?, ?, ?, ?, ?, ?)",
         )
         .bind_bytes(job.as_bytes())
         .bind(i64::from(done.block.0))
         .bind_piece(bytes, place);
+    Ok(())
 }
 
 fn put_tally(writing: &mut Writing, job: JobId, epoch: Epoch, tally: Tally) {
