@@ -2,7 +2,9 @@
 //!
 //! They are plain threads at a lower priority, so that links and heartbeats
 //! get a core whenever they want one. Inputs are fetched beside them: while
-//! one block is computed the next is on its way.
+//! one block is computed the next is on its way. A block that takes less time
+//! than waking a thread is computed where its inputs arrive, and does not wait
+//! behind long ones.
 
 mod calibration;
 mod inputs;
@@ -30,6 +32,10 @@ pub use calibration::measure_thread_mflops;
 
 /// Compute gives way to everything else by this much (Unix niceness).
 const NICENESS: i32 = 5;
+
+/// Operations of a block that is computed where its inputs arrive: some ten microseconds, and half a
+/// millisecond on a processor without vector instructions.
+const IN_PLACE_OPERATIONS_MAX: u64 = 1_000_000;
 
 /// A block with everything that it needs.
 struct ReadyBlock {
@@ -143,18 +149,23 @@ async fn fetch(
         RightInput::fetch(&task, services, coordinator).await
     };
     let (job, block) = (task.job, task.block);
-    match left.zip(right) {
-        Some((left, right)) => {
-            // An error means that the threads are gone: the node stops.
-            let _ = ready.send(ReadyBlock {
-                task,
-                left,
-                right,
-                receive_us: micros_since(asked_at),
-                ready_at: Instant::now(),
-            });
-        }
-        None => pool.give_back(job, block).await,
+    let Some((left, right)) = left.zip(right) else {
+        let input = pool.give_back(job, block);
+        services.driver.tell(input).await;
+        return;
+    };
+    let block = ReadyBlock {
+        task,
+        left,
+        right,
+        receive_us: micros_since(asked_at),
+        ready_at: Instant::now(),
+    };
+    if block.task.operations() > IN_PLACE_OPERATIONS_MAX {
+        // An error means that the threads are gone: the node stops.
+        let _ = ready.send(block);
+    } else if let Some(input) = compute_block(&pool, block, &mut Arc::default()) {
+        services.driver.tell(input).await;
     }
 }
 
@@ -166,11 +177,14 @@ fn compute_blocks(pool: &Pool, ready: &Mutex<mpsc::Receiver<ReadyBlock>>) {
     loop {
         let next = ready.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(block) = next else { return };
-        compute_block(pool, block, &mut memory);
+        if let Some(input) = compute_block(pool, block, &mut memory) {
+            pool.runtime.block_on(pool.services.driver.tell(input));
+        }
     }
 }
 
-fn compute_block(pool: &Pool, ready: ReadyBlock, memory: &mut Arc<Vec<f64>>) {
+/// What the node is to hear of it; `None` when the block is not wanted any longer.
+fn compute_block(pool: &Pool, ready: ReadyBlock, memory: &mut Arc<Vec<f64>>) -> Option<Input> {
     let ReadyBlock {
         task,
         left,
@@ -180,13 +194,12 @@ fn compute_block(pool: &Pool, ready: ReadyBlock, memory: &mut Arc<Vec<f64>>) {
     } = ready;
     let (job, block) = (task.job, task.block);
     if !pool.wanted().remove(&(job, block)) {
-        return;
+        return None;
     }
     tracing::info!("Computing block {block} of job {job}");
     let multiplier = Multiplier::new(pool.kernel, inputs::arithmetic_of(task.arithmetic));
     let Some(factor) = pool.rights.get(&task, &multiplier, right) else {
-        pool.runtime.block_on(pool.give_back(job, block));
-        return;
+        return Some(pool.give_back(job, block));
     };
     let left = left.parts(&task, &pool.lefts, memory);
     let rows: Vec<&[f64]> = left
@@ -212,13 +225,12 @@ fn compute_block(pool: &Pool, ready: ReadyBlock, memory: &mut Arc<Vec<f64>>) {
     pool.services.account.computed(&task, &proof);
     let key = (job, block, worker);
     pool.services.results.keep(key, hash, bytes);
-    let input = Input::WorkerResult {
+    Some(Input::WorkerResult {
         worker,
         job,
         block,
         proof,
-    };
-    pool.runtime.block_on(pool.services.driver.tell(input));
+    })
 }
 
 fn micros_since(earlier: Instant) -> u64 {
@@ -230,13 +242,10 @@ impl Pool {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn give_back(&self, job: JobId, block: BlockIndex) {
+    fn give_back(&self, job: JobId, block: BlockIndex) -> Input {
         tracing::warn!("Block {block} of job {job} given back: its inputs are not to be had");
         self.wanted().remove(&(job, block));
         let worker = self.worker;
-        self.services
-            .driver
-            .tell(Input::WorkerGaveBack { worker, job, block })
-            .await;
+        Input::WorkerGaveBack { worker, job, block }
     }
 }
