@@ -3,6 +3,7 @@
 
 mod completing;
 mod ending;
+mod gathering;
 mod leasing;
 mod makespan;
 mod membership;
