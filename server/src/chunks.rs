@@ -23,6 +23,9 @@ use crate::store::Store;
 /// few jobs; what does not fit is read from the disk or fetched again.
 const CACHE_BYTES_MAX: u64 = 512 << 20;
 
+/// What an entry takes beside its bytes, about.
+const ENTRY_BYTES: u64 = 200;
+
 /// A holder that has not answered by then is asked no longer. 1 MiB takes two
 /// seconds on a wireless link at its worst.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -89,7 +92,7 @@ struct ByBytes;
 
 impl quick_cache::Weighter<ChunkHash, Bytes> for ByBytes {
     fn weight(&self, _: &ChunkHash, bytes: &Bytes) -> u64 {
-        bytes.len() as u64
+        ENTRY_BYTES + bytes.len() as u64
     }
 }
 

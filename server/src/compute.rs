@@ -20,6 +20,7 @@ use cluster::{Input, WorkerCommand, WorkerProfile};
 use kernel::entry_bytes::EntryBytes;
 use kernel::{Kernel, Multiplier};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use wire::{BlockIndex, BlockProof, BlockTask, ChunkHash, JobId, NodeId, WorkerId, WorkerKind};
 
 use crate::services::Services;
@@ -36,6 +37,9 @@ const NICENESS: i32 = 5;
 /// Operations of a block that is computed where its inputs arrive: some ten microseconds, and half a
 /// millisecond on a processor without vector instructions.
 const IN_PLACE_OPERATIONS_MAX: u64 = 1_000_000;
+
+/// Entries of its inputs, which may have to be made from a seed and packed: as long again.
+const IN_PLACE_ENTRIES_MAX: u64 = 1 << 16;
 
 /// A block with everything that it needs.
 struct ReadyBlock {
@@ -54,6 +58,8 @@ struct Pool {
     kernel: Kernel,
     rights: RightCache,
     lefts: LeftCache,
+    /// A place for each thread, for blocks that are computed without one.
+    in_place: Semaphore,
     /// Blocks that are still wanted; one that was dropped is not begun.
     wanted: Mutex<BTreeSet<(JobId, BlockIndex)>>,
     runtime: Handle,
@@ -72,6 +78,7 @@ pub async fn start(services: &Services, threads: u32, device: &str) {
         kernel: Kernel::detect(),
         rights: RightCache::default(),
         lefts: LeftCache::default(),
+        in_place: Semaphore::new(threads as usize),
         wanted: Mutex::default(),
         runtime: Handle::current(),
     });
@@ -161,12 +168,24 @@ async fn fetch(
         receive_us: micros_since(asked_at),
         ready_at: Instant::now(),
     };
-    if block.task.operations() > IN_PLACE_OPERATIONS_MAX {
-        // An error means that the threads are gone: the node stops.
-        let _ = ready.send(block);
-    } else if let Some(input) = compute_block(&pool, block, &mut Arc::default()) {
-        services.driver.tell(input).await;
+    match pool.in_place.try_acquire() {
+        Ok(_place) if is_short(&block.task) && !pool.rights.is_being_packed(&block.task) => {
+            if let Some(input) = compute_block(&pool, block, &mut Arc::default()) {
+                services.driver.tell(input).await;
+            }
+        }
+        _ => {
+            // An error means that the threads are gone: the node stops.
+            let _ = ready.send(block);
+        }
     }
+}
+
+/// Whether computing a block takes less time than waking a thread for it.
+fn is_short(task: &BlockTask) -> bool {
+    let [rows, inner, cols] = [task.rows, task.inner, task.cols].map(u64::from);
+    let entries = inner.saturating_mul(rows.saturating_add(cols));
+    task.operations() <= IN_PLACE_OPERATIONS_MAX && entries <= IN_PLACE_ENTRIES_MAX
 }
 
 fn compute_blocks(pool: &Pool, ready: &Mutex<mpsc::Receiver<ReadyBlock>>) {
@@ -247,5 +266,43 @@ impl Pool {
         self.wanted().remove(&(job, block));
         let worker = self.worker;
         Input::WorkerGaveBack { worker, job, block }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::{Seed, TaskInput};
+
+    use super::*;
+
+    fn is_short_with(rows: u32, inner: u32, cols: u32) -> bool {
+        let seeded = TaskInput::Random {
+            seed: Seed(1),
+            matrix_cols: 1,
+            row_start: 0,
+            col_start: 0,
+        };
+        is_short(&BlockTask {
+            job: JobId::from_bytes([1; 16]),
+            block: BlockIndex(0),
+            row_start: 0,
+            rows,
+            inner,
+            cols,
+            arithmetic: wire::Arithmetic::Reproducible,
+            a: seeded.clone(),
+            b: seeded,
+        })
+    }
+
+    #[test]
+    fn a_block_is_short_when_its_inputs_are_small_too() {
+        assert!(is_short_with(1, 1, 1) && is_short_with(25, 100, 100));
+        assert!(!is_short_with(64, 4000, 2000), "many operations");
+        assert!(!is_short_with(1, 20_000, 25), "a large B for one row");
+        assert!(!is_short_with(25, 20_000, 1), "a large A for one column");
+        // A task comes from elsewhere.
+        assert!(!is_short_with(0, 20_000, 20_000), "nothing to compute");
+        assert!(!is_short_with(u32::MAX, u32::MAX, u32::MAX));
     }
 }

@@ -35,8 +35,8 @@ use crate::small_inputs::{self, Inputs};
 use crate::store::{JobInputs, Store, StoreError, StoredChange, is_packed};
 use crate::workers::Workers;
 
-/// Inputs that share one transaction.
-const BATCH_MAX: usize = 256;
+/// Requests that share one transaction. What a link heard together is one of them (`HEARD_AT_ONCE_MAX`).
+const BATCH_MAX: usize = 128;
 
 /// Copies whose inputs share one transaction, 4 MiB at most: others wait for its end.
 const COPIES_AT_ONCE: usize = (4 << 20) / small_inputs::BYTES_MAX;
@@ -288,11 +288,14 @@ impl Driver {
             self.channel.trouble.send_replace(None);
             self.world.links.open_again();
         }
-        // Small results are asked for as soon as they are there.
+        // Small results are asked for as soon as they are there, where the job was submitted.
         for (change, bytes) in changes {
-            if let (Change::Done { done, .. }, Some(bytes)) = (change, bytes)
+            if let (Change::Done { job, done, .. }, Some(bytes)) = (change, bytes)
                 && !is_packed(&bytes)
+                && self.node.coordinator(job).is_some()
             {
+                // A copy of its own: a slice would keep what else the socket read with it.
+                let bytes = bytes::Bytes::copy_from_slice(&bytes);
                 self.world.chunks.remember(done.hash, bytes);
             }
         }

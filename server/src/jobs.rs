@@ -80,11 +80,14 @@ pub(crate) async fn locate(services: &Services, job: JobId) -> Result<Place, Pro
     services.driver.look(look).await?.place(services, job).await
 }
 
-/// Who answers for a job, and how far it is by the copy that is here, if there is one.
+/// Who answers for a job, and how far it is if that is this node.
 type Found = (Known, Option<JobProgress>);
 
 fn find_here(node: &Node, now: Now, job: JobId) -> Found {
-    (Known::of(node, job), node.progress(job, now.moment))
+    let known = Known::of(node, job);
+    let is_here = matches!(known, Known::Here);
+    let progress = is_here.then(|| node.progress(job, now.moment)).flatten();
+    (known, progress)
 }
 
 /// The job as it is now; as this node's copy has it while its coordinator does

@@ -22,7 +22,7 @@ struct Kept {
 /// Each is found by its hash as well: a wrong result that is refused does not
 /// take the right one along that came behind it. It needs no bound of its own:
 /// what comes is released as soon as the cluster has looked at it, unless it
-/// was leased.
+/// was leased; of a tiny job no more wait for each other than it has blocks.
 #[derive(Debug, Clone, Default)]
 pub struct ResultsUnderWay {
     kept: Arc<Mutex<BTreeMap<(ResultKey, ChunkHash), Kept>>>,

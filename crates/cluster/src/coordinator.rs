@@ -405,10 +405,14 @@ impl Coordinator {
         self.is_end_told && self.summary_due.is_none()
     }
 
-    /// Whether devices are given its blocks unasked, so that all come back at about the same time.
-    pub(crate) fn is_given_unasked(&self) -> bool {
+    /// Whether a result may wait for others: all blocks were given away at the same time, and nobody else
+    /// is given this one meanwhile.
+    pub(crate) fn may_wait(&self, block: BlockIndex, worker: WorkerId) -> bool {
         let record = &self.replica.record;
-        self.is_running() && is_given_unasked(record.shape, record.options.spread)
+        self.is_running()
+            && self.adoption.is_none()
+            && is_given_unasked(record.shape, record.options.spread)
+            && self.has_lease(block, worker)
     }
 
     /// Blocks that are not done.

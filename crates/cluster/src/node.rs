@@ -322,6 +322,7 @@ impl Node {
 
     fn on_input(&mut self, now: Now, input: Input, outputs: &mut Vec<Output>) {
         self.restless.on_input(&input);
+        self.take_gathered_before_input(now, &input, outputs);
         match input {
             Input::Tick => {}
             Input::LinkUp { peer } => self.on_link_up(now, peer, outputs),
@@ -370,10 +371,7 @@ impl Node {
             }
             Input::InputsStored { job } => self.on_inputs(now, job, true, outputs),
             Input::InputsMissing { job } => self.on_inputs(now, job, false, outputs),
-            Input::Resign => {
-                self.take_all_gathered(now, outputs);
-                self.resign(outputs);
-            }
+            Input::Resign => self.resign(outputs),
             Input::Leave => {
                 self.host.stop();
                 self.tell_all(&PeerMessage::Goodbye, outputs);

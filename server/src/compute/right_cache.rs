@@ -44,6 +44,13 @@ impl RightCache {
         entry.is_some_and(|entry| entry.slot.get().is_some_and(Option::is_some))
     }
 
+    /// Whether somebody packs the factor of a task at this moment, or is about to.
+    pub(super) fn is_being_packed(&self, task: &BlockTask) -> bool {
+        let guard = self.lock();
+        let entry = guard.0.get(&key_of(task));
+        entry.is_some_and(|entry| entry.slot.get().is_none())
+    }
+
     /// The packed factor. Of several threads that need it at once one packs
     /// and the others wait. `None` when nobody has its bytes any longer.
     pub(super) fn get(

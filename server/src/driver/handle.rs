@@ -8,7 +8,7 @@ use wire::{JobId, JobRecord, Problem};
 
 use crate::small_inputs::Inputs;
 
-/// Inputs that may wait. Senders wait beyond it, which slows a link that sends
+/// Requests that may wait. Senders wait beyond it, which slows a link that sends
 /// faster than this node can follow.
 const INPUTS_WAITING_MAX: usize = 4096;
 
@@ -95,10 +95,12 @@ impl DriverHandle {
         let _ = self.requests.send(Request::Input(input)).await;
     }
 
-    /// The same for what came together, and is acted upon together.
-    pub async fn tell_all(&self, inputs: Vec<Input>) {
-        if !inputs.is_empty() {
-            let _ = self.requests.send(Request::Inputs(inputs)).await;
+    /// The same for what came together, and is acted upon together. Given up before, it leaves them.
+    pub async fn tell_all(&self, inputs: &mut Vec<Input>) {
+        if !inputs.is_empty()
+            && let Ok(place) = self.requests.reserve().await
+        {
+            place.send(Request::Inputs(std::mem::take(inputs)));
         }
     }
 

@@ -97,7 +97,7 @@ pub(crate) async fn result_here(services: &Services, job: JobId) -> Result<Matri
     let look = move |node: &Node, _| {
         let (replica, cut) = (node.replica(job)?, *node.cut(job)?);
         let done = replica.done.len();
-        // Of one of more blocks none is in memory.
+        // Of one of more blocks none is looked for in memory.
         let blocks = replica
             .done
             .values()

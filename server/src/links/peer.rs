@@ -36,8 +36,8 @@ const SEND_MAX: Duration = Duration::from_secs(30);
 /// Small messages that leave together: what a socket takes at once.
 const FED_AT_ONCE_BYTES_MAX: usize = 64 << 10;
 
-/// Messages that are told together: more than leave together.
-const HEARD_AT_ONCE_MAX: usize = 64;
+/// Messages that are told together: what a coordinator has for a backup of some tiny jobs.
+const HEARD_AT_ONCE_MAX: usize = 16;
 
 /// How long the goodbye of a link may take.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
@@ -173,15 +173,18 @@ async fn read(
     loop {
         let mut next = stream.next().await;
         // What came with it is told with it: it left together, and is stored together.
-        let mut heard = Vec::new();
+        let mut heard = Heard {
+            services,
+            inputs: Vec::new(),
+        };
         let mut taken = 0;
         let end = loop {
             taken += (next.iter().flatten()).map(Bytes::len).sum::<usize>();
             match take_frame(services, peer, next, &requests) {
-                Ok(input) => heard.extend(input),
+                Ok(input) => heard.inputs.extend(input),
                 Err(reason) => break Some(reason),
             }
-            if heard.len() >= HEARD_AT_ONCE_MAX || taken >= FED_AT_ONCE_BYTES_MAX {
+            if heard.inputs.len() >= HEARD_AT_ONCE_MAX || taken >= FED_AT_ONCE_BYTES_MAX {
                 break None;
             }
             match stream.next().now_or_never() {
@@ -189,9 +192,49 @@ async fn read(
                 None => break None,
             }
         };
-        services.driver.tell_all(heard).await;
+        services.driver.tell_all(&mut heard.inputs).await;
         if let Some(reason) = end {
             return reason;
+        }
+    }
+}
+
+/// What the node is to hear. What it does not hear because the link is closed meanwhile, it does not
+/// release either.
+struct Heard<'s> {
+    services: &'s Services,
+    inputs: Vec<Input>,
+}
+
+impl Drop for Heard<'_> {
+    fn drop(&mut self) {
+        for input in self.inputs.drain(..) {
+            match input {
+                Input::Peer {
+                    message:
+                        PeerMessage::Result {
+                            job,
+                            block,
+                            exchange,
+                            proof:
+                                BlockProof {
+                                    hash: Some(hash), ..
+                                },
+                        },
+                    ..
+                } => {
+                    let key = (job, block, exchange.worker);
+                    self.services.results.release(key, hash);
+                }
+                Input::Peer {
+                    message: PeerMessage::CopyBlock { job, done, .. },
+                    ..
+                } => {
+                    let key = (job, done.block, done.worker);
+                    self.services.results.release(key, done.hash);
+                }
+                _ => {}
+            }
         }
     }
 }

@@ -91,6 +91,7 @@ impl Node {
     }
 
     pub(super) fn on_peer_gone(&mut self, now: Now, peer: NodeId, outputs: &mut Vec<Output>) {
+        self.take_all_gathered(now, outputs);
         for coordinator in self.coordinators.values_mut() {
             coordinator.on_node_gone(now, peer, outputs);
         }

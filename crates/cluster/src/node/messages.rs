@@ -40,6 +40,7 @@ impl Node {
             }
             return;
         }
+        self.take_gathered_before_message(now, &message, outputs);
         match message {
             PeerMessage::Heartbeat { .. } => {}
             PeerMessage::Status(status) => self.on_status(from, status, outputs),

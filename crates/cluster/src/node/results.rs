@@ -3,13 +3,16 @@
 //! The blocks of a tiny job come within a moment of each other. Stored and copied one by one they would
 //! be as many transactions here and on every backup; so those that come first wait for the others, as
 //! if they had taken longer on their way.
+//!
+//! A result waits only while its lease stands, so that nobody else is given its block. And whatever
+//! could end the lease, or have a device of this node forget the bytes, ends the wait first.
 
 use std::collections::BTreeMap;
 
-use wire::{BlockIndex, BlockProof, Exchange, JobId, NodeId, PeerMessage};
+use wire::{BlockIndex, BlockProof, Exchange, JobId, NodeId, PeerMessage, WorkerId};
 
 use super::Node;
-use crate::effect::Output;
+use crate::effect::{Input, Output};
 use crate::limits::RESULTS_WAIT;
 use crate::time::{Moment, Now};
 
@@ -36,6 +39,12 @@ impl Gathered {
         of_job.len()
     }
 
+    fn has(&self, job: JobId, block: BlockIndex, worker: WorkerId) -> bool {
+        let of_job = self.jobs.get(&job).map(|(_, of_job)| of_job);
+        let mut of_job = of_job.into_iter().flatten();
+        of_job.any(|returned| returned.block == block && returned.exchange.worker == worker)
+    }
+
     fn take(&mut self, job: JobId) -> Vec<Returned> {
         self.jobs
             .remove(&job)
@@ -58,8 +67,9 @@ impl Node {
         outputs: &mut Vec<Output>,
     ) {
         let is_genuine = !self.is_impostor(returned.from, &returned.exchange);
+        let (block, worker) = (returned.block, returned.exchange.worker);
         let led = self.coordinators.get_mut(&job).filter(|_| is_genuine);
-        let Some(coordinator) = led.filter(|led| led.is_given_unasked()) else {
+        let Some(coordinator) = led.filter(|led| led.may_wait(block, worker)) else {
             self.take_result(now, job, returned, outputs);
             return;
         };
@@ -84,7 +94,85 @@ impl Node {
         }
     }
 
-    /// All that wait, for this node is about to leave.
+    /// What an input could take the ground from.
+    pub(super) fn take_gathered_before_input(
+        &mut self,
+        now: Now,
+        input: &Input,
+        outputs: &mut Vec<Output>,
+    ) {
+        match input {
+            Input::WorkerResult {
+                worker, job, block, ..
+            } => {
+                if self.gathered.has(*job, *block, *worker) {
+                    self.take_gathered(now, *job, outputs);
+                }
+            }
+            Input::Cancel { job } => self.take_gathered(now, *job, outputs),
+            Input::Worker { .. }
+            | Input::WorkerLeft { .. }
+            | Input::WorkerHolds { .. }
+            | Input::WorkerGaveBack { .. }
+            | Input::LinkDown { .. }
+            | Input::Resign
+            | Input::Leave => self.take_all_gathered(now, outputs),
+            // Messages are looked at one by one, and the others are of no result.
+            Input::Peer { .. }
+            | Input::Tick
+            | Input::LinkUp { .. }
+            | Input::Refused { .. }
+            | Input::OwnStatus(_)
+            | Input::Submit(_)
+            | Input::Restore(_)
+            | Input::Buried { .. }
+            | Input::InputsStored { .. }
+            | Input::InputsMissing { .. } => {}
+        }
+    }
+
+    /// The same for a message.
+    pub(super) fn take_gathered_before_message(
+        &mut self,
+        now: Now,
+        message: &PeerMessage,
+        outputs: &mut Vec<Output>,
+    ) {
+        let job = match message {
+            PeerMessage::Job(summary) => summary.id,
+            PeerMessage::GiveBack { job, .. }
+            | PeerMessage::Drop { job, .. }
+            | PeerMessage::Counted { job, .. }
+            | PeerMessage::Held { job, .. }
+            | PeerMessage::CopyHead { job, .. }
+            | PeerMessage::CopyRequest { job, .. }
+            | PeerMessage::Election { job, .. }
+            | PeerMessage::Refused { job, .. }
+            | PeerMessage::Resign { job, .. }
+            | PeerMessage::Expired { job }
+            | PeerMessage::Cancel { job } => *job,
+            PeerMessage::Goodbye => return self.take_all_gathered(now, outputs),
+            // Other results, what backups have, and what gives devices work or none.
+            PeerMessage::Result { .. }
+            | PeerMessage::CopyBlock { .. }
+            | PeerMessage::CopyState { .. }
+            | PeerMessage::Pull { .. }
+            | PeerMessage::Lease { .. }
+            | PeerMessage::NoWork { .. }
+            | PeerMessage::WorkAvailable { .. }
+            | PeerMessage::Heartbeat { .. }
+            | PeerMessage::Status(_)
+            | PeerMessage::Acquaintances(_)
+            | PeerMessage::Missing { .. }
+            | PeerMessage::Seen { .. }
+            | PeerMessage::ChunkRequest { .. }
+            | PeerMessage::Chunk { .. }
+            | PeerMessage::ChunkMissing { .. }
+            | PeerMessage::ChunkElsewhere { .. } => return,
+        };
+        self.take_gathered(now, job, outputs);
+    }
+
     pub(super) fn take_all_gathered(&mut self, now: Now, outputs: &mut Vec<Output>) {
         for job in self.gathered.jobs.keys().copied().collect::<Vec<_>>() {
             self.take_gathered(now, job, outputs);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use cluster::Input;
-use wire::{JobId, PeerMessage};
+use wire::{BlockIndex, JobId, PeerMessage};
 
 use super::completing::three_nodes;
 use crate::support::device::Habit;
@@ -24,6 +24,17 @@ fn results_sent(mesh: &Mesh, job: JobId) -> usize {
     let is_result = |message: &PeerMessage| matches!(message, PeerMessage::Result { job: of, .. } if *of == job);
     let sent = mesh.sent.iter();
     sent.filter(|(.., message)| is_result(message)).count()
+}
+
+/// Blocks that devices of the other nodes have returned.
+fn blocks_returned(mesh: &Mesh) -> BTreeSet<BlockIndex> {
+    let devices = mesh.devices.iter();
+    let others = devices.filter(|((home, _), _)| *home != node(1));
+    let returned = others.flat_map(|(_, device)| {
+        let given = device.given.iter();
+        given.filter(|key| !device.tasks.contains_key(key))
+    });
+    returned.map(|(_, block)| *block).collect()
 }
 
 #[test]
@@ -67,6 +78,37 @@ fn what_waits_is_stored_before_its_coordinator_leaves() {
     mesh.run_until_complete(job, seconds(20));
 }
 
+/// Its bytes go with it.
+#[test]
+fn what_waits_is_stored_before_its_device_leaves() {
+    let mut mesh = one_of_six_is_silent(6);
+    let job = mesh.submit(node(1), tiny(1, 6));
+    let limit = mesh.clock + 500_000;
+    mesh.run_while(limit, |mesh| results_sent(mesh, job) < 3);
+    mesh.run_for(millis(10));
+    assert_eq!(mesh.stored(job).done.len(), 0, "they wait");
+    mesh.detach(node(1), page(1));
+    assert_eq!(mesh.stored(job).done.len(), 5);
+    mesh.run_until_complete(job, seconds(20));
+    let reassigned: u64 = mesh
+        .stored(job)
+        .tallies
+        .values()
+        .map(|tally| tally.reassigned)
+        .sum();
+    assert_eq!(reassigned, 1, "the silent one's");
+}
+
+#[test]
+fn whoever_answers_twice_while_others_are_awaited_is_counted_once() {
+    let mut mesh = one_of_six_is_silent(7);
+    for at in [(node(1), page(1)), (node(2), page(2))] {
+        mesh.change(at, |device| device.habit = Habit::AnswersTwice);
+    }
+    let job = mesh.submit(node(1), tiny(1, 6));
+    mesh.run_until_complete(job, seconds(20));
+}
+
 /// What a coordinator has not stored its devices still have.
 #[test]
 fn what_waits_where_a_plug_is_pulled_comes_again() {
@@ -77,5 +119,13 @@ fn what_waits_where_a_plug_is_pulled_comes_again() {
     mesh.run_for(millis(10));
     assert_eq!(mesh.stored(job).done.len(), 0, "they wait");
     mesh.crash(node(1));
+    let returned = blocks_returned(&mesh);
+    assert_eq!(returned.len(), 3);
+    for device in mesh.devices.values_mut() {
+        device.given.clear();
+    }
     mesh.run_until_complete(job, seconds(20));
+    let given = mesh.devices.values().flat_map(|device| &device.given);
+    let again: BTreeSet<_> = given.map(|(_, block)| *block).collect();
+    assert!(again.is_disjoint(&returned), "{again:?}, {returned:?}");
 }
