@@ -168,17 +168,17 @@ async fn fetch(
         receive_us: micros_since(asked_at),
         ready_at: Instant::now(),
     };
-    match pool.in_place.try_acquire() {
-        Ok(_place) if is_short(&block.task) && !pool.rights.is_being_packed(&block.task) => {
-            if let Some(input) = compute_block(&pool, block, &mut Arc::default()) {
-                services.driver.tell(input).await;
-            }
+    if is_short(&block.task)
+        && !pool.rights.is_being_packed(&block.task)
+        && let Ok(_place) = pool.in_place.try_acquire()
+    {
+        if let Some(input) = compute_block(&pool, block, &mut Arc::default()) {
+            services.driver.tell(input).await;
         }
-        _ => {
-            // An error means that the threads are gone: the node stops.
-            let _ = ready.send(block);
-        }
+        return;
     }
+    // An error means that the threads are gone: the node stops.
+    let _ = ready.send(block);
 }
 
 /// Whether computing a block takes less time than waking a thread for it.

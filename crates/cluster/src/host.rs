@@ -10,7 +10,9 @@ mod offers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wire::{BlockIndex, BlockProof, BlockTask, JobId, JobStatus, NodeId, PeerMessage, WorkerId};
+use wire::{
+    BlockIndex, BlockProof, BlockTask, ChunkHash, JobId, JobStatus, NodeId, PeerMessage, WorkerId,
+};
 
 use self::local_worker::{Kept, LocalWorker, next_job};
 use self::offers::offer;
@@ -253,6 +255,18 @@ impl WorkerHost {
             known.asked = Some((job, now));
         }
         offer(worker, known, key, coordinator, slots, outputs);
+    }
+
+    /// Whether this very result of a device is still kept here.
+    pub(crate) fn keeps(
+        &self,
+        worker: WorkerId,
+        key: (JobId, BlockIndex),
+        hash: Option<ChunkHash>,
+    ) -> bool {
+        let known = self.workers.get(&worker);
+        let kept = known.and_then(|known| known.kept.get(&key));
+        kept.is_some_and(|kept| kept.proof.hash == hash)
     }
 
     /// A device cannot compute a block.

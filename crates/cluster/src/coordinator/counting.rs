@@ -86,7 +86,7 @@ impl Coordinator {
     }
 
     /// What is wrong in form with a result, as a sentence for the log.
-    fn fault_of(&self, block: BlockIndex, proof: &BlockProof) -> Option<String> {
+    pub(super) fn fault_of(&self, block: BlockIndex, proof: &BlockProof) -> Option<String> {
         let Some(found) = self.cut.block(block.0) else {
             return Some(format!("the job has no block {block}"));
         };

@@ -4,14 +4,15 @@
 //! be as many transactions here and on every backup; so those that come first wait for the others, as
 //! if they had taken longer on their way.
 //!
-//! A result waits only while its lease stands, so that nobody else is given its block. And whatever
-//! could end the lease, or have a device of this node forget the bytes, ends the wait first.
+//! A result waits only if its lease outlasts the wait, so that nobody else is given its block. And
+//! whatever could end the lease, or have a device of this node forget the bytes, ends the wait first.
 
 use std::collections::BTreeMap;
 
 use wire::{BlockIndex, BlockProof, Exchange, JobId, NodeId, PeerMessage, WorkerId};
 
 use super::Node;
+use crate::coordinator::Coordinator;
 use crate::effect::{Input, Output};
 use crate::limits::RESULTS_WAIT;
 use crate::time::{Moment, Now};
@@ -67,17 +68,29 @@ impl Node {
         outputs: &mut Vec<Output>,
     ) {
         let is_genuine = !self.is_impostor(returned.from, &returned.exchange);
-        let (block, worker) = (returned.block, returned.exchange.worker);
-        let led = self.coordinators.get_mut(&job).filter(|_| is_genuine);
-        let Some(coordinator) = led.filter(|led| led.may_wait(block, worker)) else {
+        let Returned {
+            from,
+            block,
+            ref exchange,
+            ref proof,
+        } = returned;
+        // A device of this node may have replaced it by another one meanwhile.
+        let is_kept = from != self.id || self.host.keeps(exchange.worker, (job, block), proof.hash);
+        let led = self
+            .coordinators
+            .get_mut(&job)
+            .filter(|_| is_genuine && is_kept);
+        let may_wait =
+            |led: &&mut Coordinator| led.may_wait(now.moment, block, exchange.worker, proof);
+        let Some(coordinator) = led.filter(may_wait) else {
             self.take_result(now, job, returned, outputs);
             return;
         };
         let lacking = coordinator.lacking();
-        if returned.exchange.slots > 0 {
+        coordinator.on_sign_of_life(now.moment, from, exchange);
+        if exchange.slots > 0 {
             // Whoever asks for more by it does not wait for the others.
-            let exchange = returned.exchange.clone();
-            coordinator.on_pull(now.moment, returned.from, exchange, outputs);
+            coordinator.on_pull(now.moment, from, exchange.clone(), outputs);
             returned.exchange.slots = 0;
         }
         if self.gathered.add(now.moment, job, returned) >= lacking {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use cluster::Input;
-use wire::{BlockIndex, JobId, PeerMessage};
+use cluster::{Change, Input, NodeConfig, Output};
+use wire::{BlockIndex, ChunkHash, JobId, PeerMessage};
 
 use super::completing::three_nodes;
-use crate::support::device::Habit;
+use crate::support::device::{Device, Habit};
 use crate::support::mesh::Mesh;
-use crate::support::{millis, node, page, record, seconds, tiny};
+use crate::support::{millis, native, node, page, record, seconds, tiny};
 
 /// Six devices, one of which takes its block and is silent.
 fn one_of_six_is_silent(seed: u64) -> Mesh {
@@ -17,6 +17,17 @@ fn one_of_six_is_silent(seed: u64) -> Mesh {
         device.habit = Habit::NeverAnswers;
     });
     mesh
+}
+
+/// A mesh in which all results but that one have come to the coordinator, and wait there.
+fn five_wait(seed: u64) -> (Mesh, JobId) {
+    let mut mesh = one_of_six_is_silent(seed);
+    let job = mesh.submit(node(1), tiny(1, 6));
+    let limit = mesh.clock + 500_000;
+    mesh.run_while(limit, |mesh| results_sent(mesh, job) < 3);
+    mesh.run_for(millis(10));
+    assert_eq!(mesh.stored(job).done.len(), 0, "they wait");
+    (mesh, job)
 }
 
 /// Results of other nodes that have left for the coordinator.
@@ -67,12 +78,7 @@ fn results_of_other_jobs_do_not_wait() {
 
 #[test]
 fn what_waits_is_stored_before_its_coordinator_leaves() {
-    let mut mesh = one_of_six_is_silent(4);
-    let job = mesh.submit(node(1), tiny(1, 6));
-    let limit = mesh.clock + 500_000;
-    mesh.run_while(limit, |mesh| results_sent(mesh, job) < 3);
-    mesh.run_for(millis(10));
-    assert_eq!(mesh.stored(job).done.len(), 0, "they wait");
+    let (mut mesh, job) = five_wait(4);
     mesh.feed(node(1), Input::Resign);
     assert_eq!(mesh.stored(job).done.len(), 5);
     mesh.run_until_complete(job, seconds(20));
@@ -81,12 +87,7 @@ fn what_waits_is_stored_before_its_coordinator_leaves() {
 /// Its bytes go with it.
 #[test]
 fn what_waits_is_stored_before_its_device_leaves() {
-    let mut mesh = one_of_six_is_silent(6);
-    let job = mesh.submit(node(1), tiny(1, 6));
-    let limit = mesh.clock + 500_000;
-    mesh.run_while(limit, |mesh| results_sent(mesh, job) < 3);
-    mesh.run_for(millis(10));
-    assert_eq!(mesh.stored(job).done.len(), 0, "they wait");
+    let (mut mesh, job) = five_wait(6);
     mesh.detach(node(1), page(1));
     assert_eq!(mesh.stored(job).done.len(), 5);
     mesh.run_until_complete(job, seconds(20));
@@ -112,12 +113,7 @@ fn whoever_answers_twice_while_others_are_awaited_is_counted_once() {
 /// What a coordinator has not stored its devices still have.
 #[test]
 fn what_waits_where_a_plug_is_pulled_comes_again() {
-    let mut mesh = one_of_six_is_silent(5);
-    let job = mesh.submit(node(1), tiny(1, 6));
-    let limit = mesh.clock + 500_000;
-    mesh.run_while(limit, |mesh| results_sent(mesh, job) < 3);
-    mesh.run_for(millis(10));
-    assert_eq!(mesh.stored(job).done.len(), 0, "they wait");
+    let (mut mesh, job) = five_wait(5);
     mesh.crash(node(1));
     let returned = blocks_returned(&mesh);
     assert_eq!(returned.len(), 3);
@@ -128,4 +124,59 @@ fn what_waits_where_a_plug_is_pulled_comes_again() {
     let given = mesh.devices.values().flat_map(|device| &device.given);
     let again: BTreeSet<_> = given.map(|(_, block)| *block).collect();
     assert!(again.is_disjoint(&returned), "{again:?}, {returned:?}");
+}
+
+/// The second one takes the place of the first, whose bytes are then gone.
+#[test]
+fn of_two_results_at_once_the_first_does_not_wait() {
+    let mut mesh = one_of_six_is_silent(8);
+    mesh.change((node(1), page(1)), |device| {
+        device.habit = Habit::NeverAnswers
+    });
+    let job = mesh.submit(node(1), tiny(1, 6));
+    let is_given = |mesh: &Mesh| !mesh.devices[&(node(1), page(1))].tasks.is_empty();
+    let limit = mesh.clock + 500_000;
+    mesh.run_while(limit, |mesh| !is_given(mesh));
+    let device = &mesh.devices[&(node(1), page(1))];
+    let ((_, block), task) = device.tasks.first_key_value().expect("it was given one");
+    let results = [1, 2].map(|fill: u8| {
+        let mut proof = device.proof(task);
+        proof.hash = Some(ChunkHash::of(&[fill]));
+        Input::WorkerResult {
+            worker: page(1),
+            job,
+            block: *block,
+            proof,
+        }
+    });
+    let now = mesh.now(node(1));
+    let host = mesh.hosts.get_mut(&node(1)).expect("it was added");
+    let outputs = host.node.handle_all(now, results);
+    let stored = outputs.iter().find_map(|output| match output {
+        Output::Persist(Change::Done { done, .. }) => Some(done.hash),
+        _ => None,
+    });
+    assert_eq!(stored, Some(ChunkHash::of(&[1])));
+}
+
+/// Here every lease is shorter than the wait.
+#[test]
+fn nothing_waits_for_longer_than_its_lease() {
+    let config = NodeConfig {
+        block_timeout: millis(40),
+        ..NodeConfig::default()
+    };
+    let mut mesh = Mesh::with_config(9, config);
+    for number in 1..=3 {
+        mesh.add_node(node(number));
+        mesh.attach(node(number), native(number), Device::native(4, 4000.0));
+    }
+    mesh.link_all();
+    mesh.run_for(seconds(1));
+    mesh.change((node(3), native(3)), |device| {
+        device.habit = Habit::NeverAnswers;
+    });
+    let job = mesh.submit(node(1), tiny(1, 3));
+    mesh.run_for(millis(30));
+    assert_eq!(mesh.stored(job).done.len(), 2);
 }
