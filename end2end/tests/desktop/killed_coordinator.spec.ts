@@ -5,7 +5,7 @@ test('the node that serves the page is killed in mid-job; the page goes on at an
   const worker = await openContributing(page, mesh.secondApi);
   await expect.poll(() => mesh.api.browsers()).toContain(worker);
   // The node that serves the page coordinates the job, too: all of it dies with one plug.
-  const { id } = await mesh.secondApi.submit(random(1000, 20_000, 5), random(20_000, 1000, 6));
+  const { id } = await mesh.secondApi.submit(random(3000, 20_000, 5), random(20_000, 1000, 6));
   await page.goto(`${mesh.second.origin}/jobs/${id}`);
   // The page has come to life: it follows the job by itself.
   const bar = page.getByRole('progressbar', { name: 'Blocks done' });
@@ -31,7 +31,7 @@ test('the node that serves the page is killed in mid-job; the page goes on at an
   await expect(download).toBeVisible();
   const href = await download.evaluate((link) => (link as HTMLAnchorElement).href);
   expect(new URL(href).origin).toBe(mesh.first.origin);
-  const lone = await mesh.api.submit(random(1000, 20_000, 5), random(20_000, 1000, 6));
+  const lone = await mesh.api.submit(random(3000, 20_000, 5), random(20_000, 1000, 6));
   await expect.poll(async () => (await mesh.api.job(lone.id)).status, { timeout: 60_000 }).toBe('complete');
   const [one, other] = [await mesh.api.result(id), await mesh.api.result(lone.id)];
   expect(Buffer.compare(one.bytes, other.bytes)).toBe(0);

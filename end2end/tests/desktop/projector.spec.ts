@@ -22,7 +22,7 @@ test('the coordinator is killed before everybody; its blocks change hands, and t
     const thirdApi = new Api(third);
     for (const worker of workers) await expect.poll(() => thirdApi.browsers()).toContain(worker);
 
-    const { id } = await thirdApi.submit(random(1500, 20_000, 5), random(20_000, 1500, 6));
+    const { id } = await thirdApi.submit(random(3000, 20_000, 5), random(20_000, 1500, 6));
     // The projector shows the page of another node than the one that will die.
     await page.goto(`${mesh.first.origin}/jobs/${id}`);
     await comesToLife(page);
@@ -60,7 +60,7 @@ test('the coordinator is killed before everybody; its blocks change hands, and t
     await expect(page.getByRole('region', { name: 'Who computed' }).getByRole('row')).toHaveCount(1 + after.contributions.length);
     for (const { name } of after.contributions) await expect(legend).toContainText(name);
     await expect(legend).not.toContainText('–');
-    const lone = await mesh.api.submit(random(1500, 20_000, 5), random(20_000, 1500, 6));
+    const lone = await mesh.api.submit(random(3000, 20_000, 5), random(20_000, 1500, 6));
     await expect.poll(async () => (await mesh.api.job(lone.id)).status, { timeout: 120_000 }).toBe('complete');
     const [one, other] = [await mesh.api.result(id), await mesh.api.result(lone.id)];
     expect(Buffer.compare(one.bytes, other.bytes)).toBe(0);
