@@ -31,17 +31,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kernel::cut::{Cut, CutError};
-use wire::{
-    BlockIndex, BlockProof, Epoch, Exchange, JobId, JobStatus, NodeId, Spread, WorkerId, WorkerKind,
-};
+use wire::{BlockIndex, Epoch, Exchange, JobId, JobStatus, NodeId, Spread, WorkerId, WorkerKind};
 
 use self::copies::Copies;
 use self::succession::Adoption;
 use crate::NodeConfig;
 use crate::effect::Output;
-use crate::limits::{
-    FASTEST_WAIT, NAME_CHARS_MAX, PAGE_RETURN_WAIT, PARTICIPANTS_MAX, PATIENCE, RESULTS_WAIT,
-};
+use crate::limits::{FASTEST_WAIT, NAME_CHARS_MAX, PAGE_RETURN_WAIT, PARTICIPANTS_MAX, PATIENCE};
 use crate::placement::Speed;
 use crate::replica::Replica;
 use crate::tasks::{cut_of, is_given_unasked};
@@ -407,39 +403,6 @@ impl Coordinator {
     /// The job has ended and everybody has heard: nothing is left to lead.
     pub(crate) fn is_settled(&self) -> bool {
         self.is_end_told && self.summary_due.is_none()
-    }
-
-    /// Whether a result may wait for others: nothing is wrong with it, all blocks were given away at the same
-    /// time, and nobody else is given this one meanwhile.
-    pub(crate) fn may_wait(
-        &self,
-        now: Moment,
-        block: BlockIndex,
-        worker: WorkerId,
-        proof: &BlockProof,
-    ) -> bool {
-        let record = &self.replica.record;
-        let until = now + RESULTS_WAIT;
-        let leases = self.leases.get(&block);
-        let mut leases = leases.into_iter().flatten();
-        let lease = leases.find(|lease| lease.worker == worker);
-        self.is_running()
-            && self.adoption.is_none()
-            && is_given_unasked(record.shape, record.options.spread)
-            && lease.is_some_and(|lease| lease.late_at.min(lease.expires_at) > until)
-            && self.fault_of(block, proof).is_none()
-    }
-
-    /// A device returned something, which is looked at later.
-    pub(crate) fn on_sign_of_life(&mut self, now: Moment, home: NodeId, exchange: &Exchange) {
-        self.meet(home, &clip(exchange.clone()));
-        self.moved_at = now;
-    }
-
-    /// Blocks that are not done.
-    pub(crate) fn lacking(&self) -> usize {
-        let total = usize::try_from(self.cut.block_count()).unwrap_or(usize::MAX);
-        total.saturating_sub(self.replica.done.len())
     }
 
     /// What is left when it leads no more.

@@ -33,7 +33,7 @@ const ANSWERED_AT_ONCE: usize = 8;
 /// How long one frame may take: the largest, over a slow wireless link.
 const SEND_MAX: Duration = Duration::from_secs(30);
 
-/// Small messages that leave together: what a socket takes at once.
+/// Messages that leave together, or are told together: what a socket takes at once.
 const FED_AT_ONCE_BYTES_MAX: usize = 64 << 10;
 
 /// Messages that are told together: what a coordinator has for a backup of some tiny jobs.

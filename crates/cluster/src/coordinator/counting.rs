@@ -11,7 +11,8 @@ use wire::{
 
 use super::{Coordinator, clip, microseconds, milliseconds};
 use crate::effect::{Change, Event, Output};
-use crate::limits::{PARTICIPANTS_MAX, SUMMARY_INTERVAL};
+use crate::limits::{PARTICIPANTS_MAX, RESULTS_WAIT, SUMMARY_INTERVAL};
+use crate::tasks::is_given_unasked;
 use crate::time::{Moment, Now};
 
 impl Coordinator {
@@ -85,8 +86,41 @@ impl Coordinator {
         }
     }
 
+    /// Whether a result may wait for others: nothing is wrong with it, all blocks were given away at the same
+    /// time, and nobody else is given this one meanwhile.
+    pub(crate) fn may_wait(
+        &self,
+        now: Moment,
+        block: BlockIndex,
+        worker: WorkerId,
+        proof: &BlockProof,
+    ) -> bool {
+        let record = &self.replica.record;
+        let until = now + RESULTS_WAIT;
+        let leases = self.leases.get(&block);
+        let mut leases = leases.into_iter().flatten();
+        let lease = leases.find(|lease| lease.worker == worker);
+        self.is_running()
+            && self.adoption.is_none()
+            && is_given_unasked(record.shape, record.options.spread)
+            && lease.is_some_and(|lease| lease.late_at.min(lease.expires_at) > until)
+            && self.fault_of(block, proof).is_none()
+    }
+
+    /// A device returned something, which is looked at later.
+    pub(crate) fn on_sign_of_life(&mut self, now: Moment, home: NodeId, exchange: &Exchange) {
+        self.meet(home, &clip(exchange.clone()));
+        self.moved_at = now;
+    }
+
+    /// Blocks that are not done.
+    pub(crate) fn lacking(&self) -> usize {
+        let total = usize::try_from(self.cut.block_count()).unwrap_or(usize::MAX);
+        total.saturating_sub(self.replica.done.len())
+    }
+
     /// What is wrong in form with a result, as a sentence for the log.
-    pub(super) fn fault_of(&self, block: BlockIndex, proof: &BlockProof) -> Option<String> {
+    fn fault_of(&self, block: BlockIndex, proof: &BlockProof) -> Option<String> {
         let Some(found) = self.cut.block(block.0) else {
             return Some(format!("the job has no block {block}"));
         };
