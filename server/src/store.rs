@@ -25,6 +25,7 @@ use anyhow::Context;
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use wire::JobId;
 
 use crate::config::Sync;
 use checkpoints::Checkpoints;
@@ -255,11 +256,15 @@ fn migrations() -> Migrator {
     let copies = include_str!("../migrations/0002_copies.sql");
     let courses = include_str!("../migrations/0003_courses.sql");
     let packs = include_str!("../migrations/0004_packs.sql");
+    let order = include_str!("../migrations/0005_in_order_of_time.sql");
+    let packs_by_name = include_str!("../migrations/0006_packs_by_name.sql");
     Migrator::with_migrations(vec![
         simple(1, "jobs", jobs),
         simple(2, "copies", copies),
         simple(3, "courses", courses),
         simple(4, "packs", packs),
+        simple(5, "in order of time", order),
+        simple(6, "packs by name", packs_by_name),
     ])
 }
 
@@ -325,6 +330,20 @@ fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
         std::fs::rename(&packs, name)?;
     }
     Ok(beside(&suffix))
+}
+
+/// What a job's rows are found by, in every table: its id, with the time it ends with in front. So what
+/// is added to a table goes to its end, whichever jobs it is of, and few pages are written.
+fn key_of(job: JobId) -> [u8; 16] {
+    let mut key = *job.as_bytes();
+    key.rotate_right(JobId::TIME_BYTES);
+    key
+}
+
+/// The job that has this key.
+fn job_of(mut key: [u8; 16]) -> JobId {
+    key.rotate_left(JobId::TIME_BYTES);
+    JobId::from_bytes(key)
 }
 
 /// SQLite's integers are signed; every number stored here is far below 2⁶³.

@@ -115,7 +115,7 @@ impl Submissions {
 
     async fn submit_once(&self, submission: Product) -> Result<JobId, Problem> {
         let Some(key) = submission.idempotency_key.clone() else {
-            return start(&self.services, fresh_id()?, submission).await;
+            return start(&self.services, None, submission).await;
         };
         let (sender, receiver) = watch::channel(None);
         let earlier = {
@@ -138,7 +138,7 @@ impl Submissions {
         // here or at another node whose word on it has not come yet.
         let outcome = match jobs::find(&self.services, job).await {
             Ok(Some(_)) => Ok(job),
-            Ok(None) => start(&self.services, job, submission).await,
+            Ok(None) => start(&self.services, Some(job), submission).await,
             Err(problem) => Err(problem),
         };
         self.under_way().remove(&key);
@@ -158,12 +158,21 @@ impl Submissions {
     }
 }
 
-async fn start(services: &Services, job: JobId, submission: Product) -> Result<JobId, Problem> {
+/// Under the id of its key, or a fresh one.
+async fn start(
+    services: &Services,
+    of_key: Option<JobId>,
+    submission: Product,
+) -> Result<JobId, Problem> {
     let shape = checked_shape(&submission, services.config.max_dim)?;
     let (devices, has_pages, now) = services
         .driver
         .look(|node, now| (node.device_count(), node.has_pages(), now))
         .await?;
+    let job = match of_key {
+        Some(job) => job,
+        None => fresh_id(now.unix_ms)?,
+    };
     let product = ProductShape {
         rows: shape.rows,
         inner: shape.inner,
@@ -327,10 +336,10 @@ fn id_of_key(key: &str) -> JobId {
     JobId::from_bytes(bytes)
 }
 
-fn fresh_id() -> Result<JobId, Problem> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| {
+fn fresh_id(unix_ms: u64) -> Result<JobId, Problem> {
+    let mut random = [0; JobId::RANDOM_BYTES];
+    getrandom::fill(&mut random).map_err(|error| {
         Problem::new(500, format!("the system gives no random numbers: {error}"))
     })?;
-    Ok(JobId::from_bytes(bytes))
+    Ok(JobId::drawn(random, unix_ms))
 }

@@ -93,7 +93,9 @@ hexadecimal_id!(
     16
 );
 hexadecimal_id!(
-    /// A multiplication that somebody submitted, drawn at random.
+    /// A multiplication that somebody submitted: ten bytes drawn at random, by which its backups are
+    /// chosen and people tell it from others, and six of the time, by which nodes keep jobs in order.
+    /// Under an idempotency key all of it comes from the key.
     JobId,
     16
 );
@@ -117,6 +119,24 @@ impl NodeId {
     #[must_use]
     pub fn short(&self) -> String {
         self.to_string()[..8].to_owned()
+    }
+}
+
+impl JobId {
+    /// How many of its bytes are random; they come first.
+    pub const RANDOM_BYTES: usize = 16 - Self::TIME_BYTES;
+    /// How many of its bytes are the time of its submission; they come last.
+    pub const TIME_BYTES: usize = 6;
+
+    /// The id of a job that is submitted at `unix_ms`, in milliseconds since 1970. Nothing but speed
+    /// depends on the clock being right.
+    #[must_use]
+    pub fn drawn(random: [u8; Self::RANDOM_BYTES], unix_ms: u64) -> Self {
+        let mut bytes = [0; 16];
+        let (front, back) = bytes.split_at_mut(Self::RANDOM_BYTES);
+        front.copy_from_slice(&random);
+        back.copy_from_slice(&unix_ms.to_be_bytes()[8 - Self::TIME_BYTES..]);
+        Self(bytes)
     }
 }
 
@@ -221,6 +241,15 @@ mod tests {
     fn an_id_reads_back_from_its_text() {
         let id = JobId::from_bytes(*b"0123456789abcdef");
         assert_eq!(id.to_string().parse(), Ok(id));
+    }
+
+    #[test]
+    fn a_job_s_id_begins_with_chance_and_ends_with_its_time() {
+        let id = JobId::drawn([0xab; 10], 0x0123_4567_89ab);
+        assert_eq!(id.to_string(), "abababababababababab0123456789ab");
+        // Of a clock that is wrong by ages the lower digits count.
+        let late = JobId::drawn([0; 10], u64::MAX);
+        assert_eq!(late.to_string(), "00000000000000000000ffffffffffff");
     }
 
     #[test]

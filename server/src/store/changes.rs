@@ -10,7 +10,7 @@ use wire::{DoneBlock, Ended, Epoch, JobId, JobRecord, Leadership, NodeId, Tally,
 use super::chunks::add_chunks;
 use super::packs::{Place, is_packed};
 use super::writing::Writing;
-use super::{Store, StoreError, to_stored, unix_ms};
+use super::{Store, StoreError, key_of, to_stored, unix_ms};
 use crate::small_inputs::Inputs;
 
 /// A change, and the bytes of the result when it is a block that is done.
@@ -162,7 +162,7 @@ fn put_job(writing: &mut Writing, record: &JobRecord, leadership: &Leadership) {
             "INSERT OR IGNORE INTO jobs (id, record, epoch_number, epoch_coordinator,
          leadership_version, backups) VALUES (?, ?, ?, ?, ?, ?)",
         )
-        .bind_bytes(record.id.as_bytes())
+        .bind_bytes(&key_of(record.id))
         .bind(encoded)
         .bind(to_stored(epoch.number))
         .bind_bytes(epoch.coordinator.as_bytes())
@@ -181,7 +181,7 @@ fn put_leadership(writing: &mut Writing, job: JobId, leadership: &Leadership) {
         .bind_bytes(epoch.coordinator.as_bytes())
         .bind(to_stored(leadership.version))
         .bind(ids_of(&leadership.backups))
-        .bind_bytes(job.as_bytes());
+        .bind_bytes(&key_of(job));
 }
 
 fn ids_of(nodes: &[NodeId]) -> Vec<u8> {
@@ -199,7 +199,7 @@ fn put_block(writing: &mut Writing, job: JobId, done: &DoneBlock) {
          wait_us, taken_from) VALUES",
         "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
-    .bind_bytes(job.as_bytes())
+    .bind_bytes(&key_of(job))
     .bind(i64::from(done.block.0))
     .bind_bytes(done.hash.as_bytes())
     .bind_bytes(done.worker.as_bytes())
@@ -239,7 +239,7 @@ fn put_result(
             "INSERT OR REPLACE INTO results (job, block, bytes, pack, start, length) VALUES",
             "(?, ?, ?, ?, ?, ?)",
         )
-        .bind_bytes(job.as_bytes())
+        .bind_bytes(&key_of(*job))
         .bind(i64::from(done.block.0))
         .bind_piece(bytes, place);
     Ok(())
@@ -255,7 +255,7 @@ fn put_tally(writing: &mut Writing, job: JobId, epoch: Epoch, tally: Tally) {
          reassigned = max(reassigned, excluded.reassigned),
          begun_us = max(begun_us, excluded.begun_us)",
     )
-    .bind_bytes(job.as_bytes())
+    .bind_bytes(&key_of(job))
     .bind(to_stored(epoch.number))
     .bind_bytes(epoch.coordinator.as_bytes())
     .bind(to_stored(tally.computed))
@@ -273,44 +273,49 @@ fn put_ending(writing: &mut Writing, job: JobId, ended: &Ended, ago: Duration) {
             "INSERT OR REPLACE INTO endings (job, ending, at_unix_ms, elapsed_ms, here_at_unix_ms)
          VALUES (?, ?, ?, ?, ?)",
         )
-        .bind_bytes(job.as_bytes())
+        .bind_bytes(&key_of(job))
         .bind(encoded)
         .bind(to_stored(ended.at_unix_ms))
         .bind(ended.elapsed_ms)
         .bind(to_stored(here_at));
 }
 
+/// What is forgotten of a job whose time is over, but for its inputs.
+pub(super) const EXPIRE: [&str; 6] = [
+    "INSERT OR IGNORE INTO tombstones (job, at_unix_ms) VALUES (?, unixepoch() * 1000)",
+    "DELETE FROM jobs WHERE id = ?",
+    "DELETE FROM blocks WHERE job = ?",
+    "DELETE FROM results WHERE job = ?",
+    "DELETE FROM tallies WHERE job = ?",
+    "DELETE FROM endings WHERE job = ?",
+];
+
 fn expire(writing: &mut Writing, job: JobId) {
-    writing
-        .add("INSERT OR IGNORE INTO tombstones (job, at_unix_ms) VALUES (?, unixepoch() * 1000)")
-        .bind_bytes(job.as_bytes());
-    for statement in [
-        "DELETE FROM jobs WHERE id = ?",
-        "DELETE FROM blocks WHERE job = ?",
-        "DELETE FROM results WHERE job = ?",
-        "DELETE FROM tallies WHERE job = ?",
-        "DELETE FROM endings WHERE job = ?",
-    ] {
-        writing.add(statement).bind_bytes(job.as_bytes());
+    for statement in EXPIRE {
+        writing.add(statement).bind_bytes(&key_of(job));
     }
     remove_chunks(writing, job);
 }
 
+/// The chunks that only this job claims.
+pub(super) const REMOVE_CHUNKS: &str =
+    "DELETE FROM chunks WHERE hash IN (SELECT hash FROM job_chunks
+    WHERE job = ?) AND NOT EXISTS
+    (SELECT 1 FROM job_chunks WHERE job_chunks.hash = chunks.hash AND job_chunks.job <> ?)";
+
 /// Removes a job's claim on its chunks, and the chunks that no job claims.
 pub(super) fn remove_chunks(writing: &mut Writing, job: JobId) {
-    writing.add(
-        "DELETE FROM chunks WHERE hash IN (SELECT hash FROM job_chunks WHERE job = ?) AND NOT EXISTS
-         (SELECT 1 FROM job_chunks WHERE job_chunks.hash = chunks.hash AND job_chunks.job <> ?)",
-    )
-    .bind_bytes(job.as_bytes())
-    .bind_bytes(job.as_bytes());
+    writing
+        .add(REMOVE_CHUNKS)
+        .bind_bytes(&key_of(job))
+        .bind_bytes(&key_of(job));
     writing
         .add("DELETE FROM job_chunks WHERE job = ?")
-        .bind_bytes(job.as_bytes());
+        .bind_bytes(&key_of(job));
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use sqlx::Connection;
     use wire::{Arithmetic, ChunkHash, CutShape, JobOptions, MatrixSource, Shape, Spread};
 
@@ -319,7 +324,7 @@ mod tests {
 
     const NODE: NodeId = NodeId::from_bytes([1; 16]);
 
-    fn accepted(job: JobId, inputs: &Inputs) -> StoredChange {
+    pub(in crate::store) fn accepted(job: JobId, inputs: &Inputs) -> StoredChange {
         let source = |(hash, _): &(ChunkHash, Bytes)| MatrixSource::Chunks(vec![*hash]);
         let record = JobRecord {
             id: job,

@@ -7,7 +7,7 @@ use wire::{ChunkHash, JobId};
 
 use super::packs::{Place, is_packed};
 use super::writing::Writing;
-use super::{Store, StoreError};
+use super::{Store, StoreError, key_of};
 
 impl Store {
     /// Stores chunks that a job needs, in one transaction. `is_backed` when another
@@ -93,7 +93,7 @@ pub(super) async fn add_chunks(
                 "INSERT OR IGNORE INTO job_chunks (job, hash) VALUES",
                 "(?, ?)",
             )
-            .bind_bytes(job.as_bytes())
+            .bind_bytes(&key_of(job))
             .bind_bytes(hash.as_bytes());
         writing.flush_if_much().await?;
     }

@@ -28,6 +28,20 @@ pub(crate) fn is_packed(bytes: &Bytes) -> bool {
     bytes.len() >= PACKED_BYTES_MIN
 }
 
+/// The packs that rows tell of.
+pub(super) const NAMED_PACKS: &str = "SELECT pack FROM chunks WHERE pack IS NOT NULL
+    UNION SELECT pack FROM results WHERE pack IS NOT NULL";
+
+/// Forgets what of a pack lies beyond its length.
+pub(super) const FORGET_CUT_OFF: [&str; 4] = [
+    "DELETE FROM blocks WHERE (job, block) IN
+     (SELECT job, block FROM results WHERE pack = ? AND start + length > ?)",
+    "DELETE FROM results WHERE pack = ? AND start + length > ?",
+    "DELETE FROM job_chunks WHERE hash IN
+     (SELECT hash FROM chunks WHERE pack = ? AND start + length > ?)",
+    "DELETE FROM chunks WHERE pack = ? AND start + length > ?",
+];
+
 /// Where a piece lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
@@ -125,6 +139,14 @@ impl Packs {
             }
             // Nothing of the job is large.
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn is_empty(&self) -> io::Result<bool> {
+        match std::fs::read_dir(&self.folder) {
+            Ok(mut entries) => Ok(entries.next().is_none()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
             Err(error) => Err(error),
         }
     }
@@ -240,12 +262,9 @@ impl Store {
     /// packs and rows when it sees fit, and after a power cut a row may be there whose bytes
     /// are not: its block is then computed again, or comes from another holder.
     pub(super) async fn forget_what_is_cut_off(&self) -> Result<(), StoreError> {
-        let packs = sqlx::query(
-            "SELECT pack FROM chunks WHERE pack IS NOT NULL
-             UNION SELECT pack FROM results WHERE pack IS NOT NULL",
-        )
-        .fetch_all(&mut *self.writer.lend().await?)
-        .await?;
+        let packs = sqlx::query(NAMED_PACKS)
+            .fetch_all(&mut *self.writer.lend().await?)
+            .await?;
         let mut writing = self.write(false).await?;
         for row in packs {
             let pack = pack_named(row.try_get(0)?)?;
@@ -254,14 +273,7 @@ impl Store {
                 Err(error) if error.kind() == ErrorKind::NotFound => 0,
                 Err(error) => return Err(error.into()),
             };
-            for statement in [
-                "DELETE FROM blocks WHERE (job, block) IN
-                 (SELECT job, block FROM results WHERE pack = ? AND start + length > ?)",
-                "DELETE FROM results WHERE pack = ? AND start + length > ?",
-                "DELETE FROM job_chunks WHERE hash IN
-                 (SELECT hash FROM chunks WHERE pack = ? AND start + length > ?)",
-                "DELETE FROM chunks WHERE pack = ? AND start + length > ?",
-            ] {
+            for statement in FORGET_CUT_OFF {
                 writing
                     .add(statement)
                     .bind_bytes(pack.as_bytes())
@@ -274,14 +286,13 @@ impl Store {
 
     /// Removes the packs that no row tells of any longer.
     pub(super) async fn remove_unnamed_packs(&self) -> Result<(), StoreError> {
+        let packs = self.packs.clone();
+        if off_thread(move || packs.is_empty()).await? {
+            return Ok(());
+        }
         // As long as it is held, nobody writes to a pack.
         let mut connection = self.writer.lend().await?;
-        let named = sqlx::query(
-            "SELECT pack FROM chunks WHERE pack IS NOT NULL
-             UNION SELECT pack FROM results WHERE pack IS NOT NULL",
-        )
-        .fetch_all(&mut *connection)
-        .await?;
+        let named = sqlx::query(NAMED_PACKS).fetch_all(&mut *connection).await?;
         let names = named
             .iter()
             .map(|row| Ok(pack_named(row.try_get(0)?)?.to_string()));

@@ -13,7 +13,7 @@ use wire::{
     MatrixSource, NodeId, Tally, WorkerId, WorkerKind,
 };
 
-use super::{Store, StoreError, from_stored, to_stored, unix_ms};
+use super::{Store, StoreError, from_stored, job_of, key_of, to_stored, unix_ms};
 
 impl Store {
     /// The bytes of a block that is done, its hash checked.
@@ -23,7 +23,7 @@ impl Store {
              FROM results JOIN blocks USING (job, block)
              WHERE job = ? AND block = ?",
         )
-        .bind(&job.as_bytes()[..])
+        .bind(&key_of(job)[..])
         .bind(i64::from(block.0))
         .fetch_optional(&mut *self.readers.lend().await?)
         .await?;
@@ -40,7 +40,7 @@ impl Store {
     /// Whether a job was here and its time to live is over.
     pub async fn is_expired(&self, job: JobId) -> Result<bool, StoreError> {
         let row = sqlx::query("SELECT 1 FROM tombstones WHERE job = ?")
-            .bind(&job.as_bytes()[..])
+            .bind(&key_of(job)[..])
             .fetch_optional(&mut *self.readers.lend().await?)
             .await?;
         Ok(row.is_some())
@@ -58,9 +58,7 @@ impl Store {
             .bind(i64::try_from(TOMBSTONES_MAX).unwrap_or(i64::MAX))
             .fetch_all(&mut *self.readers.lend().await?)
             .await?;
-        let jobs = rows
-            .iter()
-            .map(|row| Ok(JobId::from_bytes(bytes_at(row, 0)?)));
+        let jobs = rows.iter().map(|row| Ok(job_of(bytes_at(row, 0)?)));
         jobs.collect()
     }
 
@@ -100,7 +98,7 @@ impl Store {
         let hashes = [&record.a, &record.b].into_iter().filter_map(chunks_of);
         let wanted: BTreeSet<&ChunkHash> = hashes.flatten().collect();
         let found: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM job_chunks WHERE job = ?")
-            .bind(&record.id.as_bytes()[..])
+            .bind(&key_of(record.id)[..])
             .fetch_one(&mut *self.readers.lend().await?)
             .await?;
         Ok(usize::try_from(found).unwrap_or(0) >= wanted.len())
@@ -112,7 +110,7 @@ impl Store {
              epoch_coordinator, counted, leased_us, stored_us, receive_us, wait_us, taken_from
              FROM blocks WHERE job = ?",
         )
-        .bind(&replica.record.id.as_bytes()[..])
+        .bind(&key_of(replica.record.id)[..])
         .fetch_all(&mut *self.readers.lend().await?)
         .await?;
         for row in rows {
@@ -146,7 +144,7 @@ impl Store {
             "SELECT epoch_number, epoch_coordinator, computed, rejected, reassigned, begun_us
              FROM tallies WHERE job = ?",
         )
-        .bind(&replica.record.id.as_bytes()[..])
+        .bind(&key_of(replica.record.id)[..])
         .fetch_all(&mut *self.readers.lend().await?)
         .await?;
         for row in rows {
@@ -166,7 +164,7 @@ impl Store {
         let row = sqlx::query(
             "SELECT ending, at_unix_ms, elapsed_ms, here_at_unix_ms FROM endings WHERE job = ?",
         )
-        .bind(&replica.record.id.as_bytes()[..])
+        .bind(&key_of(replica.record.id)[..])
         .fetch_optional(&mut *self.readers.lend().await?)
         .await?;
         let Some(row) = row else {

@@ -1,8 +1,11 @@
 //! What a store does whose disk is full or damaged, and how it is built.
 use bytes::Bytes;
+use sqlx::{AssertSqlSafe, Row};
 use wire::{ChunkHash, JobId};
 
 use super::*;
+
+mod upgrade;
 
 const JOB: JobId = JobId::from_bytes([7; 16]);
 
@@ -44,6 +47,32 @@ fn every_file_of_the_folder_is_among_the_migrations() {
     files.sort_unstable();
     listed.sort_unstable();
     assert_eq!(listed, files);
+}
+
+/// Ten thousand jobs may be there, with hundreds of megabytes of results.
+#[tokio::test]
+async fn what_is_asked_when_a_job_expires_reads_no_table_from_end_to_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), Sync::Never).await.unwrap();
+    let mut connection = store.writer.lend().await.unwrap();
+    let asked = (changes::EXPIRE.into_iter())
+        .chain([changes::REMOVE_CHUNKS, packs::NAMED_PACKS])
+        .chain(packs::FORGET_CUT_OFF);
+    for statement in asked {
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        let steps = sqlx::query(explain)
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap();
+        for step in steps {
+            let step: String = step.get("detail");
+            let is_of_packs_alone = step.ends_with("_by_pack");
+            assert!(
+                !step.starts_with("SCAN") || step == "SCAN CONSTANT ROW" || is_of_packs_alone,
+                "{statement}: {step}"
+            );
+        }
+    }
 }
 
 #[tokio::test]
@@ -107,8 +136,8 @@ async fn a_damaged_file_is_set_aside_and_not_deleted() {
         if damage == 2 {
             let mut writing = store.write(false).await.unwrap();
             writing.add(
-                "INSERT INTO jobs (id, record, epoch_number, epoch_coordinator)
-                 VALUES (x'07', x'ff', 1, x'07')",
+                "INSERT INTO jobs (id, record, epoch_number, epoch_coordinator, leadership_version,
+                 backups) VALUES (x'07', x'ff', 1, x'07', 0, x'')",
             );
             writing.commit().await.unwrap();
         }
