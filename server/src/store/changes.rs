@@ -30,7 +30,17 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut writing = self.write(is_backed).await?;
         let places = pack_results(&mut writing, changes).await?;
-        for (job, part) in parts(changes, inputs) {
+        let (expired, living): (Vec<_>, Vec<_>) =
+            (parts(changes, inputs).into_iter()).partition(|(_, part)| part.is_expiry(changes));
+        if !expired.is_empty() {
+            // However many there are, they are few texts.
+            writing.begin_part().await?;
+        }
+        for (job, _) in expired {
+            expire(&mut writing, job);
+            writing.flush_if_much().await?;
+        }
+        for (job, part) in living {
             // A job by itself is one of a few texts, which SQLite reads once; several together are hardly
             // ever the same again.
             writing.begin_part().await?;
@@ -86,6 +96,14 @@ struct Part<'a> {
     inputs: Vec<&'a Inputs>,
     /// Their places among all changes, in their order.
     changes: Vec<usize>,
+}
+
+impl Part<'_> {
+    /// It brings nothing but a job's end of life.
+    fn is_expiry(&self, changes: &[StoredChange]) -> bool {
+        let is_alone = self.inputs.is_empty() && self.changes.len() == 1;
+        is_alone && matches!(changes[self.changes[0]].0, Change::Expired { .. })
+    }
 }
 
 fn parts<'a>(changes: &[StoredChange], inputs: &'a [JobInputs]) -> BTreeMap<JobId, Part<'a>> {

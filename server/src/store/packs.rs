@@ -11,6 +11,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use sqlx::Row;
@@ -54,6 +55,8 @@ pub(super) struct Place {
 #[derive(Debug, Clone)]
 pub(super) struct Packs {
     folder: Arc<Path>,
+    /// There may be one. Whoever has the connection that writes is the only one who changes it.
+    may_be_there: Arc<AtomicBool>,
 }
 
 /// A pack that was written to by a transaction under way, and its length before.
@@ -68,6 +71,7 @@ impl Packs {
     pub(super) fn beside(path: &Path) -> Self {
         Self {
             folder: folder_beside(path).into(),
+            may_be_there: Arc::new(AtomicBool::new(true)),
         }
     }
 
@@ -82,6 +86,7 @@ impl Packs {
         pieces: &[Bytes],
         is_synced: bool,
     ) -> io::Result<(Appended, Vec<Place>)> {
+        self.may_be_there.store(true, Ordering::Relaxed);
         let path = self.path(pack);
         let open = || OpenOptions::new().create(true).append(true).open(&path);
         let file = match open() {
@@ -143,30 +148,29 @@ impl Packs {
         }
     }
 
-    fn is_empty(&self) -> io::Result<bool> {
-        match std::fs::read_dir(&self.folder) {
-            Ok(mut entries) => Ok(entries.next().is_none()),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Takes the names off all packs but these. Their room is given back when what
     /// is returned is dropped, which takes longer the larger they are.
     fn remove_all_but(&self, named: &BTreeSet<String>) -> io::Result<Vec<File>> {
         let entries = match std::fs::read_dir(&self.folder) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.may_be_there.store(false, Ordering::Relaxed);
+                return Ok(Vec::new());
+            }
             Err(error) => return Err(error),
         };
         let mut removed = Vec::new();
+        let mut are_left = false;
         for entry in entries {
             let entry = entry?;
-            if !named.contains(&*entry.file_name().to_string_lossy()) {
+            if named.contains(&*entry.file_name().to_string_lossy()) {
+                are_left = true;
+            } else {
                 removed.extend(File::open(entry.path()));
                 std::fs::remove_file(entry.path())?;
             }
         }
+        self.may_be_there.store(are_left, Ordering::Relaxed);
         Ok(removed)
     }
 }
@@ -286,8 +290,7 @@ impl Store {
 
     /// Removes the packs that no row tells of any longer.
     pub(super) async fn remove_unnamed_packs(&self) -> Result<(), StoreError> {
-        let packs = self.packs.clone();
-        if off_thread(move || packs.is_empty()).await? {
+        if !self.packs.may_be_there.load(Ordering::Relaxed) {
             return Ok(());
         }
         // As long as it is held, nobody writes to a pack.

@@ -88,6 +88,19 @@ async fn a_piece_that_two_jobs_need_is_there_once_and_until_both_are_over() {
 }
 
 #[tokio::test]
+async fn packs_are_removed_also_after_a_time_without_any() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    for round in 0..3 {
+        store.abandon_chunks(job(1)).await.unwrap();
+        assert_eq!(packs(folder.path()), [], "round {round}");
+        let kept = chunk(1, LARGE);
+        store.put_chunks(job(1), &[kept], false).await.unwrap();
+        assert_eq!(packs(folder.path()).len(), 1, "round {round}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_not_committed_is_taken_back() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;
