@@ -9,8 +9,8 @@ Ray        two worker processes with one thread each
 Each round times every contender once, in turn. A ratio is the median of the ratios of the rounds,
 with the middle half of them. What is not equal stands in README.md.
 
-    python3 bench/jobs/job_times.py [--backups N] [--sync always|alone|never] [--seeded] [--rounds N]
-                                    [--only NAME ...] [n ...]
+    python3 bench/jobs/job_times.py [--backups N] [--sync always|alone|never] [--arithmetic reproducible|fast]
+                                    [--seeded] [--rounds N] [--only NAME ...] [n ...]
 """
 import argparse
 import os
@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("sides", type=int, nargs="*", default=[2000, 4000])
     parser.add_argument("--backups", type=int, default=0)
     parser.add_argument("--sync", default="alone")
+    parser.add_argument("--arithmetic", choices=["reproducible", "fast"], default="reproducible")
     parser.add_argument("--seeded", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=["matmesh", "NumPy", "Dask", "Ray"])
@@ -56,7 +57,7 @@ def report(side: int, told: argparse.Namespace, mesh: Mesh, peers: dict) -> None
 
     def matmesh() -> np.ndarray:
         submit, inputs = (mesh.client.submit, seeded) if told.seeded else (mesh.client.submit_files, files)
-        c, spent = mesh.client.in_steps(lambda: submit(*inputs, {"arithmetic": "reproducible"}))
+        c, spent = mesh.client.in_steps(lambda: submit(*inputs, {"arithmetic": told.arithmetic}))
         steps.append(spent)
         return c
 
@@ -76,7 +77,7 @@ def report(side: int, told: argparse.Namespace, mesh: Mesh, peers: dict) -> None
             assert np.allclose(c, expected), name
             del c
     kind = "seeded" if told.seeded else "from .npy to .npy"
-    print(f"n = {side}, {kind}, {told.rounds} rounds, {told.backups} backups, --sync {told.sync}")
+    print(f"n = {side}, {kind}, {told.arithmetic}, {told.rounds} rounds, {told.backups} backups, --sync {told.sync}")
     for name, values in times.items():
         ratios = [peer / ours for peer, ours in zip(values, times["matmesh"])] if "matmesh" in times else []
         spread = "".join(f"{value:7.2f}" for value in statistics.quantiles(ratios, n=4)) if ratios else ""

@@ -10,7 +10,7 @@ use super::packing::{DEPTH, PackedRight, pack_left};
 use super::tile::{Engine, Tile};
 use alloc::vec;
 
-/// Most rows of A that are packed at once: with [`DEPTH`] columns 240 KiB, about half of a
+/// Most rows of A that are packed at once: with 256 columns ([`DEPTH`]) 240 KiB, about half of a
 /// second-level cache. A multiple of 4, 5, 6 and 8.
 const STRIPE_ROWS: usize = 120;
 /// Most columns of C between two packings of A: their block of B, 6 MiB, fits a share of a
