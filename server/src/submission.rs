@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cluster::limits::RUNNING_JOBS_MAX;
-use kernel::cut::{Cut, NATIVE_RIGHT_BYTES_MAX, ProductShape};
+use kernel::Matrix;
+use kernel::cut::{Bounds, Cut, ProductShape};
 use tokio::sync::watch;
 use wire::{
     ChunkHash, CutShape, JobId, JobOptions, JobRecord, JobView, MatrixInput, Problem, Shape,
@@ -25,7 +26,9 @@ pub(crate) use spool::{Intake, IntakeError, Spool};
 pub(crate) enum Operand {
     /// In memory, or to be made from a seed.
     Given(MatrixInput),
-    /// On the disk.
+    /// From a file, whose reader saw to it that all entries are there and finite.
+    Read(Matrix),
+    /// The same on the disk.
     Spooled(Spool),
 }
 
@@ -34,9 +37,15 @@ impl Operand {
     fn sides(&self) -> (u32, u32) {
         match self {
             Self::Given(matrix) => matrix.sides(),
+            Self::Read(matrix) => (side(matrix.rows()), side(matrix.cols())),
             Self::Spooled(spool) => (spool.rows, spool.cols),
         }
     }
+}
+
+/// Readers accept no longer one.
+fn side(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 /// A multiplication to do, as it came.
@@ -188,11 +197,11 @@ async fn start(
     }
     // Another node that begins the same job must cut it alike, whoever it sees.
     let is_for_pages = has_pages || submission.idempotency_key.is_some();
-    let cut = if is_for_pages {
-        Cut::plan(product, devices)
-    } else {
-        Cut::plan_within(product, devices, NATIVE_RIGHT_BYTES_MAX)
+    let bounds = match is_for_pages {
+        true => Bounds::PAGES,
+        false => Bounds::NATIVE,
     };
+    let cut = Cut::plan(product, devices, &bounds);
     let Product {
         a,
         b,

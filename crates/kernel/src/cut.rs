@@ -9,10 +9,6 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// Operations a block should take: some milliseconds on one core of a laptop, a fraction of a
-/// second on a phone without SIMD. Long enough to drown the cost of a message, short enough that a
-/// lost block is no loss.
-pub const BLOCK_OPERATIONS_TARGET: u64 = 100_000_000;
 /// Fewest blocks of a product that has them: enough that a handful of devices of different speed
 /// all end at about the same time, and that even a small job shows how it is shared.
 pub const BLOCKS_MIN: u32 = 16;
@@ -21,22 +17,13 @@ pub const BLOCKS_MIN: u32 = 16;
 pub const TINY_OPERATIONS_MAX: u64 = 4_000_000;
 /// Most blocks the target asks for; beyond it blocks grow instead: of a large product each re-reads
 /// and packs so many rows of A that narrow blocks would cost more than they are worth. The bounds on
-/// bytes below come first, so the largest products have more: 20000 × 20000 × 20000 has 19 250 blocks,
+/// bytes below come first, so the largest products have more: 20000 × 20000 × 20000 has 7850 blocks,
 /// and 40 425 where pages take part.
 pub const BLOCKS_TARGET_MAX: u32 = 512;
 /// Most devices that are sure to have a block each.
 const DEVICES_MAX: u32 = 1024;
 /// Most blocks a stored cut may claim, so that a hostile record cannot make anyone list billions.
 pub const BLOCKS_MAX: u32 = 1 << 20;
-/// Bytes of a column block of B. A page may hold 64 MB over all its threads, what is in flight and kept
-/// included: one thread with this B, packed, then has room for everything else that a block needs
-/// (`public/compute/budget.js` adds it up).
-pub const RIGHT_BYTES_MAX: u64 = 32 << 20;
-/// The same where no page takes part: fewer and wider column blocks, so that A travels less.
-pub const NATIVE_RIGHT_BYTES_MAX: u64 = 64 << 20;
-/// Bytes of A that go to a device with one block. A page holds them twice, as they came and in its
-/// thread; half of it would double the number of the largest products' blocks.
-pub const LEFT_BYTES_MAX: u64 = 8 << 20;
 /// Entries of one block of C, 1 MiB: the largest result frame.
 pub const BLOCK_ENTRIES_MAX: u64 = 131_072;
 /// Bytes of a chunk, the unit in which inputs are stored, hashed and sent.
@@ -44,14 +31,49 @@ pub const CHUNK_BYTES_MAX: u64 = 1 << 20;
 /// Bytes of B that stay in a laptop's last-level cache from block to block, so that thin blocks
 /// cost nothing.
 const RIGHT_CACHED_BYTES: u64 = 8 << 20;
-/// Rows below which a block re-reads B too often for what it computes with it.
-const ROWS_PER_LARGE_BLOCK: u32 = 64;
 /// A multiple of every kernel's tile width (2, 4, 8 and 24), so that only the last column block has
 /// a ragged edge.
 const COLUMN_STEP: u32 = 24;
 /// A multiple of the heights of most tiles, so that all tiles of a large block are full.
 const ROW_STEP: u32 = 8;
 const ENTRY_BYTES: u64 = 8;
+
+/// What a block may be, by who computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Operations a block should take: long enough to drown the cost of handing it out, storing it and
+    /// counting it, short enough that a lost block is no loss.
+    pub operations_target: u64,
+    /// Most bytes of a column block of B.
+    pub right_bytes_max: u64,
+    /// Most bytes of A that go to a device with one block, unless one row has more.
+    pub left_bytes_max: u64,
+    /// Rows below which a block of a large product re-reads B too often for what it computes with it.
+    pub rows_per_large_block: u32,
+}
+
+impl Bounds {
+    /// Where pages take part. A page may hold 64 MB over all its threads, what is in flight and kept
+    /// included: one thread with so much of B, packed, then has room for everything else that a block needs
+    /// (`public/compute/budget.js` adds it up); it holds A twice, as it came and in its thread, and half as
+    /// much of it would double the number of the largest products' blocks. A block takes some milliseconds
+    /// on one core of a laptop, a fraction of a second on a phone without SIMD.
+    pub const PAGES: Self = Self {
+        operations_target: 100_000_000,
+        right_bytes_max: 32 << 20,
+        left_bytes_max: 8 << 20,
+        rows_per_large_block: 64,
+    };
+    /// Where no page does: fewer blocks of more rows and columns, so that A travels less, B is read less
+    /// often, and less is stored and told beside what is computed. A block takes some 25 milliseconds on one core of a
+    /// laptop, a fraction of a second on the smallest computers.
+    pub const NATIVE: Self = Self {
+        operations_target: 1_000_000_000,
+        right_bytes_max: 64 << 20,
+        left_bytes_max: 20 << 20,
+        rows_per_large_block: 128,
+    };
+}
 
 /// The sides of a product: C (rows × cols) = A (rows × inner) · B (inner × cols).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -147,18 +169,12 @@ pub enum CutError {
 impl Cut {
     /// The cut of a product for a mesh of this many devices.
     ///
-    /// About [`BLOCK_OPERATIONS_TARGET`] a block, by rows alone as long as B fits a device and
-    /// there are rows enough. See the constants of this module for the bounds and their reasons.
+    /// About [`Bounds::operations_target`] a block, by rows alone as long as B fits a device and
+    /// there are rows enough. See [`Bounds`] and the constants of this module for the reasons.
     #[must_use]
-    pub fn plan(shape: ProductShape, devices: u32) -> Self {
-        Self::plan_within(shape, devices, RIGHT_BYTES_MAX)
-    }
-
-    /// The same where a column block of B may have so many bytes.
-    #[must_use]
-    pub fn plan_within(shape: ProductShape, devices: u32, right_bytes_max: u64) -> Self {
-        let wanted = wanted_blocks(shape, devices);
-        let cols_per_block = plan_cols(shape, wanted, right_bytes_max);
+    pub fn plan(shape: ProductShape, devices: u32, bounds: &Bounds) -> Self {
+        let wanted = wanted_blocks(shape, devices, bounds);
+        let cols_per_block = plan_cols(shape, wanted, bounds);
         let col_blocks = shape.cols.div_ceil(cols_per_block).max(1);
         let row_blocks = wanted.div_ceil(col_blocks).clamp(1, shape.rows.max(1));
         let mut rows_per_block = shape.rows.div_ceil(row_blocks).max(1);
@@ -169,19 +185,20 @@ impl Cut {
         if shape.rows.div_ceil(rows_per_block) < needed {
             rows_per_block = (shape.rows / needed).max(1);
         }
-        if col_blocks > 1 && rows_per_block < ROWS_PER_LARGE_BLOCK {
-            let row_blocks = shape.rows.div_ceil(ROWS_PER_LARGE_BLOCK);
+        let large = bounds.rows_per_large_block;
+        if col_blocks > 1 && rows_per_block < large {
+            let row_blocks = shape.rows.div_ceil(large);
             if u64::from(row_blocks) * u64::from(col_blocks) >= u64::from(wanted) {
-                rows_per_block = ROWS_PER_LARGE_BLOCK.min(shape.rows.max(1));
+                rows_per_block = large.min(shape.rows.max(1));
             }
         }
         let row_bytes = u64::from(shape.inner.max(1)) * ENTRY_BYTES;
-        let rows_max = (LEFT_BYTES_MAX / row_bytes)
+        let rows_max = (bounds.left_bytes_max / row_bytes)
             .min(BLOCK_ENTRIES_MAX / u64::from(cols_per_block))
             .max(1);
         rows_per_block = rows_per_block.min(saturate(rows_max));
         // All rows in one block are not worth a second one for the rest.
-        if (ROWS_PER_LARGE_BLOCK..shape.rows).contains(&rows_per_block) {
+        if (large..shape.rows).contains(&rows_per_block) {
             rows_per_block -= rows_per_block % ROW_STEP;
         }
         Self {
@@ -319,8 +336,8 @@ impl Cut {
     }
 }
 
-fn wanted_blocks(shape: ProductShape, devices: u32) -> u32 {
-    saturate(shape.operations() / BLOCK_OPERATIONS_TARGET)
+fn wanted_blocks(shape: ProductShape, devices: u32, bounds: &Bounds) -> u32 {
+    saturate(shape.operations() / bounds.operations_target)
         .min(BLOCKS_TARGET_MAX)
         .max(fewest_blocks(shape, devices))
 }
@@ -331,15 +348,21 @@ fn fewest_blocks(shape: ProductShape, devices: u32) -> u32 {
 
 /// Columns of a block: all of them unless a column block of B would be too large for a device, or
 /// blocks by rows alone would be so thin that each reads all of a large B for a few rows.
-fn plan_cols(shape: ProductShape, wanted: u32, right_bytes_max: u64) -> u32 {
+fn plan_cols(shape: ProductShape, wanted: u32, bounds: &Bounds) -> u32 {
     let column_bytes = u64::from(shape.inner.max(1)) * ENTRY_BYTES;
-    let fits = saturate((right_bytes_max / column_bytes).min(BLOCK_ENTRIES_MAX)).max(1);
-    let is_heavy = shape.operations() / u64::from(wanted) >= BLOCK_OPERATIONS_TARGET / 2;
+    let large = bounds.rows_per_large_block;
+    let is_heavy = shape.operations() / u64::from(wanted) >= bounds.operations_target / 2;
     let is_large = column_bytes.saturating_mul(u64::from(shape.cols)) > RIGHT_CACHED_BYTES;
-    let is_thin = shape.rows.div_ceil(wanted) < ROWS_PER_LARGE_BLOCK;
+    let is_thin = shape.rows.div_ceil(wanted) < large;
+    let mut widest = BLOCK_ENTRIES_MAX;
+    if is_heavy && is_large && shape.rows >= large {
+        // A result has room for so many rows then.
+        widest /= u64::from(large);
+    }
+    let fits = saturate((bounds.right_bytes_max / column_bytes).min(widest)).max(1);
     let mut col_blocks = shape.cols.div_ceil(fits).max(1);
     if is_heavy && is_large && is_thin {
-        let row_blocks = shape.rows.div_ceil(ROWS_PER_LARGE_BLOCK);
+        let row_blocks = shape.rows.div_ceil(large);
         col_blocks = col_blocks.max(wanted.div_ceil(row_blocks)).min(shape.cols);
     }
     if col_blocks <= 1 {

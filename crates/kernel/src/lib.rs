@@ -19,7 +19,7 @@
 //! blocks of its own) and it never decides which device computes what.
 //!
 //! ```
-//! use kernel::cut::{Cut, ProductShape};
+//! use kernel::cut::{Bounds, Cut, ProductShape};
 //! use kernel::{Arithmetic, Kernel, Matrix, Multiplier, multiply_textbook, rows_of};
 //!
 //! // A is 2 × 3 and B is 3 × 2, both row-major.
@@ -32,7 +32,7 @@
 //! packer.push_rows(right.entries());
 //! let packed = packer.finish()?;
 //!
-//! let cut = Cut::plan(ProductShape { rows: 2, inner: 3, cols: 2 }, 1);
+//! let cut = Cut::plan(ProductShape { rows: 2, inner: 3, cols: 2 }, 1, &Bounds::NATIVE);
 //! let mut product = Matrix::zeros(2, 2);
 //! for index in 0..cut.block_count() {
 //!     let block = cut.block(index).expect("the index is below the count");

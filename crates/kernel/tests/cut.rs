@@ -1,9 +1,15 @@
 //! The cut: its bounds, its numbering, and that nothing is cut twice or forgotten.
 
-use kernel::cut::{Cut, CutError, LEFT_BYTES_MAX, NATIVE_RIGHT_BYTES_MAX, ProductShape};
+use kernel::cut::{Bounds, Cut, CutError, ProductShape};
 
+/// Where pages take part.
 fn plan(rows: u32, inner: u32, cols: u32, devices: u32) -> Cut {
-    Cut::plan(ProductShape { rows, inner, cols }, devices)
+    Cut::plan(ProductShape { rows, inner, cols }, devices, &Bounds::PAGES)
+}
+
+fn plan_native(side: u32, devices: u32) -> Cut {
+    let (rows, inner, cols) = (side, side, side);
+    Cut::plan(ProductShape { rows, inner, cols }, devices, &Bounds::NATIVE)
 }
 
 #[test]
@@ -61,19 +67,40 @@ fn the_largest_default_product_keeps_every_bound() {
     let cut = plan(20_000, 20_000, 20_000, 100);
     assert_eq!(cut.block_count(), 40_425);
     assert_eq!((cut.rows_per_block(), cut.cols_per_block()), (52, 192));
-    assert!(u64::from(cut.rows_per_block()) * 20_000 * 8 <= LEFT_BYTES_MAX);
+    assert!(u64::from(cut.rows_per_block()) * 20_000 * 8 <= Bounds::PAGES.left_bytes_max);
 }
 
 #[test]
-fn where_no_page_takes_part_column_blocks_are_wider() {
+fn where_no_page_takes_part_blocks_are_fewer_and_larger() {
+    let parts = |cut: Cut| {
+        (
+            cut.rows_per_block(),
+            cut.cols_per_block(),
+            cut.block_count(),
+        )
+    };
+    assert_eq!(parts(plan_native(1000, 2)), (63, 1000, 16));
+    assert_eq!(parts(plan_native(2000, 2)), (128, 1008, 32));
+    assert_eq!(parts(plan_native(4000, 2)), (128, 1008, 128));
+    assert_eq!(parts(plan_native(20_000, 100)), (128, 408, 7850));
+    // And every device has one.
+    assert_eq!(plan_native(1000, 100).block_count(), 100);
+}
+
+#[test]
+fn a_wide_product_is_not_cut_into_thin_rows() {
     let shape = ProductShape {
         rows: 20_000,
-        inner: 20_000,
+        inner: 1000,
         cols: 20_000,
     };
-    let cut = Cut::plan_within(shape, 100, NATIVE_RIGHT_BYTES_MAX);
-    assert_eq!(cut.block_count(), 19_250);
-    assert!(u64::from(cut.cols_per_block()) * 20_000 * 8 <= NATIVE_RIGHT_BYTES_MAX);
+    for bounds in [Bounds::PAGES, Bounds::NATIVE] {
+        let cut = Cut::plan(shape, 4, &bounds);
+        assert!(
+            cut.rows_per_block() >= bounds.rows_per_large_block,
+            "{cut:?}"
+        );
+    }
 }
 
 #[test]
@@ -138,8 +165,8 @@ fn a_row_block_that_is_not_there_has_no_chunks() {
 
 #[cfg(not(target_arch = "wasm32"))]
 mod properties {
-    use super::{Cut, LEFT_BYTES_MAX, ProductShape, plan};
-    use kernel::cut::{BLOCK_ENTRIES_MAX, BLOCKS_MAX, CHUNK_BYTES_MAX, RIGHT_BYTES_MAX, Rectangle};
+    use super::{Bounds, Cut, ProductShape, plan};
+    use kernel::cut::{BLOCK_ENTRIES_MAX, BLOCKS_MAX, CHUNK_BYTES_MAX, Rectangle};
     use proptest::prelude::{Strategy, prop_oneof, proptest};
 
     /// Sides of every magnitude.
@@ -165,16 +192,19 @@ mod properties {
         fn a_plan_keeps_its_bounds_and_is_what_its_parts_say(
             rows in side(30_000), inner in side(30_000), cols in side(30_000), devices in 0..5000_u32,
         ) {
-            let cut = plan(rows, inner, cols, devices);
-            let (height, width) = (cut.rows_per_block(), cut.cols_per_block());
-            assert_eq!(Cut::from_parts(cut.shape(), height, width), Ok(cut));
-            assert!(height == 1 || u64::from(height) * u64::from(inner) * 8 <= LEFT_BYTES_MAX);
-            assert!(u64::from(inner) * u64::from(width) * 8 <= RIGHT_BYTES_MAX);
-            assert!(u64::from(height) * u64::from(width) <= BLOCK_ENTRIES_MAX);
-            assert!(width == cols || width % 24 == 0);
-            let is_cut = !cut.shape().is_tiny();
-            assert!(!is_cut || cut.block_count() >= rows.min(16).min(BLOCKS_MAX));
-            assert!(cut.block_count() >= devices.min(rows).min(1024));
+            for bounds in [Bounds::PAGES, Bounds::NATIVE] {
+                let cut = Cut::plan(ProductShape { rows, inner, cols }, devices, &bounds);
+                let (height, width) = (cut.rows_per_block(), cut.cols_per_block());
+                assert_eq!(Cut::from_parts(cut.shape(), height, width), Ok(cut));
+                let left_bytes = u64::from(height) * u64::from(inner) * 8;
+                assert!(height == 1 || left_bytes <= bounds.left_bytes_max);
+                assert!(u64::from(inner) * u64::from(width) * 8 <= bounds.right_bytes_max);
+                assert!(u64::from(height) * u64::from(width) <= BLOCK_ENTRIES_MAX);
+                assert!(width == cols || width % 24 == 0);
+                let is_cut = !cut.shape().is_tiny();
+                assert!(!is_cut || cut.block_count() >= rows.min(16).min(BLOCKS_MAX));
+                assert!(cut.block_count() >= devices.min(rows).min(1024));
+            }
         }
 
         /// As `public/compute/budget.js` adds it up: an empty thread, B packed and one chunk of it, A
@@ -189,7 +219,7 @@ mod properties {
             let (left, product) = (8 * height * inner, 8 * height * width);
             let right = 8 * inner * width.next_multiple_of(4);
             let spare_and_chunks = 5 * CHUNK_BYTES_MAX;
-            let stripe = 8 * (120 * 256 + height);
+            let stripe = 8 * (120 * 512 + height);
             let bytes = 1_400_064 + right + left + product + stripe + spare_and_chunks + left + 2 * product;
             assert!(bytes <= 64_000_000, "{cut:?}: {bytes} bytes");
         }

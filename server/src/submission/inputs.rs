@@ -52,6 +52,7 @@ impl Factor {
         let bytes = match &self.operand {
             Operand::Given(MatrixInput::Random { .. }) => return (0, 0),
             Operand::Given(MatrixInput::Entries { entries, .. }) => entries.len() * ENTRY_BYTES,
+            Operand::Read(matrix) => matrix.entries().len() * ENTRY_BYTES,
             Operand::Spooled(spool) => spool.bytes(),
         };
         (bytes, self.rectangles.len())
@@ -87,29 +88,37 @@ pub(super) async fn store(
     let mut unstored = Inputs::new();
     // Up to there cutting takes less time than waking a thread for it, too.
     if a_bytes + b_bytes <= small_inputs::BYTES_MAX {
-        let cut = cut_up([a, b], |batch| {
-            note(services, batch.indices, &batch.chunks, &mut hashes);
-            unstored.extend(batch.chunks);
-            true
-        });
-        cut.map_err(|error| store_failed(&error.into()))?;
+        for (factor, first) in [(a, 0), (b, a_chunks)] {
+            let cut = cut_up(factor, first, |batch| {
+                note(services, batch.indices, &batch.chunks, &mut hashes);
+                unstored.extend(batch.chunks);
+                true
+            });
+            cut.map_err(|error| store_failed(&error.into()))?;
+        }
         if !small_inputs::are_blobs(&unstored) || !services.store.has_ample_room() {
             put(services, job, &std::mem::take(&mut unstored)).await?;
             sync(services, job).await?;
         }
     } else {
         let (sender, mut batches) = mpsc::channel(BATCHES_WAITING_MAX);
-        let cutting = tokio::task::spawn_blocking(move || {
-            // Ends early when nobody takes the batches any longer.
-            cut_up([a, b], |batch| sender.blocking_send(batch).is_ok())
+        let cutting = [(a, 0), (b, a_chunks)].map(|(factor, first)| {
+            let sender = sender.clone();
+            tokio::task::spawn_blocking(move || {
+                // Ends early when nobody takes the batches any longer.
+                cut_up(factor, first, |batch| sender.blocking_send(batch).is_ok())
+            })
         });
+        drop(sender);
         while let Some(batch) = batches.recv().await {
             keep(services, job, batch, &mut hashes).await?;
         }
-        let cut = cutting
-            .await
-            .map_err(|_| Problem::new(500, "cutting the matrices failed"))?;
-        cut.map_err(|error| store_failed(&error.into()))?;
+        for cutting in cutting {
+            let cut = cutting
+                .await
+                .map_err(|_| Problem::new(500, "cutting the matrices failed"))?;
+            cut.map_err(|error| store_failed(&error.into()))?;
+        }
         sync(services, job).await?;
     }
     let hashes = hashes.into_iter().collect::<Option<Vec<ChunkHash>>>();
@@ -164,35 +173,35 @@ fn note(
     }
 }
 
-/// Copies and hashes, for as long as the batches are taken.
-fn cut_up(factors: [Factor; 2], mut take: impl FnMut(Batch) -> bool) -> io::Result<()> {
+/// Copies and hashes, for as long as the batches are taken. Pieces are numbered from `first` on.
+fn cut_up(factor: Factor, first: usize, mut take: impl FnMut(Batch) -> bool) -> io::Result<()> {
     let mut batch = Batch::default();
-    let mut first = 0;
-    for factor in factors {
-        let (_, count) = factor.stored();
-        let Factor {
-            operand,
-            rectangles,
-        } = factor;
-        let mut turns: Vec<usize> = (0..count).collect();
-        let source = match operand {
-            Operand::Given(MatrixInput::Random { .. }) => continue,
-            Operand::Given(MatrixInput::Entries { cols, entries, .. }) => {
-                Source::Memory(Bytes::from_owner(EntryBytes::new(entries)), cols as usize)
-            }
-            Operand::Spooled(spool) => {
-                // So that the disk reads each of its pages once.
-                turns.sort_by_key(|index| rectangles[*index].rows.start);
-                Source::Disk(spool)
-            }
-        };
-        for index in turns {
-            batch.push(first + index, source.part(&rectangles[index])?);
-            if batch.bytes >= BATCH_BYTES && !take(std::mem::take(&mut batch)) {
-                return Ok(());
-            }
+    let Factor {
+        operand,
+        rectangles,
+    } = factor;
+    let mut turns: Vec<usize> = (0..rectangles.len()).collect();
+    let memory = |entries| Bytes::from_owner(EntryBytes::new(entries));
+    let source = match operand {
+        Operand::Given(MatrixInput::Random { .. }) => return Ok(()),
+        Operand::Given(MatrixInput::Entries { cols, entries, .. }) => {
+            Source::Memory(memory(entries), cols as usize)
         }
-        first += count;
+        Operand::Read(matrix) => {
+            let cols = matrix.cols();
+            Source::Memory(memory(matrix.into_entries()), cols)
+        }
+        Operand::Spooled(spool) => {
+            // So that the disk reads each of its pages once.
+            turns.sort_by_key(|index| rectangles[*index].rows.start);
+            Source::Disk(spool)
+        }
+    };
+    for index in turns {
+        batch.push(first + index, source.part(&rectangles[index])?);
+        if batch.bytes >= BATCH_BYTES && !take(std::mem::take(&mut batch)) {
+            return Ok(());
+        }
     }
     if batch.bytes > 0 {
         // Whether anybody takes it is seen by the other side.

@@ -6,13 +6,11 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use kernel::Matrix;
 use kernel::cut::Rectangle;
 use kernel::entry_bytes::{ENTRY_BYTES, bytes_of, entries_of};
 use kernel::format::{MatrixReader, Order, ReadError, Rest, transpose};
-use wire::MatrixInput;
 
-use super::Operand;
+use super::{Operand, side};
 use crate::store::StoreError;
 
 /// Entries that are written together.
@@ -91,12 +89,7 @@ impl Intake {
     /// The file has ended.
     pub(crate) fn finish(self) -> Result<Operand, IntakeError> {
         let Some(mut file) = self.spooled else {
-            let matrix = self.reader.finish()?;
-            return Ok(Operand::Given(MatrixInput::Entries {
-                rows: side(matrix.rows()),
-                cols: side(matrix.cols()),
-                entries: Matrix::into_entries(matrix),
-            }));
+            return Ok(Operand::Read(self.reader.finish()?));
         };
         let Rest {
             rows,
@@ -116,11 +109,6 @@ impl Intake {
             cols: side(cols),
         }))
     }
-}
-
-/// Readers accept no longer one.
-fn side(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 /// A matrix in a file: its entries row by row, all of them finite.
@@ -221,7 +209,7 @@ mod tests {
     fn spooled(format: Format, file: &[u8]) -> Spool {
         match take_in(format, file, 2000).unwrap() {
             Operand::Spooled(spool) => spool,
-            Operand::Given(given) => panic!("in memory: {given:?}"),
+            in_memory => panic!("in memory: {in_memory:?}"),
         }
     }
 
@@ -277,15 +265,11 @@ mod tests {
 
     #[test]
     fn a_matrix_that_fits_stays_in_memory() {
-        let Ok(Operand::Given(MatrixInput::Entries {
-            rows,
-            cols,
-            entries: all,
-        })) = take_in(Format::Npy, &npy(60, 20, true), 9600)
-        else {
+        let Ok(Operand::Read(matrix)) = take_in(Format::Npy, &npy(60, 20, true), 9600) else {
             panic!("not in memory");
         };
-        assert_eq!((rows, cols, all), (60, 20, entries(60, 20)));
+        assert_eq!((matrix.rows(), matrix.cols()), (60, 20));
+        assert_eq!(matrix.into_entries(), entries(60, 20));
     }
 
     #[test]

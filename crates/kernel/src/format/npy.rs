@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use super::number::exact_integer;
 use super::{Order, Position, ReadError, ReadLimits, Rest};
-use crate::entry_bytes::{ENTRY_BYTES, entries_of};
+use crate::entry_bytes::ENTRY_BYTES;
 use header::{EntryKind, Header};
 
 const MAGIC: [u8; 6] = *b"\x93NUMPY";
@@ -245,8 +245,11 @@ impl EntryReader {
     /// Entries whose bytes are those of an f64 already.
     fn push_as_they_are(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
         let held = self.entries.len();
-        self.reserve(bytes.len() / ENTRY_BYTES);
-        self.entries.extend_from_slice(&entries_of(bytes));
+        // They lie anywhere in a piece of a file.
+        let (whole, _) = bytes.as_chunks::<ENTRY_BYTES>();
+        self.reserve(whole.len());
+        let entries = whole.iter().copied().map(f64::from_le_bytes);
+        self.entries.extend(entries);
         let came = &self.entries[held..];
         // Looked at all of them first: a search that may stop anywhere is a slow one.
         if came.iter().fold(true, |all, entry| all & entry.is_finite()) {

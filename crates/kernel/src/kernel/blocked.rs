@@ -179,3 +179,17 @@ impl Edge {
         }
     }
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::super::packing::WASM_DEPTH;
+    use super::STRIPE_ROWS;
+
+    /// A page counts the memory of a block before it begins one.
+    #[test]
+    fn the_page_knows_how_much_of_a_is_packed_at_once() {
+        let budget = include_str!("../../../../public/compute/budget.js");
+        let line = std::format!("const STRIPE_ENTRIES = {STRIPE_ROWS} * {WASM_DEPTH};");
+        assert!(budget.contains(&line), "{line}");
+    }
+}
