@@ -22,7 +22,7 @@ export const RIGHT_CHUNKS_MAX = 3;
 const SPARE_BYTES = 1 << 20;
 
 // Rows and columns of A that the module packs at once (crates/kernel, blocked.rs).
-const STRIPE_ENTRIES = 120 * 512;
+const STRIPE_ENTRIES = 120 * 256;
 
 // B is padded to whole tiles and begins at a cache line (packing.rs there);
 // unpacked, as textbook.js holds it, it takes no more.

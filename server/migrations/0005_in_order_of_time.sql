@@ -1,6 +1,6 @@
--- A job's key is its id, the last six bytes first: they are the time at which it was submitted. So what is
--- added goes to the end of each table, and a transaction writes few pages. Tables with small rows are their
--- own index.
+-- A job's key is its id with the last six bytes in front, the time at which it was submitted: what is added
+-- for new jobs goes to one place in each table, and a transaction writes few pages. `pack` stays the id as it
+-- is, the name of a file. All tables but `results`, whose rows are long, are their own index.
 
 CREATE TABLE ordered_jobs (
     id                 BLOB PRIMARY KEY NOT NULL,
@@ -85,5 +85,29 @@ INSERT INTO ordered_tombstones
 DROP TABLE tombstones;
 ALTER TABLE ordered_tombstones RENAME TO tombstones;
 
-UPDATE results SET job = CAST(substr(job, 11) || substr(job, 1, 10) AS BLOB);
-UPDATE job_chunks SET job = CAST(substr(job, 11) || substr(job, 1, 10) AS BLOB);
+CREATE TABLE ordered_results (
+    job                BLOB NOT NULL,
+    block              INTEGER NOT NULL,
+    bytes              BLOB NOT NULL,
+    pack               BLOB, -- the id of the job whose pack has the bytes
+    start              INTEGER NOT NULL,
+    length             INTEGER NOT NULL,
+    PRIMARY KEY (job, block)
+) STRICT;
+INSERT INTO ordered_results
+    SELECT CAST(substr(job, 11) || substr(job, 1, 10) AS BLOB), block, bytes, pack, start, length
+    FROM results;
+DROP TABLE results;
+ALTER TABLE ordered_results RENAME TO results;
+
+CREATE TABLE ordered_job_chunks (
+    job                BLOB NOT NULL,
+    hash               BLOB NOT NULL,
+    PRIMARY KEY (job, hash)
+) STRICT, WITHOUT ROWID;
+INSERT INTO ordered_job_chunks
+    SELECT CAST(substr(job, 11) || substr(job, 1, 10) AS BLOB), hash
+    FROM job_chunks;
+DROP TABLE job_chunks;
+ALTER TABLE ordered_job_chunks RENAME TO job_chunks;
+CREATE INDEX job_chunks_by_hash ON job_chunks (hash);

@@ -332,8 +332,8 @@ fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
     Ok(beside(&suffix))
 }
 
-/// What a job's rows are found by, in every table: its id, with the time it ends with in front. So what
-/// is added to a table goes to its end, whichever jobs it is of, and few pages are written.
+/// What a job's rows are found by, in every table: its id, with the time it ends with in front. So the
+/// rows of jobs that are new lie together, and few pages are written.
 fn key_of(job: JobId) -> [u8; 16] {
     let mut key = *job.as_bytes();
     key.rotate_right(JobId::TIME_BYTES);

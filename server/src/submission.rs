@@ -43,7 +43,7 @@ impl Operand {
     }
 }
 
-/// Readers accept no longer one.
+/// No reader accepts a longer side.
 fn side(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
@@ -174,9 +174,9 @@ async fn start(
     submission: Product,
 ) -> Result<JobId, Problem> {
     let shape = checked_shape(&submission, services.config.max_dim)?;
-    let (devices, has_pages, now) = services
+    let (workforce, now) = services
         .driver
-        .look(|node, now| (node.device_count(), node.has_pages(), now))
+        .look(|node, now| (node.workforce(), now))
         .await?;
     let job = match of_key {
         Some(job) => job,
@@ -187,7 +187,7 @@ async fn start(
         inner: shape.inner,
         cols: shape.cols,
     };
-    let mut devices = u32::try_from(devices).unwrap_or(u32::MAX);
+    let mut devices = u32::try_from(workforce.devices).unwrap_or(u32::MAX);
     if submission.idempotency_key.is_some() {
         devices = rounded_up(devices);
     }
@@ -196,10 +196,9 @@ async fn start(
         devices = 1;
     }
     // Another node that begins the same job must cut it alike, whoever it sees.
-    let is_for_pages = has_pages || submission.idempotency_key.is_some();
-    let bounds = match is_for_pages {
+    let bounds = match workforce.has_pages || submission.idempotency_key.is_some() {
         true => Bounds::PAGES,
-        false => Bounds::NATIVE,
+        false => Bounds::for_nodes(product, workforce.threads, workforce.slowest_thread_mflops),
     };
     let cut = Cut::plan(product, devices, &bounds);
     let Product {

@@ -46,6 +46,7 @@ pub use coordinator::{Coordinator, JobProgress};
 pub use effect::{Change, Event, Input, Output, Restored, WorkerCommand, WorkerProfile};
 pub use membership::{Liveness, Membership, Peer};
 pub use node::{Node, NodeConfig};
+pub use placement::Workforce;
 pub use replica::Replica;
 pub use sharing::{Giver, Sharing};
 pub use time::{Moment, Now};

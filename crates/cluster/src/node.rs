@@ -30,6 +30,7 @@ use crate::effect::{Event, Input, Output};
 use crate::follower::Follower;
 use crate::host::WorkerHost;
 use crate::membership::Membership;
+use crate::placement::Workforce;
 use crate::replica::Replica;
 use crate::time::{Moment, Now};
 use restless::Restless;
@@ -308,16 +309,10 @@ impl Node {
             .count()
     }
 
-    /// Devices that would be given work now, over the whole mesh.
+    /// The devices that would be given work now, over the whole mesh.
     #[must_use]
-    pub fn device_count(&self) -> usize {
-        self.candidate_count()
-    }
-
-    /// Whether a page is there, which holds less than a node.
-    #[must_use]
-    pub fn has_pages(&self) -> bool {
-        self.has_page()
+    pub fn workforce(&self) -> Workforce {
+        self.count_workforce()
     }
 
     fn on_input(&mut self, now: Now, input: Input, outputs: &mut Vec<Output>) {

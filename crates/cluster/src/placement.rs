@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use wire::WorkerKind;
+
 use crate::limits::{BYTES_PER_SECOND_EXPECTED, OVERHEAD_EXPECTED, THREAD_MFLOPS_MAX, THREADS_MAX};
 
 /// What a thread is taken to do until it is measured: a slow phone.
@@ -10,6 +12,42 @@ const THREAD_MFLOPS_UNKNOWN: f64 = 500.0;
 /// How much the newest measurement weighs. Half follows a device that is
 /// throttled within a few blocks and still smooths a single hiccup.
 const NEWEST_WEIGHT: f64 = 0.5;
+
+/// The devices that take work, as those who cut a job want to know them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Workforce {
+    /// How many there are.
+    pub devices: usize,
+    /// Threads of all of them.
+    pub threads: u32,
+    /// MFLOPS of a thread of the slowest; infinite where there is no device.
+    pub slowest_thread_mflops: f64,
+    /// Whether a page is among them, which holds less than a node.
+    pub has_pages: bool,
+}
+
+impl FromIterator<(WorkerKind, u32, f64)> for Workforce {
+    /// From what each device says of itself: its kind, its threads, and MFLOPS over all of them.
+    fn from_iter<T: IntoIterator<Item = (WorkerKind, u32, f64)>>(devices: T) -> Self {
+        let nobody = Self {
+            devices: 0,
+            threads: 0,
+            slowest_thread_mflops: f64::INFINITY,
+            has_pages: false,
+        };
+        devices
+            .into_iter()
+            .fold(nobody, |all, (kind, threads, mflops)| {
+                let speed = Speed::claimed(mflops, threads);
+                Self {
+                    devices: all.devices + 1,
+                    threads: all.threads.saturating_add(speed.threads),
+                    slowest_thread_mflops: all.slowest_thread_mflops.min(speed.thread_mflops),
+                    has_pages: all.has_pages || kind == WorkerKind::Browser,
+                }
+            })
+    }
+}
 
 /// The measured speed of a device.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -207,6 +245,20 @@ mod tests {
         let phone = Speed::claimed(400.0, 4);
         let others = Others::from_iter([phone, phone, phone]);
         assert!(shortens((phone, 0), others, 1_000_000_000, 1));
+    }
+
+    #[test]
+    fn a_workforce_is_as_slow_as_its_slowest_thread() {
+        let native = (WorkerKind::Native, 4, 80_000.0);
+        let page = (WorkerKind::Browser, 2, 1000.0);
+        let both = Workforce::from_iter([native, page]);
+        assert_eq!((both.devices, both.threads, both.has_pages), (2, 6, true));
+        assert!((both.slowest_thread_mflops - 500.0).abs() < 1e-9);
+        assert!(!Workforce::from_iter([native]).has_pages);
+        let unmeasured = Workforce::from_iter([native, (WorkerKind::Native, 1, 0.0)]);
+        assert!(unmeasured.slowest_thread_mflops < 1000.0);
+        let nobody = Workforce::from_iter([]);
+        assert_eq!((nobody.devices, nobody.threads), (0, 0));
     }
 
     #[test]

@@ -16,14 +16,17 @@ pub const BLOCKS_MIN: u32 = 16;
 /// on one core of a laptop, less than leasing, storing and copying a single block more.
 pub const TINY_OPERATIONS_MAX: u64 = 4_000_000;
 /// Most blocks the target asks for; beyond it blocks grow instead: of a large product each re-reads
-/// and packs so many rows of A that narrow blocks would cost more than they are worth. The bounds on
-/// bytes below come first, so the largest products have more: 20000 × 20000 × 20000 has 7850 blocks,
+/// and packs so many rows of A that narrow blocks would cost more than they are worth. Bounds on
+/// bytes come first, so the largest products have more: 20000 × 20000 × 20000 has 19 250 blocks,
 /// and 40 425 where pages take part.
 pub const BLOCKS_TARGET_MAX: u32 = 512;
 /// Most devices that are sure to have a block each.
 const DEVICES_MAX: u32 = 1024;
 /// Most blocks a stored cut may claim, so that a hostile record cannot make anyone list billions.
 pub const BLOCKS_MAX: u32 = 1 << 20;
+/// Bytes of A that go to a device with one block, unless one row has more. A page holds them twice, as they
+/// came and in its thread; half of it would double the number of the largest products' blocks.
+pub const LEFT_BYTES_MAX: u64 = 8 << 20;
 /// Entries of one block of C, 1 MiB: the largest result frame.
 pub const BLOCK_ENTRIES_MAX: u64 = 131_072;
 /// Bytes of a chunk, the unit in which inputs are stored, hashed and sent.
@@ -31,6 +34,13 @@ pub const CHUNK_BYTES_MAX: u64 = 1 << 20;
 /// Bytes of B that stay in a laptop's last-level cache from block to block, so that thin blocks
 /// cost nothing.
 const RIGHT_CACHED_BYTES: u64 = 8 << 20;
+/// Operations from which on a block is worth a column block of B of its own, which has to be sent and packed.
+const HEAVY_OPERATIONS: u64 = 50_000_000;
+/// MFLOPS of a thread for which a billion operations are a tenth of a second.
+const FAST_THREAD_MFLOPS: f64 = 10_000.0;
+/// Blocks that each thread has at least, as long as they are not too small for that: the last ones of a
+/// job leave few threads idle then.
+const BLOCKS_PER_THREAD: u64 = 4;
 /// A multiple of every kernel's tile width (2, 4, 8 and 24), so that only the last column block has
 /// a ragged edge.
 const COLUMN_STEP: u32 = 24;
@@ -46,33 +56,46 @@ pub struct Bounds {
     pub operations_target: u64,
     /// Most bytes of a column block of B.
     pub right_bytes_max: u64,
-    /// Most bytes of A that go to a device with one block, unless one row has more.
-    pub left_bytes_max: u64,
-    /// Rows below which a block of a large product re-reads B too often for what it computes with it.
+    /// Rows below which a block re-reads B too often for what it computes with it.
     pub rows_per_large_block: u32,
 }
 
 impl Bounds {
     /// Where pages take part. A page may hold 64 MB over all its threads, what is in flight and kept
     /// included: one thread with so much of B, packed, then has room for everything else that a block needs
-    /// (`public/compute/budget.js` adds it up); it holds A twice, as it came and in its thread, and half as
-    /// much of it would double the number of the largest products' blocks. A block takes some milliseconds
-    /// on one core of a laptop, a fraction of a second on a phone without SIMD.
+    /// (`public/compute/budget.js` adds it up). A block takes some milliseconds on one core of a laptop, a
+    /// fraction of a second on a phone without SIMD.
     pub const PAGES: Self = Self {
         operations_target: 100_000_000,
         right_bytes_max: 32 << 20,
-        left_bytes_max: 8 << 20,
         rows_per_large_block: 64,
     };
-    /// Where no page does: fewer blocks of more rows and columns, so that A travels less, B is read less
-    /// often, and less is stored and told beside what is computed. A block takes some 25 milliseconds on one core of a
-    /// laptop, a fraction of a second on the smallest computers.
-    pub const NATIVE: Self = Self {
-        operations_target: 1_000_000_000,
+    /// Where no page does: wider column blocks, so that A travels less.
+    pub const NODES: Self = Self {
         right_bytes_max: 64 << 20,
-        left_bytes_max: 20 << 20,
-        rows_per_large_block: 128,
+        ..Self::PAGES
     };
+    /// Where all nodes are fast: larger blocks, some 25 milliseconds on one core of a laptop, so that B is
+    /// read less often, and less is stored and told beside what is computed.
+    pub const FAST_NODES: Self = Self {
+        operations_target: 1_000_000_000,
+        rows_per_large_block: 128,
+        ..Self::NODES
+    };
+
+    /// For nodes that have so many threads together, each at least so fast.
+    #[must_use]
+    pub fn for_nodes(shape: ProductShape, threads: u32, thread_mflops: f64) -> Self {
+        if thread_mflops < FAST_THREAD_MFLOPS {
+            return Self::NODES;
+        }
+        let share = shape.operations() / (BLOCKS_PER_THREAD * u64::from(threads.max(1)));
+        let (least, most) = (&Self::NODES, &Self::FAST_NODES);
+        Self {
+            operations_target: share.clamp(least.operations_target, most.operations_target),
+            ..Self::FAST_NODES
+        }
+    }
 }
 
 /// The sides of a product: C (rows × cols) = A (rows × inner) · B (inner × cols).
@@ -193,7 +216,7 @@ impl Cut {
             }
         }
         let row_bytes = u64::from(shape.inner.max(1)) * ENTRY_BYTES;
-        let rows_max = (bounds.left_bytes_max / row_bytes)
+        let rows_max = (LEFT_BYTES_MAX / row_bytes)
             .min(BLOCK_ENTRIES_MAX / u64::from(cols_per_block))
             .max(1);
         rows_per_block = rows_per_block.min(saturate(rows_max));
@@ -351,7 +374,7 @@ fn fewest_blocks(shape: ProductShape, devices: u32) -> u32 {
 fn plan_cols(shape: ProductShape, wanted: u32, bounds: &Bounds) -> u32 {
     let column_bytes = u64::from(shape.inner.max(1)) * ENTRY_BYTES;
     let large = bounds.rows_per_large_block;
-    let is_heavy = shape.operations() / u64::from(wanted) >= bounds.operations_target / 2;
+    let is_heavy = shape.operations() / u64::from(wanted) >= HEAVY_OPERATIONS;
     let is_large = column_bytes.saturating_mul(u64::from(shape.cols)) > RIGHT_CACHED_BYTES;
     let is_thin = shape.rows.div_ceil(wanted) < large;
     let mut widest = BLOCK_ENTRIES_MAX;

@@ -32,7 +32,7 @@
 //! packer.push_rows(right.entries());
 //! let packed = packer.finish()?;
 //!
-//! let cut = Cut::plan(ProductShape { rows: 2, inner: 3, cols: 2 }, 1, &Bounds::NATIVE);
+//! let cut = Cut::plan(ProductShape { rows: 2, inner: 3, cols: 2 }, 1, &Bounds::NODES);
 //! let mut product = Matrix::zeros(2, 2);
 //! for index in 0..cut.block_count() {
 //!     let block = cut.block(index).expect("the index is below the count");

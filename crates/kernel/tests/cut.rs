@@ -1,15 +1,24 @@
 //! The cut: its bounds, its numbering, and that nothing is cut twice or forgotten.
 
-use kernel::cut::{Bounds, Cut, CutError, ProductShape};
+use kernel::cut::{Bounds, Cut, CutError, LEFT_BYTES_MAX, ProductShape};
 
 /// Where pages take part.
 fn plan(rows: u32, inner: u32, cols: u32, devices: u32) -> Cut {
     Cut::plan(ProductShape { rows, inner, cols }, devices, &Bounds::PAGES)
 }
 
-fn plan_native(side: u32, devices: u32) -> Cut {
-    let (rows, inner, cols) = (side, side, side);
-    Cut::plan(ProductShape { rows, inner, cols }, devices, &Bounds::NATIVE)
+/// Where fast nodes with one thread each do.
+fn plan_for_nodes(rows: u32, inner: u32, cols: u32, devices: u32) -> Cut {
+    let shape = ProductShape { rows, inner, cols };
+    Cut::plan(shape, devices, &Bounds::for_nodes(shape, devices, 40_000.0))
+}
+
+fn parts(cut: Cut) -> (u32, u32, u32) {
+    (
+        cut.rows_per_block(),
+        cut.cols_per_block(),
+        cut.block_count(),
+    )
 }
 
 #[test]
@@ -67,39 +76,52 @@ fn the_largest_default_product_keeps_every_bound() {
     let cut = plan(20_000, 20_000, 20_000, 100);
     assert_eq!(cut.block_count(), 40_425);
     assert_eq!((cut.rows_per_block(), cut.cols_per_block()), (52, 192));
-    assert!(u64::from(cut.rows_per_block()) * 20_000 * 8 <= Bounds::PAGES.left_bytes_max);
+    assert!(u64::from(cut.rows_per_block()) * 20_000 * 8 <= LEFT_BYTES_MAX);
 }
 
 #[test]
-fn where_no_page_takes_part_blocks_are_fewer_and_larger() {
-    let parts = |cut: Cut| {
-        (
-            cut.rows_per_block(),
-            cut.cols_per_block(),
-            cut.block_count(),
-        )
-    };
-    assert_eq!(parts(plan_native(1000, 2)), (63, 1000, 16));
-    assert_eq!(parts(plan_native(2000, 2)), (128, 1008, 32));
-    assert_eq!(parts(plan_native(4000, 2)), (128, 1008, 128));
-    assert_eq!(parts(plan_native(20_000, 100)), (128, 408, 7850));
-    // And every device has one.
-    assert_eq!(plan_native(1000, 100).block_count(), 100);
-}
-
-#[test]
-fn a_wide_product_is_not_cut_into_thin_rows() {
+fn where_no_page_takes_part_column_blocks_are_wider() {
     let shape = ProductShape {
         rows: 20_000,
-        inner: 1000,
+        inner: 20_000,
         cols: 20_000,
     };
-    for bounds in [Bounds::PAGES, Bounds::NATIVE] {
-        let cut = Cut::plan(shape, 4, &bounds);
-        assert!(
-            cut.rows_per_block() >= bounds.rows_per_large_block,
-            "{cut:?}"
-        );
+    let cut = Cut::plan(shape, 100, &Bounds::for_nodes(shape, 100, 9_999.0));
+    assert_eq!(parts(cut), (52, 408, 19_250));
+    assert!(u64::from(cut.cols_per_block()) * 20_000 * 8 <= Bounds::NODES.right_bytes_max);
+}
+
+#[test]
+fn fast_nodes_have_fewer_and_larger_blocks() {
+    let cubes = |side, devices| parts(plan_for_nodes(side, side, side, devices));
+    assert_eq!(cubes(1000, 2), (63, 1000, 16));
+    assert_eq!(cubes(2000, 2), (128, 1008, 32));
+    assert_eq!(cubes(4000, 2), (128, 1008, 128));
+    assert_eq!(cubes(20_000, 2), (52, 408, 19_250));
+    // But no thread goes without.
+    assert_eq!(cubes(1000, 100), (10, 1000, 100));
+    assert!(cubes(2000, 50).2 >= 150);
+    let shape = plan(2000, 2000, 2000, 1).shape();
+    let many_threads = Bounds::for_nodes(shape, 64, 40_000.0);
+    assert!(Cut::plan(shape, 1, &many_threads).block_count() >= 150);
+}
+
+#[test]
+fn a_large_b_is_not_read_for_a_few_rows_whoever_computes() {
+    for (rows, inner, cols, devices) in [
+        (60, 1254, 5763, 4),
+        (100, 4000, 4000, 4),
+        (200, 2000, 4000, 4),
+        (500, 1500, 5000, 4),
+        (2000, 2000, 2000, 50),
+        (20_000, 1000, 20_000, 4),
+    ] {
+        for cut in [
+            plan(rows, inner, cols, devices),
+            plan_for_nodes(rows, inner, cols, devices),
+        ] {
+            assert!(cut.rows_per_block() >= rows.min(64), "{cut:?}");
+        }
     }
 }
 
@@ -165,7 +187,7 @@ fn a_row_block_that_is_not_there_has_no_chunks() {
 
 #[cfg(not(target_arch = "wasm32"))]
 mod properties {
-    use super::{Bounds, Cut, ProductShape, plan};
+    use super::{Bounds, Cut, LEFT_BYTES_MAX, ProductShape, plan};
     use kernel::cut::{BLOCK_ENTRIES_MAX, BLOCKS_MAX, CHUNK_BYTES_MAX, Rectangle};
     use proptest::prelude::{Strategy, prop_oneof, proptest};
 
@@ -192,12 +214,12 @@ mod properties {
         fn a_plan_keeps_its_bounds_and_is_what_its_parts_say(
             rows in side(30_000), inner in side(30_000), cols in side(30_000), devices in 0..5000_u32,
         ) {
-            for bounds in [Bounds::PAGES, Bounds::NATIVE] {
+            for bounds in [Bounds::PAGES, Bounds::NODES, Bounds::FAST_NODES] {
                 let cut = Cut::plan(ProductShape { rows, inner, cols }, devices, &bounds);
                 let (height, width) = (cut.rows_per_block(), cut.cols_per_block());
                 assert_eq!(Cut::from_parts(cut.shape(), height, width), Ok(cut));
                 let left_bytes = u64::from(height) * u64::from(inner) * 8;
-                assert!(height == 1 || left_bytes <= bounds.left_bytes_max);
+                assert!(height == 1 || left_bytes <= LEFT_BYTES_MAX);
                 assert!(u64::from(inner) * u64::from(width) * 8 <= bounds.right_bytes_max);
                 assert!(u64::from(height) * u64::from(width) <= BLOCK_ENTRIES_MAX);
                 assert!(width == cols || width % 24 == 0);
@@ -219,7 +241,7 @@ mod properties {
             let (left, product) = (8 * height * inner, 8 * height * width);
             let right = 8 * inner * width.next_multiple_of(4);
             let spare_and_chunks = 5 * CHUNK_BYTES_MAX;
-            let stripe = 8 * (120 * 512 + height);
+            let stripe = 8 * (120 * 256 + height);
             let bytes = 1_400_064 + right + left + product + stripe + spare_and_chunks + left + 2 * product;
             assert!(bytes <= 64_000_000, "{cut:?}: {bytes} bytes");
         }

@@ -13,7 +13,7 @@ use super::inputs::fill;
 const BYTES_MAX: u64 = 256 << 20;
 
 /// A block's rows of a large product, for a guess of how many there will be.
-const ROWS_BYTES: u64 = 2 << 20;
+const ROWS_BYTES: u64 = 4 << 20;
 
 /// Seed and columns of the matrix, and the part of it.
 type Key = (u64, u32, Rectangle);

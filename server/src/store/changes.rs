@@ -321,15 +321,15 @@ pub(super) const REMOVE_CHUNKS: &str =
     WHERE job = ?) AND NOT EXISTS
     (SELECT 1 FROM job_chunks WHERE job_chunks.hash = chunks.hash AND job_chunks.job <> ?)";
 
+pub(super) const REMOVE_CLAIMS: &str = "DELETE FROM job_chunks WHERE job = ?";
+
 /// Removes a job's claim on its chunks, and the chunks that no job claims.
 pub(super) fn remove_chunks(writing: &mut Writing, job: JobId) {
     writing
         .add(REMOVE_CHUNKS)
         .bind_bytes(&key_of(job))
         .bind_bytes(&key_of(job));
-    writing
-        .add("DELETE FROM job_chunks WHERE job = ?")
-        .bind_bytes(&key_of(job));
+    writing.add(REMOVE_CLAIMS).bind_bytes(&key_of(job));
 }
 
 #[cfg(test)]

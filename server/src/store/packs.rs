@@ -55,7 +55,7 @@ pub(super) struct Place {
 #[derive(Debug, Clone)]
 pub(super) struct Packs {
     folder: Arc<Path>,
-    /// There may be one. Whoever has the connection that writes is the only one who changes it.
+    /// Whether a pack may be there. It changes while its changer has the connection that writes.
     may_be_there: Arc<AtomicBool>,
 }
 
@@ -160,17 +160,17 @@ impl Packs {
             Err(error) => return Err(error),
         };
         let mut removed = Vec::new();
-        let mut are_left = false;
+        let mut is_one_left = false;
         for entry in entries {
             let entry = entry?;
             if named.contains(&*entry.file_name().to_string_lossy()) {
-                are_left = true;
+                is_one_left = true;
             } else {
                 removed.extend(File::open(entry.path()));
                 std::fs::remove_file(entry.path())?;
             }
         }
-        self.may_be_there.store(are_left, Ordering::Relaxed);
+        self.may_be_there.store(is_one_left, Ordering::Relaxed);
         Ok(removed)
     }
 }

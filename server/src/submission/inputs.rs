@@ -106,18 +106,20 @@ pub(super) async fn store(
             let sender = sender.clone();
             tokio::task::spawn_blocking(move || {
                 // Ends early when nobody takes the batches any longer.
-                cut_up(factor, first, |batch| sender.blocking_send(batch).is_ok())
+                let take = |batch| sender.blocking_send(Ok(batch)).is_ok();
+                if let Err(error) = cut_up(factor, first, take) {
+                    let _ = sender.blocking_send(Err(error));
+                }
             })
         });
         drop(sender);
         while let Some(batch) = batches.recv().await {
+            let batch = batch.map_err(|error| store_failed(&error.into()))?;
             keep(services, job, batch, &mut hashes).await?;
         }
         for cutting in cutting {
-            let cut = cutting
-                .await
-                .map_err(|_| Problem::new(500, "cutting the matrices failed"))?;
-            cut.map_err(|error| store_failed(&error.into()))?;
+            let ended = cutting.await;
+            ended.map_err(|_| Problem::new(500, "cutting the matrices failed"))?;
         }
         sync(services, job).await?;
     }

@@ -9,6 +9,7 @@ use crate::coordinator::Candidate;
 use crate::effect::{Event, Output, WorkerProfile};
 use crate::limits::{BLOCKS_PER_THREAD, PEERS_MAX, THREADS_MAX};
 use crate::membership::Liveness;
+use crate::placement::Workforce;
 use crate::time::Now;
 
 impl Node {
@@ -121,28 +122,22 @@ impl Node {
         }
     }
 
-    /// How many devices of the mesh take work.
-    pub(super) fn candidate_count(&self) -> usize {
-        let own = self.host.profiles().filter(|(_, own)| takes_work(own));
-        let others = self.membership.peers().filter_map(|(_, peer)| {
-            let is_alive = peer.liveness == Liveness::Alive;
-            let status = peer.status.as_ref().filter(|_| is_alive)?;
+    /// What takes work in the mesh.
+    pub(super) fn count_workforce(&self) -> Workforce {
+        let own = self.host.profiles().map(|(_, own)| own);
+        let own = own.filter(|own| takes_work(own));
+        let own = own.map(|own| (own.kind, own.threads, own.mflops));
+        let peers = self.membership.peers().map(|(_, peer)| peer);
+        let alive = peers.filter(|peer| peer.liveness == Liveness::Alive);
+        let others = alive.filter_map(|peer| peer.status.as_ref());
+        let others = others.flat_map(|status| {
             let pages = status.browsers.iter();
             let pages = pages.filter(|page| page.contributing && page.visible);
-            Some(usize::from(status.threads > 0) + pages.count())
+            let pages = pages.map(|page| (WorkerKind::Browser, page.threads, page.mflops));
+            let node = (WorkerKind::Native, status.threads, status.mflops);
+            pages.chain((status.threads > 0).then_some(node))
         });
-        own.count() + others.sum::<usize>()
-    }
-
-    /// Whether a page is among the devices that take work.
-    pub(super) fn has_page(&self) -> bool {
-        let own = self.host.profiles();
-        let mut own = own.filter(|(_, own)| takes_work(own) && own.kind == WorkerKind::Browser);
-        let mut others = self
-            .membership
-            .peers()
-            .filter_map(|(_, peer)| peer.status.as_ref());
-        own.next().is_some() || others.any(|status| !status.browsers.is_empty())
+        own.chain(others).collect()
     }
 
     /// Every device of the mesh that takes work: the slow ones first, so that

@@ -10,15 +10,9 @@ use super::tile::{Engine, LINE_ENTRIES};
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Rows of B in one block of k. A panel of B (16 KiB: 8 columns, or 4 where vectors are half as wide) then
-/// stays in the first-level cache while the panels of A pass by.
-pub(super) const DEPTH: usize = if cfg!(target_arch = "wasm32") {
-    WASM_DEPTH
-} else {
-    256
-};
-/// The same in a page, where a tile has four columns.
-pub(super) const WASM_DEPTH: usize = 512;
+/// Rows of B in one block of k. A panel of B (8 columns: 16 KiB) then stays in the first-level
+/// cache while the panels of A pass by.
+pub(super) const DEPTH: usize = 256;
 /// Rows of B that are packed side by side: each is read straight ahead, and what they give to a panel
 /// are a few lines in a row.
 const ROWS_PACKED_AT_ONCE: usize = 8;

@@ -25,7 +25,11 @@ async fn jobs_from_before_they_lay_in_order_of_time_are_found_and_expire() {
     };
     let record = rmp_serde::to_vec_named(&record).unwrap();
     let ending = rmp_serde::to_vec_named(&Ending::Complete).unwrap();
-    let rows: [(&str, &[&[u8]]); 8] = [
+    // The second input lies in the job's pack.
+    let packs = folder.path().join("packs");
+    std::fs::create_dir(&packs).unwrap();
+    std::fs::write(packs.join(job.to_string()), &inputs[1].1).unwrap();
+    let rows: [(&str, &[&[u8]]); 9] = [
         ("jobs (id, record, epoch_number, epoch_coordinator) VALUES (?, ?, 1, ?)", &[&JOB, &record, NODE]),
         ("blocks (job, block, hash, worker, kind, name, device, compute_ms, operations, epoch_number,
           epoch_coordinator) VALUES (?, 0, ?, ?, 'native', 'one', 'of a kind', 1.5, 16, 1, ?)",
@@ -37,8 +41,9 @@ async fn jobs_from_before_they_lay_in_order_of_time_are_found_and_expire() {
         ("tombstones (job, at_unix_ms) VALUES (?, 6)", &[&EXPIRED]),
         ("job_chunks (job, hash) VALUES (?, ?), (?, ?)",
          &[&JOB, inputs[0].0.as_bytes(), &JOB, inputs[1].0.as_bytes()]),
-        ("chunks (hash, bytes) VALUES (?, ?), (?, ?)",
-         &[inputs[0].0.as_bytes(), &inputs[0].1, inputs[1].0.as_bytes(), &inputs[1].1]),
+        ("chunks (hash, bytes) VALUES (?, ?)", &[inputs[0].0.as_bytes(), &inputs[0].1]),
+        ("chunks (hash, bytes, pack, start, length) VALUES (?, x'', ?, 0, 100)",
+         &[inputs[1].0.as_bytes(), &JOB]),
     ];
     {
         let options = SqliteConnectOptions::new().filename(folder.path().join("matmesh.sqlite"));
@@ -70,6 +75,9 @@ async fn jobs_from_before_they_lay_in_order_of_time_are_found_and_expire() {
     assert_eq!(replica.total_tally().computed, 7);
     let found = store.result(job, BlockIndex(0)).await.unwrap();
     assert_eq!(found.as_ref(), Some(&result.1));
+    for (hash, bytes) in &inputs {
+        assert_eq!(store.chunk(*hash).await.unwrap().as_ref(), Some(bytes));
+    }
     assert!(store.is_expired(JobId::from_bytes(EXPIRED)).await.unwrap());
 
     let over = (cluster::Change::Expired { job }, None);
@@ -77,5 +85,9 @@ async fn jobs_from_before_they_lay_in_order_of_time_are_found_and_expire() {
     assert!(store.is_expired(job).await.unwrap());
     assert!(store.jobs().await.unwrap().is_empty());
     assert_eq!(store.result(job, BlockIndex(0)).await.unwrap(), None);
-    assert_eq!(store.chunk(inputs[0].0).await.unwrap(), None);
+    store.remove_unnamed_packs().await.unwrap();
+    for (hash, _) in &inputs {
+        assert_eq!(store.chunk(*hash).await.unwrap(), None);
+    }
+    assert_eq!(std::fs::read_dir(&packs).unwrap().count(), 0);
 }

@@ -6,7 +6,7 @@ use cluster::{Input, Liveness};
 
 use crate::support::device::Device;
 use crate::support::mesh::Mesh;
-use crate::support::{job, millis, native, node, record, seconds};
+use crate::support::{job, millis, native, node, page, record, seconds};
 
 fn liveness(mesh: &Mesh, of: NodeId, at: NodeId) -> Option<Liveness> {
     let peers = mesh.node(at).membership().peers();
@@ -112,7 +112,7 @@ fn a_node_that_said_goodbye_stays_gone_until_it_links_again() {
         liveness(&mesh, node(2), node(1)),
         Some(Liveness::Unreachable)
     );
-    assert_eq!(mesh.node(node(1)).device_count(), 0);
+    assert_eq!(mesh.node(node(1)).workforce().devices, 0);
     mesh.crash(node(2));
     mesh.run_for(seconds(3));
     mesh.restart(node(2));
@@ -147,11 +147,30 @@ fn a_node_that_leaves_takes_no_more_work_and_does_not_spin() {
 fn devices_are_counted_over_the_whole_mesh() {
     let mut mesh = crate::scenarios::completing::three_nodes(6);
     for number in 1..=3 {
-        assert_eq!(mesh.node(node(number)).device_count(), 6);
+        let workforce = mesh.node(node(number)).workforce();
+        assert_eq!((workforce.devices, workforce.threads), (6, 19));
+        assert!(workforce.has_pages);
     }
     mesh.crash(node(3));
     mesh.run_for(seconds(2));
-    assert_eq!(mesh.node(node(1)).device_count(), 4);
+    assert_eq!(mesh.node(node(1)).workforce().devices, 4);
+}
+
+#[test]
+fn pages_of_a_node_that_died_are_not_counted() {
+    let mut mesh = Mesh::new(6);
+    for number in 1..=2 {
+        mesh.add_node(node(number));
+        mesh.attach(node(number), native(number), Device::native(4, 4000.0));
+    }
+    mesh.attach(node(2), page(2), Device::page(4, 2000.0));
+    mesh.link_all();
+    mesh.run_for(seconds(1));
+    assert!(mesh.node(node(1)).workforce().has_pages);
+    mesh.crash(node(2));
+    mesh.run_for(seconds(2));
+    let workforce = mesh.node(node(1)).workforce();
+    assert_eq!((workforce.devices, workforce.has_pages), (1, false));
 }
 
 #[test]
