@@ -1,6 +1,6 @@
 -- A job's key is its id with the last six bytes in front, the time at which it was submitted: what is added
 -- for new jobs goes to one place in each table, and a transaction writes few pages. `pack` stays the id as it
--- is, the name of a file. All tables but `results`, whose rows are long, are their own index.
+-- is, the name of a file. What has short rows is its own index.
 
 CREATE TABLE ordered_jobs (
     id                 BLOB PRIMARY KEY NOT NULL,

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use wire::WorkerKind;
-
 use crate::limits::{BYTES_PER_SECOND_EXPECTED, OVERHEAD_EXPECTED, THREAD_MFLOPS_MAX, THREADS_MAX};
 
 /// What a thread is taken to do until it is measured: a slow phone.
@@ -20,32 +18,34 @@ pub struct Workforce {
     pub devices: usize,
     /// Threads of all of them.
     pub threads: u32,
-    /// MFLOPS of a thread of the slowest; infinite where there is no device.
+    /// MFLOPS of a thread of the slowest; zero where there is no device.
     pub slowest_thread_mflops: f64,
-    /// Whether a page is among them, which holds less than a node.
+    /// Whether a page may come to take work, which holds less than a node: also one in the background.
     pub has_pages: bool,
 }
 
-impl FromIterator<(WorkerKind, u32, f64)> for Workforce {
-    /// From what each device says of itself: its kind, its threads, and MFLOPS over all of them.
-    fn from_iter<T: IntoIterator<Item = (WorkerKind, u32, f64)>>(devices: T) -> Self {
+impl Workforce {
+    /// From what each device says of itself: its threads, and MFLOPS over all of them.
+    pub(crate) fn new(devices: impl Iterator<Item = (u32, f64)>, has_pages: bool) -> Self {
         let nobody = Self {
             devices: 0,
             threads: 0,
-            slowest_thread_mflops: f64::INFINITY,
-            has_pages: false,
+            slowest_thread_mflops: 0.0,
+            has_pages,
         };
-        devices
-            .into_iter()
-            .fold(nobody, |all, (kind, threads, mflops)| {
-                let speed = Speed::claimed(mflops, threads);
-                Self {
-                    devices: all.devices + 1,
-                    threads: all.threads.saturating_add(speed.threads),
-                    slowest_thread_mflops: all.slowest_thread_mflops.min(speed.thread_mflops),
-                    has_pages: all.has_pages || kind == WorkerKind::Browser,
-                }
-            })
+        devices.fold(nobody, |all, (threads, mflops)| {
+            let speed = Speed::claimed(mflops, threads);
+            let slowest = match all.devices {
+                0 => speed.thread_mflops,
+                _ => all.slowest_thread_mflops.min(speed.thread_mflops),
+            };
+            Self {
+                devices: all.devices + 1,
+                threads: all.threads.saturating_add(speed.threads),
+                slowest_thread_mflops: slowest,
+                has_pages,
+            }
+        })
     }
 }
 
@@ -249,16 +249,16 @@ mod tests {
 
     #[test]
     fn a_workforce_is_as_slow_as_its_slowest_thread() {
-        let native = (WorkerKind::Native, 4, 80_000.0);
-        let page = (WorkerKind::Browser, 2, 1000.0);
-        let both = Workforce::from_iter([native, page]);
-        assert_eq!((both.devices, both.threads, both.has_pages), (2, 6, true));
+        let of = |devices: &[(u32, f64)]| Workforce::new(devices.iter().copied(), false);
+        let speed = |devices| of(devices).slowest_thread_mflops;
+        let both = of(&[(4, 80_000.0), (2, 1000.0)]);
+        assert_eq!((both.devices, both.threads), (2, 6));
         assert!((both.slowest_thread_mflops - 500.0).abs() < 1e-9);
-        assert!(!Workforce::from_iter([native]).has_pages);
-        let unmeasured = Workforce::from_iter([native, (WorkerKind::Native, 1, 0.0)]);
-        assert!(unmeasured.slowest_thread_mflops < 1000.0);
-        let nobody = Workforce::from_iter([]);
-        assert_eq!((nobody.devices, nobody.threads), (0, 0));
+        assert!((speed(&[(4, 80_000.0)]) - 20_000.0).abs() < 1e-9);
+        // Who is not measured, and who is not there yet, is not taken for fast.
+        assert!(speed(&[(4, 80_000.0), (1, 0.0)]) < 1000.0);
+        assert!(speed(&[]) < 1000.0);
+        assert_eq!((of(&[]).devices, of(&[]).threads), (0, 0));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! How a product is cut into blocks of C, and its inputs into chunks.
 //!
-//! The cut is a pure function of the product's shape and the number of devices at submit, stored
+//! The cut is a pure function of the product's shape and of who is there at submit, stored
 //! with the job and never changed: two copies of a job can only be united if they speak of the same
 //! blocks. Adapting to the devices happens elsewhere, by leasing longer or shorter runs of blocks.
 //!
@@ -38,14 +38,16 @@ const RIGHT_CACHED_BYTES: u64 = 8 << 20;
 const HEAVY_OPERATIONS: u64 = 50_000_000;
 /// MFLOPS of a thread for which a billion operations are a tenth of a second.
 const FAST_THREAD_MFLOPS: f64 = 10_000.0;
-/// Blocks that each thread has at least, as long as they are not too small for that: the last ones of a
-/// job leave few threads idle then.
+/// Blocks that each thread of fast nodes is to have, as long as they are not too small or too many for that:
+/// the last ones of a job leave few threads idle then.
 const BLOCKS_PER_THREAD: u64 = 4;
 /// A multiple of every kernel's tile width (2, 4, 8 and 24), so that only the last column block has
 /// a ragged edge.
 const COLUMN_STEP: u32 = 24;
 /// A multiple of the heights of most tiles, so that all tiles of a large block are full.
 const ROW_STEP: u32 = 8;
+/// Rows from which on a block is cut down to full tiles: of fewer it would lose too many.
+const ROUNDED_ROWS_MIN: u32 = 64;
 const ENTRY_BYTES: u64 = 8;
 
 /// What a block may be, by who computes.
@@ -86,13 +88,12 @@ impl Bounds {
     /// For nodes that have so many threads together, each at least so fast.
     #[must_use]
     pub fn for_nodes(shape: ProductShape, threads: u32, thread_mflops: f64) -> Self {
-        if thread_mflops < FAST_THREAD_MFLOPS {
+        let share = shape.operations() / (BLOCKS_PER_THREAD * u64::from(threads.max(1)));
+        if thread_mflops < FAST_THREAD_MFLOPS || share < 2 * Self::NODES.operations_target {
             return Self::NODES;
         }
-        let share = shape.operations() / (BLOCKS_PER_THREAD * u64::from(threads.max(1)));
-        let (least, most) = (&Self::NODES, &Self::FAST_NODES);
         Self {
-            operations_target: share.clamp(least.operations_target, most.operations_target),
+            operations_target: share.min(Self::FAST_NODES.operations_target),
             ..Self::FAST_NODES
         }
     }
@@ -208,20 +209,19 @@ impl Cut {
         if shape.rows.div_ceil(rows_per_block) < needed {
             rows_per_block = (shape.rows / needed).max(1);
         }
-        let large = bounds.rows_per_large_block;
+        let large = rows_per_large_block(shape, bounds);
         if col_blocks > 1 && rows_per_block < large {
             let row_blocks = shape.rows.div_ceil(large);
             if u64::from(row_blocks) * u64::from(col_blocks) >= u64::from(wanted) {
                 rows_per_block = large.min(shape.rows.max(1));
             }
         }
-        let row_bytes = u64::from(shape.inner.max(1)) * ENTRY_BYTES;
-        let rows_max = (LEFT_BYTES_MAX / row_bytes)
+        let rows_max = u64::from(left_rows_max(shape))
             .min(BLOCK_ENTRIES_MAX / u64::from(cols_per_block))
             .max(1);
         rows_per_block = rows_per_block.min(saturate(rows_max));
         // All rows in one block are not worth a second one for the rest.
-        if (large..shape.rows).contains(&rows_per_block) {
+        if (ROUNDED_ROWS_MIN..shape.rows).contains(&rows_per_block) {
             rows_per_block -= rows_per_block % ROW_STEP;
         }
         Self {
@@ -369,11 +369,22 @@ fn fewest_blocks(shape: ProductShape, devices: u32) -> u32 {
     devices.clamp(if shape.is_tiny() { 1 } else { BLOCKS_MIN }, DEVICES_MAX)
 }
 
+/// Most rows of a block, for the bytes of A in it.
+fn left_rows_max(shape: ProductShape) -> u32 {
+    let row_bytes = u64::from(shape.inner.max(1)) * ENTRY_BYTES;
+    saturate(LEFT_BYTES_MAX / row_bytes).max(1)
+}
+
+/// See [`Bounds`]: no more than a block can have.
+fn rows_per_large_block(shape: ProductShape, bounds: &Bounds) -> u32 {
+    bounds.rows_per_large_block.min(left_rows_max(shape))
+}
+
 /// Columns of a block: all of them unless a column block of B would be too large for a device, or
 /// blocks by rows alone would be so thin that each reads all of a large B for a few rows.
 fn plan_cols(shape: ProductShape, wanted: u32, bounds: &Bounds) -> u32 {
     let column_bytes = u64::from(shape.inner.max(1)) * ENTRY_BYTES;
-    let large = bounds.rows_per_large_block;
+    let large = rows_per_large_block(shape, bounds);
     let is_heavy = shape.operations() / u64::from(wanted) >= HEAVY_OPERATIONS;
     let is_large = column_bytes.saturating_mul(u64::from(shape.cols)) > RIGHT_CACHED_BYTES;
     let is_thin = shape.rows.div_ceil(wanted) < large;

@@ -98,7 +98,7 @@ fn fast_nodes_have_fewer_and_larger_blocks() {
     assert_eq!(cubes(2000, 2), (128, 1008, 32));
     assert_eq!(cubes(4000, 2), (128, 1008, 128));
     assert_eq!(cubes(20_000, 2), (52, 408, 19_250));
-    // But no thread goes without.
+    // But no device goes without, and no thread where blocks are large enough.
     assert_eq!(cubes(1000, 100), (10, 1000, 100));
     assert!(cubes(2000, 50).2 >= 150);
     let shape = plan(2000, 2000, 2000, 1).shape();
@@ -108,6 +108,9 @@ fn fast_nodes_have_fewer_and_larger_blocks() {
 
 #[test]
 fn a_large_b_is_not_read_for_a_few_rows_whoever_computes() {
+    let nodes = |rows, inner, cols, devices| {
+        Cut::plan(ProductShape { rows, inner, cols }, devices, &Bounds::NODES)
+    };
     for (rows, inner, cols, devices) in [
         (60, 1254, 5763, 4),
         (100, 4000, 4000, 4),
@@ -118,10 +121,35 @@ fn a_large_b_is_not_read_for_a_few_rows_whoever_computes() {
     ] {
         for cut in [
             plan(rows, inner, cols, devices),
+            nodes(rows, inner, cols, devices),
             plan_for_nodes(rows, inner, cols, devices),
         ] {
             assert!(cut.rows_per_block() >= rows.min(64), "{cut:?}");
         }
+    }
+}
+
+#[test]
+fn columns_are_as_wide_as_the_rows_that_a_block_can_have_allow() {
+    let shape = ProductShape {
+        rows: 122,
+        inner: 8933,
+        cols: 2034,
+    };
+    for threads in [1, 4, 32] {
+        let cut = Cut::plan(shape, 4, &Bounds::for_nodes(shape, threads, 40_000.0));
+        assert!(
+            cut.block_count() <= 44 && cut.cols_per_block() >= 96,
+            "{cut:?}"
+        );
+    }
+}
+
+#[test]
+fn where_threads_are_many_blocks_are_as_for_slow_nodes() {
+    for (rows, inner, cols, threads) in [(129, 4000, 2000, 16), (192, 2552, 6426, 64)] {
+        let shape = ProductShape { rows, inner, cols };
+        assert_eq!(Bounds::for_nodes(shape, threads, 40_000.0), Bounds::NODES);
     }
 }
 

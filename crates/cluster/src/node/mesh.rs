@@ -122,22 +122,33 @@ impl Node {
         }
     }
 
-    /// What takes work in the mesh.
+    /// What would be given work now, over the whole mesh.
     pub(super) fn count_workforce(&self) -> Workforce {
         let own = self.host.profiles().map(|(_, own)| own);
         let own = own.filter(|own| takes_work(own));
-        let own = own.map(|own| (own.kind, own.threads, own.mflops));
+        let own = own.map(|own| (own.threads, own.mflops));
         let peers = self.membership.peers().map(|(_, peer)| peer);
         let alive = peers.filter(|peer| peer.liveness == Liveness::Alive);
         let others = alive.filter_map(|peer| peer.status.as_ref());
         let others = others.flat_map(|status| {
             let pages = status.browsers.iter();
             let pages = pages.filter(|page| page.contributing && page.visible);
-            let pages = pages.map(|page| (WorkerKind::Browser, page.threads, page.mflops));
-            let node = (WorkerKind::Native, status.threads, status.mflops);
-            pages.chain((status.threads > 0).then_some(node))
+            let pages = pages.map(|page| (page.threads, page.mflops));
+            pages.chain((status.threads > 0).then_some((status.threads, status.mflops)))
         });
-        own.chain(others).collect()
+        Workforce::new(own.chain(others), self.has_page())
+    }
+
+    /// Whether there is a page that takes work, or will again when it comes to the front or its node is heard.
+    fn has_page(&self) -> bool {
+        let mut own = self.host.profiles().map(|(_, own)| own);
+        let peers = self.membership.peers().map(|(_, peer)| peer);
+        let there = peers.filter(|peer| peer.liveness != Liveness::Unreachable);
+        let mut pages = there
+            .filter_map(|peer| peer.status.as_ref())
+            .flat_map(|status| &status.browsers);
+        own.any(|own| own.kind == WorkerKind::Browser && own.contributing)
+            || pages.any(|page| page.contributing)
     }
 
     /// Every device of the mesh that takes work: the slow ones first, so that

@@ -25,6 +25,9 @@ async fn jobs_from_before_they_lay_in_order_of_time_are_found_and_expire() {
     };
     let record = rmp_serde::to_vec_named(&record).unwrap();
     let ending = rmp_serde::to_vec_named(&Ending::Complete).unwrap();
+    // Where the one lay the other is to lie.
+    let mut other_way_round = JOB;
+    other_way_round.rotate_right(6);
     // The second input lies in the job's pack.
     let packs = folder.path().join("packs");
     std::fs::create_dir(&packs).unwrap();
@@ -34,7 +37,8 @@ async fn jobs_from_before_they_lay_in_order_of_time_are_found_and_expire() {
         ("blocks (job, block, hash, worker, kind, name, device, compute_ms, operations, epoch_number,
           epoch_coordinator) VALUES (?, 0, ?, ?, 'native', 'one', 'of a kind', 1.5, 16, 1, ?)",
          &[&JOB, result.0.as_bytes(), NODE, NODE]),
-        ("results (job, block, bytes) VALUES (?, 0, ?)", &[&JOB, &result.1]),
+        ("results (job, block, bytes) VALUES (?, 0, ?), (?, 0, ?)",
+         &[&JOB, &result.1, &other_way_round, b"of another"]),
         ("tallies (job, epoch_number, epoch_coordinator, computed, rejected, reassigned)
           VALUES (?, 1, ?, 7, 0, 0)", &[&JOB, NODE]),
         ("endings (job, ending, at_unix_ms, elapsed_ms) VALUES (?, ?, 5, 2.5)", &[&JOB, &ending]),
