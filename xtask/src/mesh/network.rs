@@ -9,12 +9,12 @@ use serde_json::Value;
 /// Where the programs that watch are on the bridge; nodes count from 1.
 const WATCHER: &str = "10.77.0.254/24";
 
-/// What a namespace drops: packets from the nodes that it is deaf to.
+/// What a namespace drops: packets from the nodes that it is deaf to, of both versions of IP.
 const RULES: &str = "table inet cut {
-    set deaf { type ipv4_addr; }
+    set deaf { type ether_addr; }
     chain input {
         type filter hook input priority filter; policy accept;
-        ip saddr @deaf drop
+        ether saddr @deaf drop
     }
 }";
 
@@ -29,6 +29,11 @@ pub(crate) struct Traffic {
 #[derive(Debug)]
 pub(crate) struct Network {
     count: usize,
+}
+
+/// The hardware address of a node.
+fn card_of(index: usize) -> String {
+    format!("02:00:00:00:77:{:02x}", index + 1)
 }
 
 impl Network {
@@ -50,6 +55,8 @@ impl Network {
             ip(&["link", "set", &plug, "master", "bridge", "up"])?;
             let address = format!("{}/24", network.address(index));
             ip(&["-n", &host, "address", "add", &address, "dev", "eth0"])?;
+            let card = card_of(index);
+            ip(&["-n", &host, "link", "set", "eth0", "address", &card])?;
             ip(&["-n", &host, "link", "set", "lo", "up"])?;
             ip(&["-n", &host, "link", "set", "eth0", "up"])?;
             network.nft(index, RULES)?;
@@ -69,11 +76,7 @@ impl Network {
     pub(crate) fn make_deaf(&self, index: usize, to: &[usize]) -> Result<()> {
         let mut rules = String::new();
         for other in to {
-            writeln!(
-                rules,
-                "add element inet cut deaf {{ {} }}",
-                self.address(*other)
-            )?;
+            writeln!(rules, "add element inet cut deaf {{ {} }}", card_of(*other))?;
         }
         self.nft(index, &rules)
     }
