@@ -339,8 +339,13 @@ pub(crate) mod nodes {
     pub(crate) fn summary(nodes: usize, browsers: usize, speed: &str) -> String {
         let nodes_word = if nodes == 1 { "node" } else { "nodes" };
         let browsers_word = if browsers == 1 { "browser" } else { "browsers" };
-        format!("{nodes} {nodes_word} and {browsers} {browsers_word}, {speed} together.")
+        let alone = if nodes == 1 { ALONE } else { "" };
+        format!("{nodes} {nodes_word} and {browsers} {browsers_word}, {speed} together.{alone}")
     }
+
+    /// Behind the sum where there is nobody else.
+    const ALONE: &str = " No other node is here. Nodes on one network find each other within seconds; where it keeps \
+         multicast away from its devices, register one below by its address.";
 }
 
 pub(crate) mod contribution {

@@ -12,6 +12,7 @@ mod left_cache;
 mod right_cache;
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Instant;
 
@@ -40,6 +41,8 @@ const IN_PLACE_OPERATIONS_MAX: u64 = 1_000_000;
 
 /// Entries of its inputs, which may have to be made from a seed and packed: as long again.
 const IN_PLACE_ENTRIES_MAX: u64 = 1 << 16;
+
+const NO_INPUTS: &str = "its inputs are not to be had";
 
 /// A block with everything that it needs.
 struct ReadyBlock {
@@ -157,7 +160,7 @@ async fn fetch(
     };
     let (job, block) = (task.job, task.block);
     let Some((left, right)) = left.zip(right) else {
-        let input = pool.give_back(job, block);
+        let input = pool.give_back(job, block, NO_INPUTS);
         services.driver.tell(input).await;
         return;
     };
@@ -172,7 +175,7 @@ async fn fetch(
         && !pool.rights.is_being_packed(&block.task)
         && let Ok(_place) = pool.in_place.try_acquire()
     {
-        if let Some(input) = compute_block(&pool, block, &mut Arc::default()) {
+        if let Some(input) = compute_or_give_back(&pool, block, &mut Arc::default()) {
             services.driver.tell(input).await;
         }
         return;
@@ -196,8 +199,26 @@ fn compute_blocks(pool: &Pool, ready: &Mutex<mpsc::Receiver<ReadyBlock>>) {
     loop {
         let next = ready.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(block) = next else { return };
-        if let Some(input) = compute_block(pool, block, &mut memory) {
+        if let Some(input) = compute_or_give_back(pool, block, &mut memory) {
             pool.runtime.block_on(pool.services.driver.tell(input));
+        }
+    }
+}
+
+/// The same, also where computing panics: a block that cannot be computed is one block less, not one thread.
+fn compute_or_give_back(
+    pool: &Pool,
+    ready: ReadyBlock,
+    memory: &mut Arc<Vec<f64>>,
+) -> Option<Input> {
+    let (job, block) = (ready.task.job, ready.task.block);
+    let computing = AssertUnwindSafe(|| compute_block(pool, ready, memory));
+    match catch_unwind(computing) {
+        Ok(input) => input,
+        Err(_) => {
+            // Whatever it was in the middle of.
+            *memory = Arc::default();
+            Some(pool.give_back(job, block, "computing it failed"))
         }
     }
 }
@@ -218,7 +239,7 @@ fn compute_block(pool: &Pool, ready: ReadyBlock, memory: &mut Arc<Vec<f64>>) -> 
     tracing::info!("Computing block {block} of job {job}");
     let multiplier = Multiplier::new(pool.kernel, inputs::arithmetic_of(task.arithmetic));
     let Some(factor) = pool.rights.get(&task, &multiplier, right) else {
-        return Some(pool.give_back(job, block));
+        return Some(pool.give_back(job, block, NO_INPUTS));
     };
     let left = left.parts(&task, &pool.lefts, memory);
     let rows: Vec<&[f64]> = left
@@ -261,8 +282,8 @@ impl Pool {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn give_back(&self, job: JobId, block: BlockIndex) -> Input {
-        tracing::warn!("Block {block} of job {job} given back: its inputs are not to be had");
+    fn give_back(&self, job: JobId, block: BlockIndex, reason: &str) -> Input {
+        tracing::warn!("Block {block} of job {job} given back: {reason}");
         self.wanted().remove(&(job, block));
         let worker = self.worker;
         Input::WorkerGaveBack { worker, job, block }

@@ -170,6 +170,7 @@ impl Config {
             election_timeout: Duration::from_millis(self.election_timeout_ms),
             backups: usize::try_from(self.num_backup_nodes).unwrap_or(usize::MAX),
             result_ttl: Duration::from_secs(self.result_ttl_s),
+            side_max: self.max_dim,
         }
     }
 }

@@ -2,12 +2,14 @@
 //! for the others; nobody types an address.
 
 use std::collections::HashMap;
+use std::net::{SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
-use mdns_sd::{IfKind, ServiceDaemon, ServiceEvent, ServiceInfo};
+use mdns_sd::{IfKind, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
 use wire::NodeId;
 
-use crate::links::{Links, is_virtual};
+use crate::addresses::is_virtual;
+use crate::links::Links;
 
 const SERVICE: &str = "_matmesh._tcp.local.";
 
@@ -32,8 +34,10 @@ impl Discovery {
         let daemon = new_daemon()?;
         let instance = node.to_string();
         let host = format!("matmesh-{}.local.", node.short());
-        let properties: HashMap<String, String> =
-            HashMap::from([("protocol".to_owned(), wire::PROTOCOL_VERSION.to_string())]);
+        let properties: HashMap<String, String> = HashMap::from([(
+            "protocol".to_owned(),
+            wire::PEER_PROTOCOL_VERSION.to_string(),
+        )]);
         let mut service =
             ServiceInfo::new(SERVICE, &instance, &host, "", port, properties)?.enable_addr_auto();
         // The instance's name holds the node's id and is nobody else's, so
@@ -110,11 +114,27 @@ async fn listen(daemon: ServiceDaemon, own: NodeId, links: Links) {
 }
 
 /// IPv4 first, loopback last.
-fn addresses_of(service: &mdns_sd::ResolvedService) -> Vec<String> {
-    let mut addresses: Vec<_> = service.get_addresses_v4().into_iter().collect();
-    addresses.sort_by_key(|ip| (ip.is_loopback(), *ip));
+fn addresses_of(service: &mdns_sd::ResolvedService) -> Vec<SocketAddr> {
+    let port = service.get_port();
+    let found = service.get_addresses().iter();
+    let mut addresses: Vec<SocketAddr> =
+        found.filter_map(|found| address_of(found, port)).collect();
+    addresses.sort_by_key(|address| {
+        let ip = address.ip();
+        (ip.is_loopback(), ip.is_ipv6(), ip)
+    });
     addresses
-        .into_iter()
-        .map(|ip| format!("{ip}:{}", service.get_port()))
-        .collect()
+}
+
+/// Link-local addresses of IPv6 are nothing without the interface on which they were heard.
+fn address_of(found: &ScopedIp, port: u16) -> Option<SocketAddr> {
+    match found {
+        ScopedIp::V4(v4) => Some((*v4.addr(), port).into()),
+        ScopedIp::V6(v6) => {
+            let is_scoped = v6.addr().is_unicast_link_local();
+            let scope = if is_scoped { v6.scope_id().index } else { 0 };
+            Some(SocketAddrV6::new(*v6.addr(), port, 0, scope).into())
+        }
+        _ => None,
+    }
 }

@@ -46,10 +46,8 @@ const COPIES_AT_ONCE: usize = (4 << 20) / small_inputs::BYTES_MAX;
 const STORE_TRIES: u32 = 3;
 const STORE_PAUSE: Duration = Duration::from_millis(200);
 
-/// While one write lasts this long, and no longer than so many times, the others
-/// hear from this node beside it.
+/// While one write lasts this long, and again and again, the others hear from this node meanwhile.
 const SLOW_DISK_HEARTBEAT: Duration = Duration::from_millis(200);
-const SLOW_DISK_HEARTBEATS_MAX: u32 = 50;
 
 /// Reads the node's clocks.
 #[derive(Debug, Clone, Copy)]
@@ -209,11 +207,16 @@ impl Driver {
         }
         superseded::drop_states(&mut outputs, &next);
         let mut changed = false;
+        let mut damaged = Vec::new();
         let mut sending = Sending::new(&self.world);
         for output in outputs {
             match output {
                 Output::Persist(_) => {}
-                Output::Send { to, message } => sending.send(to, message).await,
+                Output::Send { to, message } => {
+                    if let Some((job, block)) = sending.send(to, message).await {
+                        damaged.push(Input::ResultDamaged { job, block });
+                    }
+                }
                 Output::FetchInputs { record, .. } if stored_inputs.contains(&record.id) => {}
                 Output::FetchInputs { record, holders } => {
                     // An error means that the node stops.
@@ -237,6 +240,9 @@ impl Driver {
         }
         if changed {
             self.channel.changes.send_modify(|count| *count += 1);
+        }
+        if !damaged.is_empty() {
+            next.extend(self.node.handle_all(self.clock.now(), damaged));
         }
         Ok(next)
     }
@@ -302,8 +308,8 @@ impl Driver {
         Ok(inputs.into_iter().map(|(job, _)| job).collect())
     }
 
-    /// A slow disk is no reason to take this node for dead: it goes on saying
-    /// that it lives, for as long as a disk may reasonably take.
+    /// A slow disk is no reason to take this node for dead: it goes on saying that it lives, for as long as the
+    /// others would wait for a silent one. Work that waits for its disk for longer goes to others.
     async fn apply(
         &self,
         changes: &[StoredChange],
@@ -314,7 +320,8 @@ impl Driver {
         let is_backed = jobs.all(|job| self.node.is_backed(job));
         let applying = self.world.store.apply(changes, inputs, is_backed);
         tokio::pin!(applying);
-        for _ in 0..SLOW_DISK_HEARTBEATS_MAX {
+        let begun = Instant::now();
+        while begun.elapsed() < self.node.config().heartbeat_timeout {
             match tokio::time::timeout(SLOW_DISK_HEARTBEAT, &mut applying).await {
                 Ok(applied) => return applied,
                 Err(_) => self.world.links.send_heartbeats(),

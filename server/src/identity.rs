@@ -7,15 +7,18 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use ed25519_dalek::{Signer, SigningKey, Verifier, VerifyingKey};
-use wire::{Hello, NodeId, PROTOCOL_VERSION, Proof, signed_text};
+use wire::{Hello, NodeId, PEER_PROTOCOL_VERSION, Proof, signed_text};
 
 const KEY_FILE: &str = "node.key";
+const MACHINE_FILE: &str = "machine";
 const LOCK_FILE: &str = "lock";
 
 /// Who this node is, and the proof of it.
 #[derive(Clone)]
 pub struct Identity {
     key: SigningKey,
+    /// Of this process: two that have one key differ in it.
+    incarnation: u64,
 }
 
 impl std::fmt::Debug for Identity {
@@ -50,10 +53,18 @@ pub fn lock_folder(folder: &Path) -> anyhow::Result<LockedFolder> {
 }
 
 impl Identity {
-    /// The key of a data folder; a new folder gets a new key.
+    /// The key of a data folder; a new folder gets a new key, and so does one that was copied to another
+    /// machine.
     pub fn load(folder: &Path) -> anyhow::Result<Self> {
+        Self::load_on(folder, machine_id().as_deref())
+    }
+
+    fn load_on(folder: &Path, machine: Option<&str>) -> anyhow::Result<Self> {
         let path = folder.join(KEY_FILE);
-        match fs::read(&path) {
+        if let Some(machine) = machine {
+            leave_key_of_another_machine(folder, machine)?;
+        }
+        let key = match fs::read(&path) {
             Ok(bytes) => {
                 let secret: [u8; 32] = bytes.try_into().ok().with_context(|| {
                     format!(
@@ -61,27 +72,22 @@ impl Identity {
                         path.display()
                     )
                 })?;
-                Ok(Self {
-                    key: SigningKey::from_bytes(&secret),
-                })
+                SigningKey::from_bytes(&secret)
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::create(&path),
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-        }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => create_key(&path)?,
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        };
+        Ok(Self {
+            key,
+            incarnation: u64::from_le_bytes(random_bytes()?),
+        })
     }
 
-    fn create(path: &Path) -> anyhow::Result<Self> {
-        let key = SigningKey::from_bytes(&random_bytes()?);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options
-            .open(path)
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        file.write_all(key.as_bytes())?;
-        file.sync_all()?;
-        Ok(Self { key })
+    /// What tells this process from another one with the same key.
+    pub fn incarnation(&self) -> u64 {
+        self.incarnation
     }
 
     /// The id that belongs to the key.
@@ -92,9 +98,10 @@ impl Identity {
     /// The first message of a link, with a fresh challenge.
     pub fn hello(&self) -> anyhow::Result<Hello> {
         Ok(Hello {
-            protocol: PROTOCOL_VERSION,
+            protocol: PEER_PROTOCOL_VERSION,
             public_key: self.key.verifying_key().to_bytes(),
             challenge: random_bytes()?,
+            incarnation: self.incarnation,
         })
     }
 
@@ -104,6 +111,75 @@ impl Identity {
             signature: self.key.sign(&signed_text(own, other)).to_bytes().to_vec(),
         }
     }
+}
+
+fn create_key(path: &Path) -> anyhow::Result<SigningKey> {
+    let key = SigningKey::from_bytes(&random_bytes()?);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options
+        .open(path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(key.as_bytes())?;
+    file.sync_all()?;
+    Ok(key)
+}
+
+/// What the system calls this machine, where it has a name for it.
+fn machine_id() -> Option<String> {
+    let known = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
+    let mut ids = known
+        .iter()
+        .filter_map(|path| fs::read_to_string(path).ok());
+    ids.find_map(|id| {
+        let id = id.trim();
+        // `uninitialized` stands there until the first start of an image has ended.
+        (id.len() >= 32).then(|| id.to_owned())
+    })
+}
+
+/// Thirty laptops may start from one disk image. A folder that wakes on another machine than it slept on keeps
+/// its jobs, and is another node from then on.
+fn leave_key_of_another_machine(folder: &Path, machine: &str) -> anyhow::Result<()> {
+    let note = folder.join(MACHINE_FILE);
+    // The id itself is nobody's business.
+    let mark = blake3::derive_key("matmesh machine of a data folder 1", machine.as_bytes());
+    let mark = mark
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    // What a power cut left of it says nothing.
+    let before = fs::read_to_string(&note).ok();
+    let before = before.filter(|before| before.len() == mark.len());
+    if before.as_deref() == Some(mark.as_str()) {
+        return Ok(());
+    }
+    let key = folder.join(KEY_FILE);
+    if before.is_some() && key.exists() {
+        let aside = folder.join(format!("{KEY_FILE}.of-another-machine"));
+        fs::rename(&key, &aside).with_context(|| format!("cannot move {} aside", key.display()))?;
+        tracing::warn!(
+            "the data folder {} comes from another machine: this node gets a key of its own, and keeps the \
+             jobs. The other machine's key is in {}",
+            folder.display(),
+            aside.display()
+        );
+    }
+    // Nothing depends on it yet: a full disk is no reason not to start.
+    if let Err(error) = write_whole(folder, &note, mark.as_bytes()) {
+        tracing::warn!(%error, "cannot note in {} on which machine it is", folder.display());
+    }
+    Ok(())
+}
+
+/// Writes a file so that all of it is there or the one before.
+fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 /// Whether `proof` shows that the other side holds the key of its `Hello`.
@@ -146,6 +222,27 @@ mod tests {
         assert!(is_proved(&hello_one, &hello_two, &proof));
         assert!(!is_proved(&hello_two, &hello_one, &proof));
         assert!(!is_proved(&hello_one, &two.hello().unwrap(), &proof));
+    }
+
+    #[test]
+    fn a_folder_that_wakes_on_another_machine_is_another_node_from_then_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = |machine| Identity::load_on(folder.path(), machine).unwrap().node_id();
+        // From a version that did not note it, and where the system has no name for the machine.
+        let first = id(None);
+        assert_eq!(id(Some("one")), first);
+        assert_eq!(id(Some("one")), first);
+        let second = id(Some("another"));
+        assert_ne!(second, first);
+        assert_eq!(id(Some("another")), second);
+        assert_eq!(id(None), second);
+    }
+
+    #[test]
+    fn two_processes_with_one_key_differ() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, two] = [(); 2].map(|()| Identity::load(folder.path()).unwrap());
+        assert_ne!(one.incarnation(), two.incarnation());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use wire::{CourseView, JobId, JobView, NodeId, Problem};
 
 use crate::http::forward::{self, Question};
 use crate::services::Services;
-use crate::views;
+use crate::views::{self, KnownJob};
 
 /// How long other nodes have to say whether they know a job. One that is
 /// about to be found dead does not hold a submission up for longer.
@@ -107,6 +107,11 @@ async fn view_of(
         Place::Here => return view_of_copy(services, job, progress),
         Place::At(node) => node,
     };
+    if is_out_of_reach(services, job).await?
+        && let Some(view) = known_here(services, job).await?
+    {
+        return Ok(view);
+    }
     let question = Question::read(path_of(job));
     let asked = ask_coordinator(services, node, question);
     match tokio::time::timeout(OTHERS_WAIT, asked).await {
@@ -130,15 +135,25 @@ pub(crate) async fn find(services: &Services, job: JobId) -> Result<Option<JobVi
     match view(services, job).await {
         Ok(view) => Ok(Some(view)),
         Err(problem) if problem.status == 410 => Err(problem),
-        Err(problem) => {
-            let known = services.driver.look(move |node, _| node.job(job).cloned());
-            match known.await? {
-                Some(summary) => Ok(Some(views::summary_view(&summary))),
-                None if problem.status == 404 => Ok(ask_everybody(services, job).await),
-                None => Err(problem),
-            }
-        }
+        Err(problem) => match known_here(services, job).await? {
+            Some(view) => Ok(Some(view)),
+            None if problem.status == 404 => Ok(ask_everybody(services, job).await),
+            None => Err(problem),
+        },
     }
+}
+
+/// The job in short form, as this node has heard of it.
+async fn known_here(services: &Services, job: JobId) -> Result<Option<JobView>, Problem> {
+    let look = move |node: &Node, _| node.job(job).map(|summary| KnownJob::of(node, summary));
+    let known = services.driver.look(look).await?;
+    Ok(known.as_ref().map(views::summary_view))
+}
+
+/// Whether nobody who is there has a copy of a job that is known here.
+pub(crate) async fn is_out_of_reach(services: &Services, job: JobId) -> Result<bool, Problem> {
+    let look = move |node: &Node, _| node.job(job).is_some() && node.is_out_of_reach(job);
+    services.driver.look(look).await
 }
 
 /// The first answer of a live node that knows the job.
@@ -200,6 +215,9 @@ pub(crate) async fn view_after(
 
 /// Ends a job; one that has ended already stays as it is.
 pub(crate) async fn cancel(services: &Services, job: JobId) -> Result<JobView, Problem> {
+    if is_out_of_reach(services, job).await? {
+        return cancel_here(services, job).await;
+    }
     match locate(services, job).await? {
         Place::Here => cancel_here(services, job).await,
         Place::At(node) => {

@@ -7,6 +7,7 @@
 //! `cli` is the command line.
 
 pub mod account;
+pub mod addresses;
 pub mod chunks;
 pub mod cli;
 pub mod compute;
@@ -17,7 +18,9 @@ pub mod driver;
 pub mod http;
 pub mod identity;
 pub mod jobs;
+mod known_peers;
 pub mod links;
+mod listener;
 pub mod live;
 pub mod matrix_rows;
 pub mod own_status;

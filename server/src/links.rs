@@ -14,20 +14,31 @@ pub mod peer;
 mod socket;
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use wire::{NodeId, PeerMessage, Problem, encode_peer_frame};
+
+use crate::addresses::Addresses;
 
 use dial::DialRequest;
 
 pub use socket::Socket;
 
-/// Small messages that may wait for a slow peer. One that is this far behind
-/// is as good as silent: its link is closed.
-const URGENT_WAITING_MAX: usize = 4096;
+/// Small messages that may wait for a slow peer, in bytes: hundreds of jobs may say something at the same moment.
+/// A peer that is this far behind is as good as silent: its link is closed. What grows with the life of a mesh
+/// goes in pages, behind these.
+const URGENT_BYTES_WAITING_MAX: u64 = 16 << 20;
+
+/// Nodes of which it is remembered where they were linked last.
+const REMOTES_MAX: usize = 1024;
+
+/// How long a link may take to show that it works when another process comes with its peer's key.
+const PROBE_MAX: Duration = Duration::from_millis(500);
 
 /// Results and copies that may wait for a slow peer: many times what the windows
 /// of some jobs allow, and still memory that a small device has.
@@ -35,6 +46,14 @@ const RESULT_BYTES_WAITING_MAX: u64 = 256 << 20;
 
 /// Chunks that wait to be sent; whoever reads them from the store waits too.
 const CHUNKS_WAITING_MAX: usize = 4;
+
+/// How often a node reports that two machines have one key, and how often the second of them tries again.
+pub(crate) const COPIED_PAUSE: Duration = Duration::from_secs(60);
+
+/// An address for a person.
+pub(crate) fn shown(ip: Option<IpAddr>) -> String {
+    ip.map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string())
+}
 
 /// All links of this node. Cloning it is cheap.
 #[derive(Debug, Clone)]
@@ -45,13 +64,17 @@ pub struct Links {
 #[derive(Debug)]
 struct Shared {
     own: NodeId,
-    own_addresses: Vec<String>,
+    addresses: Addresses,
     open: Mutex<BTreeMap<NodeId, Link>>,
     dials: mpsc::UnboundedSender<DialRequest>,
     /// Every link has a number of its own.
     links: AtomicU64,
     /// This node cannot keep what it is told, and takes no links.
     is_closed: AtomicBool,
+    /// Where each node was linked last.
+    remotes: Mutex<BTreeMap<NodeId, IpAddr>>,
+    /// When it was last said that a key was copied.
+    copied: Mutex<Option<Instant>>,
 }
 
 /// The sending half of an open link.
@@ -60,30 +83,112 @@ struct Link {
     /// Tells this link from an earlier one to the same peer.
     number: u64,
     dialled_by: NodeId,
-    urgent: mpsc::Sender<Bytes>,
-    /// Results and copies of blocks, with the number of bytes that wait.
-    results: mpsc::UnboundedSender<Bytes>,
-    results_bytes: Arc<AtomicU64>,
+    /// Of the process at the other end.
+    incarnation: u64,
+    /// Where that is.
+    remote: Option<IpAddr>,
+    /// Counts answers to whether this node is there, which only a process that lives gives.
+    heard: Arc<watch::Sender<u64>>,
+    urgent: Lane,
+    /// Results and copies of blocks.
+    results: Lane,
     _closer: oneshot::Sender<()>,
+}
+
+/// A queue of frames, and the bytes that wait in it.
+#[derive(Debug, Clone)]
+struct Lane {
+    frames: mpsc::UnboundedSender<Bytes>,
+    waiting: Arc<AtomicU64>,
+}
+
+impl Lane {
+    fn new() -> (Self, Waiting) {
+        let (frames, receiver) = mpsc::unbounded_channel();
+        let waiting = Arc::new(AtomicU64::new(0));
+        let lane = Self {
+            frames,
+            waiting: Arc::clone(&waiting),
+        };
+        (
+            lane,
+            Waiting {
+                frames: receiver,
+                waiting,
+            },
+        )
+    }
+
+    /// False when more than so many bytes wait, or the link has ended.
+    fn push(&self, frame: Bytes, bytes_max: u64) -> bool {
+        let bytes = frame.len() as u64;
+        let waiting = self.waiting.fetch_add(bytes, Ordering::Relaxed);
+        waiting <= bytes_max && self.frames.send(frame).is_ok()
+    }
+}
+
+/// The end of a queue from which frames leave.
+#[derive(Debug)]
+struct Waiting {
+    frames: mpsc::UnboundedReceiver<Bytes>,
+    waiting: Arc<AtomicU64>,
+}
+
+impl Waiting {
+    async fn next(&mut self) -> Option<Bytes> {
+        let frame = self.frames.recv().await?;
+        Some(self.leaves(frame))
+    }
+
+    fn next_now(&mut self) -> Option<Bytes> {
+        let frame = self.frames.try_recv().ok()?;
+        Some(self.leaves(frame))
+    }
+
+    fn leaves(&self, frame: Bytes) -> Bytes {
+        let bytes = frame.len() as u64;
+        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+        frame
+    }
+}
+
+/// Who is at the other end of a link that is about to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Greeted {
+    pub(crate) peer: NodeId,
+    pub(crate) incarnation: u64,
+    pub(crate) remote: Option<IpAddr>,
 }
 
 /// What the task of a link takes from the others.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     number: u64,
-    urgent: mpsc::Receiver<Bytes>,
-    results: mpsc::UnboundedReceiver<Bytes>,
-    results_bytes: Arc<AtomicU64>,
+    heard: Arc<watch::Sender<u64>>,
+    urgent: Waiting,
+    results: Waiting,
     chunks: mpsc::Receiver<Bytes>,
     chunk_sender: mpsc::Sender<Bytes>,
     closed: oneshot::Receiver<()>,
 }
 
 #[cfg(test)]
+impl Greeted {
+    /// Somebody, from somewhere.
+    pub(crate) fn of(peer: NodeId) -> Self {
+        Self {
+            peer,
+            incarnation: 1,
+            remote: None,
+        }
+    }
+}
+
+#[cfg(test)]
 impl Outbox {
     /// The next small message for the peer.
     pub(crate) async fn next(&mut self) -> Option<PeerMessage> {
-        let frame = self.urgent.recv().await?;
+        let frame = self.urgent.next().await?;
         wire::decode_peer_frame(&frame)
             .ok()
             .map(|(message, _)| message)
@@ -91,24 +196,23 @@ impl Outbox {
 
     /// The next result or copy of a block for the peer.
     pub(crate) async fn next_behind(&mut self) -> Option<Bytes> {
-        self.results.recv().await
+        self.results.next().await
     }
 }
 
 impl Links {
     /// No links yet; the second value belongs to [`dial::run`].
-    pub fn new(
-        own: NodeId,
-        own_addresses: Vec<String>,
-    ) -> (Self, mpsc::UnboundedReceiver<DialRequest>) {
+    pub fn new(own: NodeId, addresses: Addresses) -> (Self, mpsc::UnboundedReceiver<DialRequest>) {
         let (dials, dial_requests) = mpsc::unbounded_channel();
         let shared = Shared {
             own,
-            own_addresses,
+            addresses,
             open: Mutex::default(),
             dials,
             links: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
+            remotes: Mutex::default(),
+            copied: Mutex::default(),
         };
         (
             Self {
@@ -135,11 +239,9 @@ impl Links {
             return false;
         };
         let is_sent = if is_behind_blocks {
-            let bytes = frame.len() as u64;
-            let waiting = link.results_bytes.fetch_add(bytes, Ordering::Relaxed);
-            waiting <= RESULT_BYTES_WAITING_MAX && link.results.send(frame).is_ok()
+            link.results.push(frame, RESULT_BYTES_WAITING_MAX)
         } else {
-            link.urgent.try_send(frame).is_ok()
+            link.urgent.push(frame, URGENT_BYTES_WAITING_MAX)
         };
         if !is_sent {
             tracing::warn!(peer = %to, "a link is too far behind, closing it");
@@ -180,10 +282,15 @@ impl Links {
     }
 
     /// There is a node at these addresses: link to it, unless there is a link.
-    pub fn discovered(&self, peer: NodeId, addresses: Vec<String>) {
+    pub fn discovered(&self, peer: NodeId, addresses: Vec<SocketAddr>) {
         if peer != self.shared.own {
             self.dial(DialRequest::Known { peer, addresses });
         }
+    }
+
+    /// A person named this node once: it is looked for until it is there, and each time that it is gone.
+    pub fn keep_registered(&self, peer: NodeId, addresses: Vec<SocketAddr>) {
+        self.dial(DialRequest::Registered { peer, addresses });
     }
 
     /// Keeps trying an address given at start.
@@ -205,9 +312,58 @@ impl Links {
         }
     }
 
-    /// `host:port` at which other devices reach this node, the best first.
-    pub fn own_addresses(&self) -> Vec<String> {
-        self.shared.own_addresses.clone()
+    /// Where other devices reach this node, the best first.
+    pub fn own_addresses(&self) -> Vec<SocketAddr> {
+        self.shared.addresses.own()
+    }
+
+    /// What counts as the local network.
+    pub fn addresses(&self) -> &Addresses {
+        &self.shared.addresses
+    }
+
+    /// The address at which a link to a peer worked last.
+    pub(crate) fn last_remote(&self, peer: NodeId) -> Option<IpAddr> {
+        self.remotes().get(&peer).copied()
+    }
+
+    fn remotes(&self) -> MutexGuard<'_, BTreeMap<NodeId, IpAddr>> {
+        let remotes = self.shared.remotes.lock();
+        remotes.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a node that proved its key may be linked. Where another process with that key is linked already,
+    /// that link is asked for a sign of life first: after a quick restart there is none. The address of the
+    /// one that stays is returned.
+    pub(crate) async fn admit(&self, greeted: Greeted) -> Result<(), Option<IpAddr>> {
+        let (mut heard, remote) = {
+            let open = self.open();
+            let other = open.get(&greeted.peer);
+            let Some(other) = other.filter(|link| link.incarnation != greeted.incarnation) else {
+                return Ok(());
+            };
+            (other.heard.subscribe(), other.remote)
+        };
+        heard.mark_unchanged();
+        // Whoever is asked this answers, whatever it does otherwise.
+        let question = PeerMessage::Missing {
+            node: self.shared.own,
+        };
+        self.send(greeted.peer, &question, &[]);
+        match tokio::time::timeout(PROBE_MAX, heard.changed()).await {
+            Ok(Ok(())) => Err(remote),
+            // It is silent, or broke meanwhile.
+            Err(_) | Ok(Err(_)) => {
+                let mut open = self.open();
+                if open
+                    .get(&greeted.peer)
+                    .is_some_and(|link| link.incarnation != greeted.incarnation)
+                {
+                    open.remove(&greeted.peer);
+                }
+                Ok(())
+            }
+        }
     }
 
     /// Whether there is an open link to `peer`.
@@ -220,35 +376,68 @@ impl Links {
         let _ = self.shared.dials.send(request);
     }
 
+    /// A second process came with the key of a node that is linked and lives. Said once a minute, not once a try.
+    pub(crate) fn note_copied(&self, refused: Greeted, at: Option<IpAddr>) {
+        let mut noted = self
+            .shared
+            .copied
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_due = noted.is_none_or(|last: Instant| last.elapsed() >= COPIED_PAUSE);
+        if is_due {
+            *noted = Some(Instant::now());
+            tracing::warn!(
+                "two machines have the key of node {}: the one at {} stays linked, the one at {} is refused. A data \
+                 folder was copied: start one of the two with an empty --data-dir",
+                refused.peer.short(),
+                shown(at),
+                shown(refused.remote),
+            );
+        }
+    }
+
     /// Enters a link that has proved who is at its other end. Of two links
     /// between the same nodes both sides keep the one that the higher id
     /// dialled; `None` is the other.
-    pub(crate) fn enter(&self, peer: NodeId, dialled_by: NodeId) -> Option<Outbox> {
+    pub(crate) fn enter(&self, greeted: Greeted, dialled_by: NodeId) -> Option<Outbox> {
+        let Greeted {
+            peer,
+            incarnation,
+            remote,
+        } = greeted;
         let mut open = self.open();
         let earlier = open.get(&peer);
         if earlier.is_some_and(|link| link.dialled_by > dialled_by) {
             return None;
         }
+        if let Some(remote) = remote {
+            let mut remotes = self.remotes();
+            if remotes.len() < REMOTES_MAX || remotes.contains_key(&peer) {
+                remotes.insert(peer, remote.to_canonical());
+            }
+        }
         let number = self.shared.links.fetch_add(1, Ordering::Relaxed);
-        let results_bytes = Arc::new(AtomicU64::new(0));
-        let (urgent, urgent_receiver) = mpsc::channel(URGENT_WAITING_MAX);
-        let (results, results_receiver) = mpsc::unbounded_channel();
+        let (urgent, urgent_waiting) = Lane::new();
+        let (results, results_waiting) = Lane::new();
+        let heard = Arc::new(watch::Sender::new(0));
         let (chunk_sender, chunks_receiver) = mpsc::channel(CHUNKS_WAITING_MAX);
         let (closer, closed) = oneshot::channel();
         let link = Link {
             number,
             dialled_by,
+            incarnation,
+            remote,
+            heard: Arc::clone(&heard),
             urgent,
             results,
-            results_bytes: Arc::clone(&results_bytes),
             _closer: closer,
         };
         open.insert(peer, link);
         Some(Outbox {
             number,
-            urgent: urgent_receiver,
-            results: results_receiver,
-            results_bytes,
+            heard,
+            urgent: urgent_waiting,
+            results: results_waiting,
             chunks: chunks_receiver,
             chunk_sender,
             closed,
@@ -273,33 +462,4 @@ impl Links {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The addresses at which other devices reach a node that listens on
-/// `bind`:`port`: those of the local network first, loopback only when there
-/// is no other.
-pub fn reachable_addresses(bind: std::net::IpAddr, port: u16) -> Vec<String> {
-    if !bind.is_unspecified() {
-        return vec![std::net::SocketAddr::new(bind, port).to_string()];
-    }
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let mut addresses: Vec<_> = interfaces
-        .into_iter()
-        .filter(|interface| !interface.is_loopback() && !is_virtual(&interface.name))
-        .map(|interface| interface.ip())
-        .filter(std::net::IpAddr::is_ipv4)
-        .map(|ip| std::net::SocketAddr::new(ip, port).to_string())
-        .collect();
-    if addresses.is_empty() {
-        addresses.push(format!("127.0.0.1:{port}"));
-    }
-    addresses
-}
-
-/// Interfaces that lead to no other device: bridges of containers and virtual
-/// machines, point-to-point tunnels.
-pub fn is_virtual(interface: &str) -> bool {
-    ["docker", "br-", "virbr", "tun", "tap", "wg", "utun"]
-        .iter()
-        .any(|prefix| interface.starts_with(prefix))
 }

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bytes::Bytes;
+use cluster::Input;
 use futures_util::{StreamExt, stream};
 use kernel::cut::{Cut, Rectangle};
 use kernel::entry_bytes::{ENTRY_BYTES, entries_of};
@@ -19,6 +20,7 @@ use kernel::seeded::SeededMatrix;
 use wire::{BlockIndex, ChunkHash, JobId, Problem, Seed};
 
 use crate::services::Services;
+use crate::store::StoreError;
 
 /// Entries that are turned into text at once: about a megabyte of it, long
 /// enough to be worth a thread's while.
@@ -295,6 +297,13 @@ async fn fetch(
                 Some(bytes) => Some(bytes),
                 None => {
                     let found = services.store.result(job, block).await;
+                    if let Ok(None) | Err(StoreError::Damaged { .. }) = found {
+                        // Another holder gives it again, or it is computed again.
+                        services
+                            .driver
+                            .tell(Input::ResultDamaged { job, block })
+                            .await;
+                    }
                     found.map_err(|error| crate::jobs::store_failed(&error))?
                 }
             }

@@ -2,6 +2,7 @@
 //! the pages that compute through it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cluster::Input;
@@ -87,6 +88,11 @@ impl OwnStatus {
             .unwrap_or_else(PoisonError::into_inner);
         let known = past.iter().find(|(known, _)| *known == worker);
         known.map_or(0, |(_, operations)| *operations)
+    }
+
+    /// The node is found elsewhere now.
+    pub async fn set_addresses(&self, addresses: Vec<SocketAddr>) {
+        self.change(|status, _| status.addresses = addresses).await;
     }
 
     /// The node's own speed was measured.

@@ -120,7 +120,10 @@ mod tests {
 
     async fn chunks(folder: &tempfile::TempDir) -> Chunks {
         let store = Store::open(folder.path(), Sync::Never).await.unwrap();
-        Chunks::new(store, Links::new(NODE, Vec::new()).0)
+        Chunks::new(
+            store,
+            Links::new(NODE, crate::addresses::Addresses::none()).0,
+        )
     }
 
     fn head_of(a: &[&Bytes], b: &[&Bytes]) -> CopyHead {

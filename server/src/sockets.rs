@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{Request, State, WebSocketUpgrade};
+use axum::extract::{ConnectInfo, Request, State, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -17,6 +17,7 @@ use wire::{FRAME_BYTES_MAX, Problem};
 
 use crate::identity::Identity;
 use crate::links::{Socket, page, peer};
+use crate::listener::Remote;
 use crate::live::Live;
 use crate::services::Services;
 
@@ -63,13 +64,17 @@ async fn open_page_socket(State(sockets): State<Sockets>, upgrade: Upgrade) -> R
     })
 }
 
-async fn open_peer_socket(State(sockets): State<Sockets>, upgrade: Upgrade) -> Response {
+async fn open_peer_socket(
+    State(sockets): State<Sockets>,
+    ConnectInfo(Remote(remote)): ConnectInfo<Remote>,
+    upgrade: Upgrade,
+) -> Response {
     let place = Arc::clone(&sockets.peer_places).try_acquire_owned();
-    open_socket(upgrade, place.ok(), |socket| async move {
+    open_socket(upgrade, place.ok(), move |socket| async move {
         let Sockets {
             services, identity, ..
         } = sockets;
-        if let Err(error) = peer::open(&services, &identity, socket, false).await {
+        if let Err(error) = peer::open(&services, &identity, socket, Some(remote), false).await {
             tracing::debug!(%error, "a link did not come to be");
         }
     })

@@ -9,12 +9,11 @@ use std::time::Duration;
 use anyhow::Context;
 use app::ClusterHandle;
 use axum::Router;
-use axum::serve::ListenerExt;
 use cluster::{Input, Node};
-use tokio::net::TcpListener;
 use wire::NodeStatus;
 
 use crate::account::Account;
+use crate::addresses::Addresses;
 use crate::chunks::Chunks;
 use crate::compute;
 use crate::config::{self, Config, Discovery as DiscoveryMode};
@@ -22,7 +21,9 @@ use crate::copy_inputs;
 use crate::discovery::Discovery;
 use crate::driver::{self, Clock, Driver, World};
 use crate::identity::{Identity, LockedFolder, lock_folder};
-use crate::links::{Links, dial, reachable_addresses};
+use crate::known_peers;
+use crate::links::{Links, dial};
+use crate::listener::{BothVersions, Remote};
 use crate::live::Live;
 use crate::own_status::OwnStatus;
 use crate::results::ResultsUnderWay;
@@ -32,11 +33,20 @@ use crate::store::Store;
 use crate::workers::Workers;
 use crate::{http, seat, sockets};
 
-/// How long a node that stops waits for others to lead its jobs on.
+/// How long a node that stops waits for others to take over its jobs.
 const HAND_OVER_MAX: Duration = Duration::from_secs(2);
+
+/// How long it gives others the results that only it has.
+const RESULTS_HAND_OVER_MAX: Duration = Duration::from_secs(30);
+
+/// How often it says how far it is.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often the others are told what was done here.
 const WORK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// See [`save_clock`].
+const CLOCK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Requests that are under way at the end get this long.
 const GRACE: Duration = Duration::from_secs(1);
@@ -84,12 +94,8 @@ async fn run(
     let identity = Identity::load(&folder)?;
     let store = Store::open(&folder, config.sync).await?;
     let listen_address = config.listen_address();
-    let listener = TcpListener::bind(listen_address).await.with_context(|| {
-        format!(
-            "cannot listen on {listen_address}: is another program there? --port gives another port"
-        )
-    })?;
-    let bound = listener.local_addr()?;
+    let listener = BothVersions::bind(listen_address).await?;
+    let bound = listener.address()?;
 
     let started = start(config, &identity, store, bound).await?;
     let Started {
@@ -104,10 +110,7 @@ async fn run(
     announce(services, bound)?;
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    // Answers are small and awaited: none waits until there is more to send with it.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
+    let router = router.into_make_service_with_connect_info::<Remote>();
     let server = axum::serve(listener, router).with_graceful_shutdown(async {
         let _ = stopped.await;
     });
@@ -117,7 +120,11 @@ async fn run(
     if let Some(discovery) = discovery {
         discovery.stop().await;
     }
-    let _ = tokio::time::timeout(HAND_OVER_MAX, hand_over(services)).await;
+    // Whoever asks a second time does not want to wait.
+    tokio::select! {
+        () = hand_over(services) => {}
+        () = stop_signal() => {}
+    }
     tell_what_waits(services).await;
     let _ = tokio::time::timeout(GRACE, services.driver.leave()).await;
     let _ = stop.send(());
@@ -129,16 +136,45 @@ async fn run(
     }
 }
 
-/// Lets the backups elect who leads this node's jobs next.
+/// Lets the backups elect who leads this node's jobs next, and gives others what has ended here.
 async fn hand_over(services: &Services) {
-    let mut changes = services.driver.changes();
     if services.driver.tell_and_wait(Input::Resign).await.is_err() {
         return;
     }
+    let running = wait_until(services, |node| !node.has_duties());
+    let _ = tokio::time::timeout(HAND_OVER_MAX, running).await;
+    let left = |node: &Node| node.results_to_hand_over();
+    let handing_over = async {
+        loop {
+            let count = services.driver.look(move |node, _| left(node)).await;
+            match count.unwrap_or(0) {
+                0 => return,
+                count => tracing::info!(
+                    "handing over {count} results to other nodes; Ctrl-C again stops at once"
+                ),
+            }
+            let done = wait_until(services, move |node| left(node) == 0);
+            if tokio::time::timeout(PROGRESS_INTERVAL, done).await.is_ok() {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(RESULTS_HAND_OVER_MAX, handing_over).await;
+}
+
+/// Waits until something is true of the node, or it has ended.
+async fn wait_until(services: &Services, is_true: impl Fn(&Node) -> bool + Clone + Send + 'static) {
+    let mut changes = services.driver.changes();
     loop {
         changes.mark_unchanged();
-        let has_duties = services.driver.look(|node, _| node.has_duties()).await;
-        if !has_duties.unwrap_or(false) || changes.changed().await.is_err() {
+        let is_true = is_true.clone();
+        let found = services.driver.look(move |node, _| is_true(node)).await;
+        if found.unwrap_or(true) {
+            return;
+        }
+        // Not every step of a handing over is a change that others look for.
+        let changed = tokio::time::timeout(Duration::from_millis(100), changes.changed());
+        if matches!(changed.await, Ok(Err(_))) {
             return;
         }
     }
@@ -190,10 +226,10 @@ async fn start(
     let restored = store.jobs().await?;
     let buried = store.buried().await?;
     let (driver_handle, requests) = driver::requests();
-    let addresses = reachable_addresses(bound.ip(), bound.port());
+    let addresses = Addresses::read(bound.ip(), bound.port());
     let (links, dial_requests) = Links::new(node_id, addresses.clone());
     let device = device_name();
-    let status = own_status(&config, addresses, &device, clock);
+    let status = own_status(&config, addresses.own(), &device, clock);
     let services = Services::from(Parts {
         account: Account::default(),
         config,
@@ -224,8 +260,8 @@ async fn start(
     let driver = Driver::new(node, clock, Arc::new(world), requests);
     let driver = tokio::spawn(driver.run());
     tokio::spawn(copy_inputs::run(services.clone(), wanted_inputs));
-    for job in buried {
-        services.driver.tell(Input::Buried { job }).await;
+    for expired in buried {
+        services.driver.tell(Input::Buried(expired)).await;
     }
     for job in restored {
         services.driver.tell(Input::Restore(Box::new(job))).await;
@@ -235,6 +271,14 @@ async fn start(
     for address in services.config.peer.clone() {
         links.keep_linked(address);
     }
+    known_peers::look_for(&services).await;
+    tokio::spawn(known_peers::remember(services.clone()));
+    let own_status = services.own_status.clone();
+    tokio::spawn(addresses.follow(move |own| {
+        let own_status = own_status.clone();
+        async move { own_status.set_addresses(own).await }
+    }));
+    tokio::spawn(save_clock(services.store.clone()));
     let threads = services.config.compute_threads();
     let compute_services = services.clone();
     tokio::spawn(async move { compute::start(&compute_services, threads, &device).await });
@@ -250,6 +294,17 @@ async fn start(
     })
 }
 
+/// Writes down now and then how long this node has been running.
+async fn save_clock(store: Store) {
+    loop {
+        // Times to live are hours: a process that is killed makes them a minute longer.
+        tokio::time::sleep(CLOCK_INTERVAL).await;
+        if let Err(error) = store.save_clock().await {
+            tracing::debug!(%error, "how long this node was running is not written down");
+        }
+    }
+}
+
 /// Tells the others now and then how much this node and its pages have done.
 async fn tell_work(services: Services) {
     loop {
@@ -260,7 +315,12 @@ async fn tell_work(services: Services) {
     }
 }
 
-fn own_status(config: &Config, addresses: Vec<String>, device: &str, clock: Clock) -> NodeStatus {
+fn own_status(
+    config: &Config,
+    addresses: Vec<SocketAddr>,
+    device: &str,
+    clock: Clock,
+) -> NodeStatus {
     NodeStatus {
         // A node that starts again must not count below what it told before.
         version: clock.now().unix_ms,
@@ -314,10 +374,10 @@ fn announce(services: &Services, bound: SocketAddr) -> anyhow::Result<()> {
             .links
             .own_addresses()
             .first()
-            .cloned()
-            .unwrap_or_else(|| bound.to_string())
+            .copied()
+            .unwrap_or(bound)
     } else {
-        bound.to_string()
+        bound
     };
     writeln!(
         out,

@@ -11,7 +11,9 @@ mod checkpoints;
 mod chunks;
 mod connections;
 mod packs;
+mod peers;
 mod replicas;
+mod running_clock;
 mod writing;
 
 use std::io::{self, ErrorKind, Read};
@@ -23,7 +25,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use sqlx::SqlSafeStr;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use wire::JobId;
 
@@ -31,9 +33,11 @@ use crate::config::Sync;
 use checkpoints::Checkpoints;
 use connections::Connections;
 use packs::Packs;
+use running_clock::RunningClock;
 
 pub(crate) use changes::{JobInputs, StoredChange};
 pub(crate) use packs::is_packed;
+pub use peers::KnownPeer;
 
 /// Connections that read. Streams of results hold them only while they fetch
 /// blocks.
@@ -61,6 +65,7 @@ pub struct Store {
     path: PathBuf,
     packs: Packs,
     checkpoints: Checkpoints,
+    clock: RunningClock,
     sync: Sync,
     /// The writer's transactions do not wait for the disk at present.
     is_relaxed: Arc<AtomicBool>,
@@ -186,10 +191,16 @@ impl Store {
             }
             let _ = std::fs::remove_file(suspicion);
         }
-        migrations()
-            .run(&mut *writer.lend().await?)
-            .await
-            .with_context(|| format!("cannot upgrade the store {}", path.display()))?;
+        let upgraded = migrations().run(&mut *writer.lend().await?).await;
+        if let Err(MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..)) = upgraded {
+            anyhow::bail!(
+                "the store {} was written by a newer version of matmesh: start that version, or this one \
+                 with another --data-dir",
+                path.display()
+            );
+        }
+        upgraded.with_context(|| format!("cannot upgrade the store {}", path.display()))?;
+        let clock = Self::read_clock(&mut *writer.lend().await?).await?;
         let checkpoints = Checkpoints::start(&options).await?;
         let reading = options.read_only(true).create_if_missing(false);
         let readers = Connections::open(reading, READERS_MAX).await?;
@@ -199,6 +210,7 @@ impl Store {
             path: path.to_path_buf(),
             packs: Packs::beside(path),
             checkpoints,
+            clock,
             sync,
             is_relaxed: Arc::default(),
         };
@@ -206,6 +218,10 @@ impl Store {
         // Whether all of it can be read back, before anything is removed.
         store.jobs().await?;
         store.remove_unclaimed_chunks().await?;
+        if let Err(error) = store.save_clock().await {
+            // A full disk is no reason not to start: what is here can be read.
+            tracing::warn!(%error, "how long this node was running is not written down");
+        }
         Ok(store)
     }
 
@@ -239,6 +255,9 @@ impl Store {
 
     /// Writes everything out and closes the file.
     pub async fn close(&self) {
+        if let Err(error) = self.save_clock().await {
+            tracing::warn!(%error, "how long this node was running is not written down");
+        }
         self.checkpoints.stop().await;
         self.readers.close().await;
         self.writer.close().await;
@@ -258,6 +277,7 @@ fn migrations() -> Migrator {
     let packs = include_str!("../migrations/0004_packs.sql");
     let order = include_str!("../migrations/0005_in_order_of_time.sql");
     let packs_by_name = include_str!("../migrations/0006_packs_by_name.sql");
+    let long_life = include_str!("../migrations/0007_long_life.sql");
     Migrator::with_migrations(vec![
         simple(1, "jobs", jobs),
         simple(2, "copies", copies),
@@ -265,6 +285,7 @@ fn migrations() -> Migrator {
         simple(4, "packs", packs),
         simple(5, "in order of time", order),
         simple(6, "packs by name", packs_by_name),
+        simple(7, "long life", long_life),
     ])
 }
 
@@ -349,12 +370,6 @@ fn job_of(mut key: [u8; 16]) -> JobId {
 /// SQLite's integers are signed; every number stored here is far below 2⁶³.
 fn to_stored(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// Now, by this node's calendar.
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn from_stored(number: i64) -> u64 {

@@ -1,12 +1,14 @@
 //! The one way by which a job begins, whoever submits it: check, cut, store
 //! the inputs, then let the cluster accept it; small inputs are stored with the job.
 
+mod fingerprint;
 mod inputs;
 mod spool;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use cluster::Node;
 use cluster::limits::RUNNING_JOBS_MAX;
 use kernel::Matrix;
 use kernel::cut::{Bounds, Cut, ProductShape};
@@ -71,13 +73,16 @@ impl From<Submission> for Product {
 
 type Outcome = Option<Result<JobId, Problem>>;
 
+/// Jobs that are being stored, by key.
+type UnderWay = BTreeMap<String, (JobId, watch::Receiver<Outcome>)>;
+
 /// Takes submissions. Cloning it is cheap.
 #[derive(Debug, Clone)]
 pub(crate) struct Submissions {
     services: Services,
-    /// Keys whose job is being stored: a second request with the same key
+    /// Keys whose job is being stored, with its id: a second request with the same key
     /// waits for the first one's job.
-    under_way: Arc<Mutex<BTreeMap<String, watch::Receiver<Outcome>>>>,
+    under_way: Arc<Mutex<UnderWay>>,
 }
 
 impl Submissions {
@@ -89,9 +94,11 @@ impl Submissions {
         }
     }
 
-    /// The job that was submitted with this key before, at whichever node.
-    pub(crate) async fn find(&self, key: &str) -> Result<Option<JobView>, Problem> {
-        jobs::find(&self.services, id_of_key(key)).await
+    /// Whether a job was submitted with this key before, as far as this node has heard.
+    pub(crate) async fn knows_key(&self, key: &str) -> Result<bool, Problem> {
+        let key = key.to_owned();
+        let look = move |node: &Node, _| node.jobs_of_key(&key).next().is_some();
+        self.services.driver.look(look).await
     }
 
     /// 503 when this node coordinates as many jobs as it can.
@@ -126,33 +133,69 @@ impl Submissions {
         let Some(key) = submission.idempotency_key.clone() else {
             return start(&self.services, None, submission).await;
         };
+        let fingerprinted = tokio::task::spawn_blocking(move || {
+            let fingerprint = fingerprint::of(&submission)?;
+            Ok::<_, std::io::Error>((fingerprint, submission))
+        });
+        let fingerprinted = fingerprinted
+            .await
+            .map_err(|_| Problem::new(500, "reading the matrices failed"))?;
+        let (fingerprint, submission) =
+            fingerprinted.map_err(|error| jobs::store_failed(&error.into()))?;
+        let job = id_of_key(&key, fingerprint);
         let (sender, receiver) = watch::channel(None);
         let earlier = {
             let mut under_way = self.under_way();
             match under_way.get(&key) {
                 Some(earlier) => Some(earlier.clone()),
                 None => {
-                    under_way.insert(key.clone(), receiver);
+                    under_way.insert(key.clone(), (job, receiver));
                     None
                 }
             }
         };
-        if let Some(mut earlier) = earlier {
-            let outcome = earlier.wait_for(Option::is_some).await;
+        if let Some((earlier, mut outcome)) = earlier {
+            if earlier != job {
+                return Err(key_is_taken(&key, earlier));
+            }
+            let outcome = outcome.wait_for(Option::is_some).await;
             let outcome = outcome.ok().and_then(|outcome| outcome.clone());
             return outcome.unwrap_or_else(|| Err(Problem::new(500, "storing the job failed")));
         }
-        let job = id_of_key(&key);
-        // An earlier one may have come to its end just before this one began,
-        // here or at another node whose word on it has not come yet.
-        let outcome = match jobs::find(&self.services, job).await {
-            Ok(Some(_)) => Ok(job),
-            Ok(None) => start(&self.services, Some(job), submission).await,
-            Err(problem) => Err(problem),
-        };
+        let outcome = self.find_or_start(&key, job, submission).await;
         self.under_way().remove(&key);
         let _ = sender.send(Some(outcome.clone()));
         outcome
+    }
+
+    /// The job of a key, which may have come to its end just before, here or at another node whose word
+    /// on it has not come yet.
+    async fn find_or_start(
+        &self,
+        key: &str,
+        job: JobId,
+        submission: Product,
+    ) -> Result<JobId, Problem> {
+        let look = {
+            let key = key.to_owned();
+            move |node: &Node, _| -> Vec<JobId> {
+                node.jobs_of_key(&key).map(|known| known.id).collect()
+            }
+        };
+        let known = self.services.driver.look(look).await?;
+        // Version 0.1.0 did not look at what a key was used for.
+        let earlier = id_of_key_alone(key);
+        if let Some(found) = known.iter().find(|known| [job, earlier].contains(*known)) {
+            return Ok(*found);
+        }
+        if let Some(other) = known.first() {
+            return Err(key_is_taken(key, *other));
+        }
+        match jobs::find(&self.services, job).await {
+            Ok(Some(_)) => Ok(job),
+            Ok(None) => start(&self.services, Some(job), submission).await,
+            Err(problem) => Err(problem),
+        }
     }
 
     async fn view(&self, job: JobId) -> Result<JobView, Problem> {
@@ -160,7 +203,7 @@ impl Submissions {
         found.ok_or_else(|| jobs::unknown(&job.to_string()))
     }
 
-    fn under_way(&self) -> MutexGuard<'_, BTreeMap<String, watch::Receiver<Outcome>>> {
+    fn under_way(&self) -> MutexGuard<'_, UnderWay> {
         self.under_way
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -336,8 +379,28 @@ fn rounded_up(devices: u32) -> u32 {
         .unwrap_or(1024)
 }
 
-/// The id of a job that was submitted under a key: the same at every node.
-fn id_of_key(key: &str) -> JobId {
+/// The id of a job that was submitted under a key: the same at every node for the same matrices and options.
+/// Others never share it, wherever the key was used.
+fn id_of_key(key: &str, fingerprint: ChunkHash) -> JobId {
+    let mut text = b"matmesh idempotency-key 2 ".to_vec();
+    text.extend_from_slice(fingerprint.as_bytes());
+    text.extend_from_slice(key.as_bytes());
+    let hash = ChunkHash::of(&text);
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash.as_bytes()[..16]);
+    JobId::from_bytes(bytes)
+}
+
+fn key_is_taken(key: &str, job: JobId) -> Problem {
+    let detail = format!(
+        "the Idempotency-Key {key} belongs to job {job}, which has other matrices or options: send this one \
+         under another key"
+    );
+    Problem::new(422, detail)
+}
+
+/// The same as version 0.1.0 made it, of the key alone.
+fn id_of_key_alone(key: &str) -> JobId {
     let hash = ChunkHash::of(format!("matmesh idempotency-key {key}").as_bytes());
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash.as_bytes()[..16]);

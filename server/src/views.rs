@@ -1,5 +1,6 @@
 //! The cluster's state in the words that people and programs are shown.
 
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cluster::{JobProgress, Liveness, Node};
@@ -49,8 +50,26 @@ pub(crate) fn job_view(job: &JobProgress, time_to_live: Duration) -> JobView {
     }
 }
 
+/// What every node knows of a job.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownJob {
+    pub(crate) summary: JobSummary,
+    /// None of its holders was there for its time to live.
+    is_abandoned: bool,
+}
+
+impl KnownJob {
+    pub(crate) fn of(node: &Node, summary: &JobSummary) -> Self {
+        Self {
+            is_abandoned: node.is_abandoned(summary.id),
+            summary: summary.clone(),
+        }
+    }
+}
+
 /// A job whose coordinator is away: what every node knows of it.
-pub(crate) fn summary_view(job: &JobSummary) -> JobView {
+pub(crate) fn summary_view(known: &KnownJob) -> JobView {
+    let job = &known.summary;
     let left = job.blocks_total.saturating_sub(job.blocks_done);
     let is_running = job.status == JobStatus::Running;
     JobView {
@@ -87,7 +106,10 @@ pub(crate) fn summary_view(job: &JobSummary) -> JobView {
         },
         expires_at: None,
         contributions: Vec::new(),
-        error: None,
+        error: known.is_abandoned.then(|| {
+            "no node that holds this job was here for its time to live: it goes on when one comes back"
+                .to_owned()
+        }),
     }
 }
 
@@ -106,7 +128,7 @@ pub(crate) fn node_views(node: &Node) -> Vec<NodeView> {
 }
 
 /// How another device joins: this node's addresses, the best as a QR code.
-pub(crate) fn join_view(own_addresses: Vec<String>) -> JoinView {
+pub(crate) fn join_view(own_addresses: Vec<SocketAddr>) -> JoinView {
     let addresses: Vec<String> = own_addresses
         .into_iter()
         .map(|address| format!("http://{address}"))
@@ -147,7 +169,8 @@ fn node_view(
         // A link is open a moment before its other end has introduced itself.
         name: status.map_or_else(|| id.short(), |status| status.name.clone()),
         address: status
-            .and_then(|status| status.addresses.first().cloned())
+            .and_then(|status| status.addresses.first())
+            .map(SocketAddr::to_string)
             .unwrap_or_default(),
         status: liveness,
         is_self,
@@ -193,8 +216,8 @@ mod tests {
     #[test]
     fn the_best_address_is_in_the_code() {
         let join = join_view(vec![
-            "192.168.1.7:8080".to_owned(),
-            "10.0.0.1:8080".to_owned(),
+            "192.168.1.7:8080".parse().unwrap(),
+            "10.0.0.1:8080".parse().unwrap(),
         ]);
         assert_eq!(
             join.addresses,

@@ -37,12 +37,15 @@ use self::copies::Copies;
 use self::succession::Adoption;
 use crate::NodeConfig;
 use crate::effect::Output;
-use crate::limits::{FASTEST_WAIT, NAME_CHARS_MAX, PAGE_RETURN_WAIT, PARTICIPANTS_MAX, PATIENCE};
+use crate::limits::{
+    FASTEST_WAIT, LEADERLESS_LONG, NAME_CHARS_MAX, PAGE_RETURN_WAIT, PARTICIPANTS_MAX, PATIENCE,
+};
 use crate::placement::Speed;
 use crate::replica::Replica;
 use crate::tasks::{cut_of, is_given_unasked};
 use crate::time::{Moment, Now};
 
+pub(crate) use copies::blocks_at_once;
 pub use progress::JobProgress;
 pub(crate) use progress::{course_of, progress_of};
 pub(crate) use succession::{Exchanges, HolderState, block_message, distance, is_block_of};
@@ -161,6 +164,10 @@ pub struct Coordinator {
     is_end_told: bool,
     /// It was complete elsewhere, and not all of it could be had.
     is_reopened: bool,
+    /// Nodes that have announced blocks that lack here: how many were done then, and since when no more are.
+    announced: BTreeMap<NodeId, (usize, Moment)>,
+    /// Since when others have said that it is complete: whoever has the blocks that lack here sends them.
+    complete_elsewhere_since: Option<Moment>,
 }
 
 impl Coordinator {
@@ -217,6 +224,8 @@ impl Coordinator {
             ended_at: has_ended.then_some((now.moment, age)),
             is_end_told: has_ended,
             is_reopened,
+            announced: BTreeMap::new(),
+            complete_elsewhere_since: None,
             cut,
             replica,
         })
@@ -274,6 +283,23 @@ impl Coordinator {
     /// The mesh was told that it is complete; it is led on all the same.
     pub(crate) fn reopen(&mut self) {
         self.is_reopened = true;
+    }
+
+    /// Another node says that it is complete.
+    pub(crate) fn on_complete_elsewhere(&mut self, now: Moment) {
+        if self.is_running() && !self.is_reopened {
+            self.complete_elsewhere_since.get_or_insert(now);
+        }
+    }
+
+    /// Nobody has sent the blocks that lack here for long: whoever had them is gone, and they are computed again.
+    fn reopen_if_nobody_has_it(&mut self, now: Moment) {
+        let since = self.complete_elsewhere_since;
+        if since.is_some_and(|since| now.since(since) >= LEADERLESS_LONG) && self.is_running() {
+            self.complete_elsewhere_since = None;
+            self.is_reopened = true;
+            self.summary_due = Some(now);
+        }
     }
 
     /// Whether a backup has joined, or one is waited for before anybody hears of the job: should none
@@ -376,6 +402,7 @@ impl Coordinator {
     /// out, late blocks.
     pub(crate) fn on_tick(&mut self, at: Now, outputs: &mut Vec<Output>) {
         let now = at.moment;
+        self.reopen_if_nobody_has_it(now);
         let mut wake = self.end_waits(at, outputs);
         self.reserved.retain(|_, reservation| {
             let keep = reservation.until > now;
@@ -403,6 +430,11 @@ impl Coordinator {
     /// The job has ended and everybody has heard: nothing is left to lead.
     pub(crate) fn is_settled(&self) -> bool {
         self.is_end_told && self.summary_due.is_none()
+    }
+
+    /// Backups that have everything.
+    pub(crate) fn joined(&self) -> Vec<NodeId> {
+        self.copies.joined()
     }
 
     /// What is left when it leads no more.
@@ -436,6 +468,10 @@ impl Coordinator {
             .chain(pauses)
             .chain(self.summary_due)
             .chain(self.awaited_until)
+            .chain(
+                self.complete_elsewhere_since
+                    .map(|since| since + LEADERLESS_LONG),
+            )
             .chain(self.copies_awaited.as_ref().map(|(_, until)| *until))
             .chain(adoption)
             .chain(self.copies.next_deadline())
@@ -444,7 +480,7 @@ impl Coordinator {
 }
 
 /// The first block of a cut is as large as any.
-fn largest_block_bytes(cut: &Cut) -> u64 {
+pub(crate) fn largest_block_bytes(cut: &Cut) -> u64 {
     let sides = cut.block(0).map(|block| {
         let rows = block.rows.end - block.rows.start;
         u64::from(rows) * u64::from(block.cols.end - block.cols.start)

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use wire::{Epoch, JobId, JobStatus, JobSummary};
 
-use crate::limits::{DIRECTORY_JOBS_MAX, HOLDERS_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
+use crate::limits::{
+    DIRECTORY_JOBS_MAX, HOLDERS_MAX, IDEMPOTENCY_KEY_BYTES_MAX, SUMMARIES_PER_PAGE,
+};
 use crate::time::Moment;
 
 #[derive(Debug)]
@@ -14,6 +16,11 @@ struct Entry {
     summary: JobSummary,
     /// When this node learned that the job has ended.
     ended_at: Option<Moment>,
+    /// Last announced as running, and no holder was reachable for its time to live: shown as failed here, until
+    /// one comes back.
+    is_abandoned: bool,
+    /// When something was last heard of it.
+    heard_at: Moment,
 }
 
 /// Every job that this node has heard of.
@@ -24,6 +31,8 @@ pub(crate) struct Directory {
     /// while most jobs of a directory have long ended.
     running: BTreeSet<(u64, JobId)>,
     ended: BTreeSet<(Moment, JobId)>,
+    /// Those that were submitted under an `Idempotency-Key`.
+    by_key: BTreeMap<String, BTreeSet<JobId>>,
 }
 
 impl Directory {
@@ -33,6 +42,21 @@ impl Directory {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &JobSummary> {
         self.jobs.values().map(|entry| &entry.summary)
+    }
+
+    /// All of it for another node, in parts that each fit a frame; what runs is in the first ones, so that
+    /// a newcomer begins to work before it has heard of the rest.
+    pub(crate) fn pages(&self) -> Vec<Vec<JobSummary>> {
+        let running = self.running.iter().map(|(_, job)| job);
+        let ended = self.ended.iter().rev().map(|(_, job)| job);
+        let all: Vec<JobSummary> = running
+            .chain(ended)
+            .filter_map(|job| self.jobs.get(job))
+            // That its holders are away is what this node sees, not what the job is.
+            .filter(|entry| !entry.is_abandoned)
+            .map(|entry| entry.summary.clone())
+            .collect();
+        all.chunks(SUMMARIES_PER_PAGE).map(<[_]>::to_vec).collect()
     }
 
     /// Running jobs, the oldest first.
@@ -49,10 +73,46 @@ impl Directory {
         jobs.filter_map(|(_, job)| self.get(*job))
     }
 
-    /// Takes a summary unless a newer one is known. True when it was taken.
-    pub(crate) fn learn(&mut self, mut summary: JobSummary, now: Moment) -> bool {
-        if let Some(known) = self.get(summary.id) {
-            if standing(known) >= standing(&summary) {
+    /// Jobs that were submitted under this key; more than one where two nodes began them without knowing of each
+    /// other.
+    pub(crate) fn of_key(&self, key: &str) -> impl Iterator<Item = &JobSummary> {
+        let jobs = self.by_key.get(key).into_iter().flatten();
+        jobs.filter_map(|job| self.get(*job))
+    }
+
+    /// Whether a job is shown as failed because no holder of it is there.
+    pub(crate) fn is_abandoned(&self, job: JobId) -> bool {
+        self.jobs.get(&job).is_some_and(|entry| entry.is_abandoned)
+    }
+
+    /// Running jobs of which nothing was heard for so long.
+    pub(crate) fn silent_for(&self, long: Duration, now: Moment) -> Vec<JobId> {
+        let running = self.running.iter().map(|(_, job)| *job);
+        let is_silent = |job: &JobId| {
+            let entry = self.jobs.get(job);
+            entry.is_some_and(|entry| entry.heard_at + long <= now)
+        };
+        running.filter(is_silent).collect()
+    }
+
+    /// No holder of a running job was there for its time to live.
+    pub(crate) fn abandon(&mut self, job: JobId, now: Moment) {
+        if let Some(mut entry) = self.forget(job) {
+            entry.summary.status = JobStatus::Failed;
+            entry.is_abandoned = true;
+            self.insert(entry, Some(now));
+        }
+    }
+
+    /// Takes a summary unless a newer one is known. True when it was taken. `is_held` when a holder that it
+    /// names is there: then a job that was abandoned runs again.
+    pub(crate) fn learn(&mut self, mut summary: JobSummary, is_held: bool, now: Moment) -> bool {
+        if let Some(entry) = self.jobs.get(&summary.id) {
+            let known = &entry.summary;
+            let is_revived = entry.is_abandoned
+                && (is_held || summary.status != JobStatus::Running)
+                && (known.epoch, known.version) <= (summary.epoch, summary.version);
+            if !is_revived && standing(known) >= standing(&summary) {
                 return false;
             }
         } else if self.jobs.len() >= DIRECTORY_JOBS_MAX {
@@ -62,15 +122,29 @@ impl Directory {
         summary
             .idempotency_key
             .take_if(|key| key.len() > IDEMPOTENCY_KEY_BYTES_MAX);
-        let job = summary.id;
-        let before = self.forget(job).and_then(|known| known.ended_at);
+        let before = self.forget(summary.id).and_then(|known| known.ended_at);
         let ended_at = (summary.status != JobStatus::Running).then(|| before.unwrap_or(now));
+        let entry = Entry {
+            summary,
+            ended_at: None,
+            is_abandoned: false,
+            heard_at: now,
+        };
+        self.insert(entry, ended_at);
+        true
+    }
+
+    fn insert(&mut self, mut entry: Entry, ended_at: Option<Moment>) {
+        let (job, summary) = (entry.summary.id, &entry.summary);
         match ended_at {
             Some(ended_at) => self.ended.insert((ended_at, job)),
             None => self.running.insert((summary.submitted_at_unix_ms, job)),
         };
-        self.jobs.insert(job, Entry { summary, ended_at });
-        true
+        if let Some(key) = &summary.idempotency_key {
+            self.by_key.entry(key.clone()).or_default().insert(job);
+        }
+        entry.ended_at = ended_at;
+        self.jobs.insert(job, entry);
     }
 
     /// The job ended, as far as this matters here, only now.
@@ -107,6 +181,14 @@ impl Directory {
             .remove(&(entry.summary.submitted_at_unix_ms, job));
         if let Some(ended_at) = entry.ended_at {
             self.ended.remove(&(ended_at, job));
+        }
+        if let Some(key) = &entry.summary.idempotency_key
+            && let Some(jobs) = self.by_key.get_mut(key)
+        {
+            jobs.remove(&job);
+            if jobs.is_empty() {
+                self.by_key.remove(key);
+            }
         }
         Some(entry)
     }
@@ -170,17 +252,33 @@ mod tests {
         for end in [JobStatus::Complete, JobStatus::Cancelled, JobStatus::Failed] {
             let mut directory = Directory::default();
             let now = Moment::default();
-            assert!(directory.learn(summary(JobStatus::Complete, 1, false), now));
-            assert!(directory.learn(summary(JobStatus::Running, 2, true), now));
-            assert!(directory.learn(summary(end, 3, true), now), "{end}");
+            assert!(directory.learn(summary(JobStatus::Complete, 1, false), true, now));
+            assert!(directory.learn(summary(JobStatus::Running, 2, true), true, now));
+            assert!(directory.learn(summary(end, 3, true), true, now), "{end}");
         }
+    }
+
+    #[test]
+    fn an_abandoned_job_runs_again_when_a_holder_is_back() {
+        let mut directory = Directory::default();
+        let now = Moment::default();
+        assert!(directory.learn(summary(JobStatus::Running, 1, false), true, now));
+        directory.abandon(JobId::from_bytes([1; 16]), now);
+        let status = |directory: &Directory| directory.iter().next().map(|job| job.status);
+        assert_eq!(status(&directory), Some(JobStatus::Failed));
+        assert_eq!(directory.pages(), Vec::<Vec<JobSummary>>::new());
+        // Somebody else still believes that it runs.
+        assert!(!directory.learn(summary(JobStatus::Running, 1, false), false, now));
+        assert!(directory.learn(summary(JobStatus::Running, 1, false), true, now));
+        assert_eq!(status(&directory), Some(JobStatus::Running));
+        assert_eq!(directory.running().count(), 1);
     }
 
     #[test]
     fn of_two_ends_a_result_stands() {
         let mut directory = Directory::default();
         let now = Moment::default();
-        assert!(directory.learn(summary(JobStatus::Complete, 1, false), now));
-        assert!(!directory.learn(summary(JobStatus::Cancelled, 2, false), now));
+        assert!(directory.learn(summary(JobStatus::Complete, 1, false), true, now));
+        assert!(!directory.learn(summary(JobStatus::Cancelled, 2, false), true, now));
     }
 }

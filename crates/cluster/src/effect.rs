@@ -1,10 +1,11 @@
 //! What goes into a node and what comes out.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use wire::{
-    BlockIndex, BlockProof, BlockTask, ChunkHash, DoneBlock, Ended, Epoch, Exchange, JobId,
-    JobRecord, Leadership, NodeId, NodeStatus, PeerMessage, Tally, WorkerId, WorkerKind,
+    BlockIndex, BlockProof, BlockTask, ChunkHash, DoneBlock, Ended, Epoch, Exchange, ExpiredJob,
+    JobId, JobRecord, Leadership, NodeId, NodeStatus, PeerMessage, Tally, WorkerId, WorkerKind,
 };
 
 use crate::replica::Replica;
@@ -65,6 +66,11 @@ pub enum Input {
         /// The peer.
         peer: NodeId,
     },
+    /// Every address at which the peer was ever known was tried, and no node answered.
+    Unreached {
+        /// The peer.
+        peer: NodeId,
+    },
     /// A message came.
     Peer {
         /// Who sent it.
@@ -116,6 +122,14 @@ pub enum Input {
     },
     /// A job was submitted here; its inputs are stored already, or are with its record.
     Submit(Box<JobRecord>),
+    /// The submission of a job failed: the job was never announced, and somebody may have
+    /// submitted it elsewhere since.
+    Withdraw {
+        /// The job.
+        job: JobId,
+        /// Of that submission: under one key there may be others.
+        submitted_at_unix_ms: u64,
+    },
     /// Somebody cancels a job.
     Cancel {
         /// The job.
@@ -124,9 +138,13 @@ pub enum Input {
     /// A job from this node's store, at start.
     Restore(Box<Restored>),
     /// A job whose time was over before this node started: nobody brings it back.
-    Buried {
+    Buried(ExpiredJob),
+    /// The stored bytes of a block are not what they were.
+    ResultDamaged {
         /// The job.
         job: JobId,
+        /// The block.
+        block: BlockIndex,
     },
     /// The inputs of a job are stored here, as [`Output::FetchInputs`] asked.
     InputsStored {
@@ -199,12 +217,12 @@ pub enum Output {
         /// The peer.
         peer: NodeId,
     },
-    /// There is a node at these addresses (`host:port`): link to it.
+    /// There is a node at these addresses: link to it.
     Dial {
         /// The node.
         peer: NodeId,
         /// The best first.
-        addresses: Vec<String>,
+        addresses: Vec<SocketAddr>,
     },
     /// Worth a log line and a look at the views.
     Event(Event),
@@ -271,8 +289,17 @@ pub enum Change {
         /// The tally of the epoch in which it was counted.
         tally: Tally,
     },
+    /// The bytes of a block are damaged: remove it.
+    Lost {
+        /// The job.
+        job: JobId,
+        /// The block.
+        block: BlockIndex,
+    },
     /// The job's time to live is over: keep its id, remove the rest.
-    Expired {
+    Expired(ExpiredJob),
+    /// Remove all of the job, as if it had never been here.
+    Withdrawn {
         /// The job.
         job: JobId,
     },
@@ -284,7 +311,11 @@ impl Change {
     pub fn job(&self) -> JobId {
         match self {
             Self::Accepted { record, .. } => record.id,
-            Self::Head { job, .. } | Self::Done { job, .. } | Self::Expired { job } => *job,
+            Self::Expired(expired) => expired.job,
+            Self::Head { job, .. }
+            | Self::Done { job, .. }
+            | Self::Lost { job, .. }
+            | Self::Withdrawn { job } => *job,
         }
     }
 }

@@ -13,7 +13,8 @@ use std::time::Duration;
 use wire::{Epoch, NodeId};
 
 use crate::limits::{
-    ELECTION_COLLECT_MAX, ELECTION_COLLECT_WAIT, ELECTION_DOUBLED_MAX, ELECTION_VICTORY_WAIT,
+    ELECTION_COLLECT_MAX, ELECTION_COLLECT_WAIT, ELECTION_DOUBLED_MAX,
+    ELECTION_REFUSED_DOUBLED_MAX, ELECTION_VICTORY_WAIT,
 };
 use crate::time::Moment;
 
@@ -58,6 +59,8 @@ pub(crate) struct Election {
     until: Moment,
     /// Waits that ended without a coordinator.
     attempts: u32,
+    /// How often a holder has seen the coordinator alive.
+    refusals: u32,
 }
 
 impl Election {
@@ -76,6 +79,7 @@ impl Election {
             stage: Stage::Waiting,
             until: now,
             attempts: 0,
+            refusals: 0,
         };
         let step = election.begin(reached, newest, now);
         (election, step)
@@ -120,10 +124,21 @@ impl Election {
         self.attempts = self.attempts.saturating_add(1);
     }
 
-    /// A holder sees the coordinator alive: it is looked at again, soon.
+    /// A holder sees the coordinator alive. It is asked again, later each time: on a network that is cut between
+    /// this node and the coordinator alone it will say the same for as long as that lasts.
     pub(crate) fn look_again(&mut self, now: Moment) {
         self.stage = Stage::Waiting;
-        self.until = now + self.answer_wait;
+        let doubled = self.refusals.min(ELECTION_REFUSED_DOUBLED_MAX);
+        self.until = now + self.answer_wait * (1 << doubled);
+        self.refusals = self.refusals.saturating_add(1);
+    }
+
+    /// Another holder misses the coordinator, too: what was refused before need not be waited for.
+    pub(crate) fn hurry(&mut self, now: Moment) {
+        if self.stage == Stage::Waiting && self.refusals > 0 {
+            self.refusals = 0;
+            self.until = now;
+        }
     }
 
     /// This node did not run for so long: answers may wait to be read.
@@ -139,6 +154,15 @@ impl Election {
         if let Stage::Collecting { since, .. } = &self.stage {
             let longest = *since + ELECTION_COLLECT_MAX;
             self.until = self.until.max(now + ELECTION_COLLECT_WAIT).min(longest);
+        }
+    }
+
+    /// A holder that is waited for has more than this node: it is waited for while that is on its way.
+    pub(crate) fn on_inventory(&mut self, holder: NodeId, now: Moment) {
+        if let Stage::Collecting { since, awaited, .. } = &self.stage
+            && awaited.contains(&holder)
+        {
+            self.until = self.until.max(*since + ELECTION_COLLECT_MAX).max(now);
         }
     }
 

@@ -1,5 +1,6 @@
 //! A copy of a job that somebody else leads, or that has ended.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kernel::cut::{Cut, CutError};
@@ -8,10 +9,13 @@ use wire::{
     MatrixSource, NodeId, PeerMessage, Tally,
 };
 
-use crate::coordinator::{Exchanges, JobProgress, block_message, is_block_of, progress_of};
+use crate::coordinator::{
+    Exchanges, JobProgress, block_message, blocks_at_once, is_block_of, largest_block_bytes,
+    progress_of,
+};
 use crate::effect::{Change, Output};
 use crate::election::Election;
-use crate::limits::{COPIES_UNDER_WAY_MAX, INPUTS_RETRY};
+use crate::limits::INPUTS_RETRY;
 use crate::replica::Replica;
 use crate::tasks::cut_of;
 use crate::time::{Moment, Now};
@@ -36,6 +40,8 @@ pub(crate) struct Follower {
     /// since its end.
     since: Moment,
     age_then: Duration,
+    /// When it came into the memory of this node.
+    came_at: Moment,
     /// The election for which this node stands.
     pub(crate) election: Option<Election>,
     /// The coordinator of this epoch left on purpose.
@@ -54,8 +60,16 @@ pub(crate) struct Follower {
     pub(crate) leaderless_since: Option<Moment>,
     /// Nobody is missed before: after a start the others are still to be heard.
     pub(crate) patient_until: Moment,
+    /// Until then those of which nothing was heard since the start are still looked for.
+    pub(crate) searches_until: Moment,
     /// This node led it to its end, and no backup has it.
     pub(crate) is_alone: bool,
+    /// Other holders that are known to have all of it.
+    pub(crate) whole_at: BTreeSet<NodeId>,
+    /// Holders that are named and have nothing, since their last link.
+    pub(crate) lacked_at: BTreeSet<NodeId>,
+    /// Nodes that have forgotten the job, after its time there: they do not take it again.
+    pub(crate) declined_by: BTreeSet<NodeId>,
 }
 
 impl Follower {
@@ -80,6 +94,7 @@ impl Follower {
             head: (replica.epoch(), 0),
             since: now,
             age_then: age,
+            came_at: now,
             election: None,
             resigned: None,
             asked: Exchanges::default(),
@@ -89,7 +104,11 @@ impl Follower {
             listed_until: None,
             leaderless_since: None,
             patient_until: now,
+            searches_until: now,
             is_alone: false,
+            whole_at: BTreeSet::new(),
+            lacked_at: BTreeSet::new(),
+            declined_by: BTreeSet::new(),
             replica,
         })
     }
@@ -97,6 +116,7 @@ impl Follower {
     /// This node did not run for so long: nobody made it wait meanwhile.
     pub(crate) fn on_slept(&mut self, slept: Duration) {
         self.patient_until = self.patient_until + slept;
+        self.searches_until = self.searches_until + slept;
         self.leaderless_since = self.leaderless_since.map(|since| since + slept);
         if let Some(election) = &mut self.election {
             election.on_slept(slept);
@@ -109,6 +129,14 @@ impl Follower {
 
     pub(crate) fn into_replica(self) -> Replica {
         self.replica
+    }
+
+    /// Names other backups, for a job that nobody leads any more.
+    pub(crate) fn relist(&mut self, backups: Vec<NodeId>) {
+        let mut leadership = self.replica.leadership.clone();
+        leadership.version += 1;
+        leadership.backups = backups;
+        self.replica.record_leadership(leadership);
     }
 
     pub(crate) fn job(&self) -> JobId {
@@ -124,6 +152,12 @@ impl Follower {
     pub(crate) fn has_ended(&self) -> bool {
         self.replica.ended.is_some()
             && !(self.lacks_blocks() && self.replica.status() == JobStatus::Complete)
+    }
+
+    /// Of all of C.
+    pub(crate) fn result_bytes(&self) -> u64 {
+        let shape = self.replica.record.shape;
+        8 * u64::from(shape.rows) * u64::from(shape.cols)
     }
 
     /// Whether a block of it is not here.
@@ -147,6 +181,11 @@ impl Follower {
     /// Since its submission, or since its end.
     pub(crate) fn age(&self, now: Moment) -> Duration {
         now.since(self.since) + self.age_then
+    }
+
+    /// How long this node has had it since it started, by the steady clock.
+    pub(crate) fn time_here(&self, now: Moment) -> Duration {
+        now.since(self.came_at)
     }
 
     /// When it is to be forgotten, if it has ended.
@@ -278,6 +317,17 @@ impl Follower {
         true
     }
 
+    /// A block's bytes are damaged. False when it is not here anyway.
+    pub(crate) fn on_lost(&mut self, block: BlockIndex, outputs: &mut Vec<Output>) -> bool {
+        let is_lost = self.replica.forget_done(block);
+        if is_lost {
+            let job = self.job();
+            outputs.push(Output::Persist(Change::Lost { job, block }));
+            self.asked = Exchanges::default();
+        }
+        is_lost
+    }
+
     /// What is stored here: all of it, or the news that one block is.
     pub(crate) fn state(&self, news: Option<BlockIndex>) -> PeerMessage {
         let head = if self.head.0 == self.epoch() {
@@ -299,6 +349,11 @@ impl Follower {
         }
     }
 
+    /// The blocks that are stored here, for whoever is to wait for them.
+    pub(crate) fn inventory(&self) -> PeerMessage {
+        inventory_of(&self.replica)
+    }
+
     /// Sends another holder what it does not have, then what is here. More
     /// than fits its link it asks for again.
     pub(crate) fn answer_request(
@@ -308,6 +363,8 @@ impl Follower {
         have: &BlockSet,
         outputs: &mut Vec<Output>,
     ) {
+        let message = self.inventory();
+        outputs.push(Output::Send { to, message });
         send_copy(&self.replica, &self.cut, self.age(now), (to, have), outputs);
         let message = self.state(None);
         outputs.push(Output::Send { to, message });
@@ -320,7 +377,7 @@ impl Follower {
         let Inputs::MissingUntil(from) = self.inputs else {
             return;
         };
-        if from > now || self.has_ended() {
+        if from > now || !self.needs_inputs() {
             return;
         }
         self.inputs = Inputs::UnderWay;
@@ -328,6 +385,11 @@ impl Follower {
             record: Box::new(self.replica.record.clone()),
             holders: self.replica.holders().collect(),
         });
+    }
+
+    /// While it runs, to lead it; of a complete one people may ask for them.
+    fn needs_inputs(&self) -> bool {
+        !self.has_ended() || self.replica.status() == JobStatus::Complete
     }
 
     pub(crate) fn on_inputs(&mut self, now: Moment, are_stored: bool) {
@@ -341,9 +403,17 @@ impl Follower {
     /// When something is due beside elections.
     pub(crate) fn next_deadline(&self) -> Option<Moment> {
         match self.inputs {
-            Inputs::MissingUntil(from) if !self.has_ended() => Some(from),
+            Inputs::MissingUntil(from) if self.needs_inputs() => Some(from),
             _ => None,
         }
+    }
+}
+
+/// See [`Follower::inventory`].
+pub(crate) fn inventory_of(replica: &Replica) -> PeerMessage {
+    PeerMessage::Inventory {
+        job: replica.record.id,
+        blocks: replica.done_set(),
     }
 }
 
@@ -365,7 +435,7 @@ pub(crate) fn send_copy(
     };
     outputs.push(Output::Send { to, message });
     let lacking = replica.done.keys().filter(|block| !have.contains(**block));
-    for block in lacking.take(COPIES_UNDER_WAY_MAX) {
+    for block in lacking.take(blocks_at_once(largest_block_bytes(cut))) {
         outputs.extend(block_message(replica, cut, to, *block));
     }
 }

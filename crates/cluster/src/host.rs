@@ -229,7 +229,8 @@ impl WorkerHost {
         known.learn_from(&proof);
         let running = directory.get(job);
         let running = running.filter(|summary| summary.status == JobStatus::Running);
-        let has_room = known.kept.len() < RESULTS_KEPT_MAX + known.room_max();
+        let has_room = known.stranded.contains(&job)
+            || known.kept_for_the_living() < RESULTS_KEPT_MAX + known.room_max();
         let Some(summary) = running.filter(|_| has_room) else {
             // It ended, or it is one of a flood of results that nobody asked
             // for: nobody waits for this one.
@@ -313,6 +314,24 @@ impl WorkerHost {
         }
         for (worker, known) in &mut self.workers {
             known.idle_at.retain(|_, until| *until > now);
+            if !known.kept.is_empty() || !known.stranded.is_empty() {
+                let dropped = known.note_stranded(|job| {
+                    let told = directory.get(job);
+                    told.is_some_and(|told| is_reachable(told.epoch.coordinator))
+                });
+                for ((job, block), kept) in dropped {
+                    let command = WorkerCommand::Counted {
+                        job,
+                        block,
+                        counted: false,
+                    };
+                    outputs.push(Output::ToWorker {
+                        worker: *worker,
+                        command,
+                    });
+                    release(*worker, (job, block), &kept.proof, outputs);
+                }
+            }
             if let Some((job, since)) = known.asked {
                 if now.since(since) < PULL_TIMEOUT {
                     continue;

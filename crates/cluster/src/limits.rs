@@ -9,6 +9,10 @@ pub const RUNNING_JOBS_MAX: usize = 256;
 /// Jobs that a node knows of. A summary takes about 200 bytes.
 pub const DIRECTORY_JOBS_MAX: usize = 10_000;
 
+/// Jobs in one page of the directory: with the longest key and all holders each takes below 2 KiB, so that a
+/// page fits a frame.
+pub const SUMMARIES_PER_PAGE: usize = 512;
+
 /// Peers of one node: every node holds a link to every other.
 pub const PEERS_MAX: usize = 256;
 
@@ -53,6 +57,32 @@ pub const COPIES_MAX: usize = 4096;
 /// Copies of jobs that have ended, of one node: as many as its directory knows.
 pub const ENDED_COPIES_MAX: usize = DIRECTORY_JOBS_MAX;
 
+/// How long after a node came or went the holders of ended jobs are looked through: a node that restarts is
+/// back within seconds, and nothing need be copied.
+pub const KEEPING_WAIT: Duration = Duration::from_secs(5);
+
+/// Ended jobs that are copied to further holders at once: enough for a network, few beside running jobs.
+pub const KEEPING_AT_ONCE: usize = 32;
+
+/// Bytes of results that are copied for that at once; a larger one is copied alone.
+pub const KEEPING_BYTES_MAX: u64 = 32 << 20;
+
+/// Ended jobs that are looked at in one step; the others wait for [`KEEPING_PAUSE`], so that heartbeats do not.
+pub const KEEPING_LOOKS_MAX: usize = 256;
+
+/// See [`KEEPING_LOOKS_MAX`].
+pub const KEEPING_PAUSE: Duration = Duration::from_millis(20);
+
+/// A new holder of an ended job that has not got everything after so long does not hold up the next job.
+pub const KEEPING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a node that starts gives the others to be found before it believes that a coordinator or holder
+/// is gone of which it has heard nothing. One that was looked for at all its addresses is not waited for.
+pub const HOLDER_SEARCH: Duration = Duration::from_secs(10);
+
+/// How long a holder may announce blocks of which none comes: after that nobody waits for them.
+pub const ANNOUNCED_IN_VAIN: Duration = Duration::from_secs(10);
+
 /// How long a candidate waits for what the other holders have.
 pub const ELECTION_COLLECT_WAIT: Duration = Duration::from_millis(500);
 
@@ -75,6 +105,10 @@ pub const ELECTION_VICTORY_WAIT: Duration = Duration::from_millis(700);
 /// See [`ELECTION_VICTORY_WAIT`]: some 6 s in the end.
 pub const ELECTION_DOUBLED_MAX: u32 = 3;
 
+/// How often the wait is doubled after which a holder that sees the coordinator alive is asked again: some
+/// 5 s in the end.
+pub const ELECTION_REFUSED_DOUBLED_MAX: u32 = 4;
+
 /// How long a new coordinator waits to hear what the devices already compute
 /// before it gives blocks away: what it would give twice is work done twice.
 pub const ADOPTION_WAIT: Duration = Duration::from_millis(250);
@@ -93,6 +127,10 @@ pub const INPUTS_RETRY: Duration = Duration::from_secs(2);
 /// Blocks in one lease: its tasks fit a frame with room to spare, as a task
 /// names at most some hundred chunks of 40 bytes.
 pub const LEASE_BLOCKS_MAX: usize = 64;
+
+/// Bytes of B that a worker takes with one block: four times what a cut plans for nodes, and memory that a
+/// laptop has.
+pub const TASK_RIGHT_BYTES_MAX: u64 = 256 << 20;
 
 /// Threads that a device may claim; a claim decides how much it is given.
 pub const THREADS_MAX: u32 = 1024;
@@ -195,6 +233,9 @@ pub const PARTICIPANTS_MAX: usize = 1024;
 /// Letters of a name or device that are stored with each block it computed.
 pub const NAME_CHARS_MAX: usize = 128;
 
+/// Letters of the reason for which a job failed.
+pub const REASON_CHARS_MAX: usize = 512;
+
 /// Addresses of one node: each of its interfaces has two or three.
 pub const ADDRESSES_MAX: usize = 16;
 
@@ -238,4 +279,7 @@ pub const SHARED_CHUNK_BYTES_MIN: usize = 64 << 10;
 const _: () = assert!(PATIENCE >= 1 && LEASES_PER_BLOCK_MAX >= 2);
 const _: () = assert!(PULL_TIMEOUT.as_millis() < IDLE_RETRY.as_millis());
 const _: () = assert!(RUNNING_JOBS_MAX <= DIRECTORY_JOBS_MAX);
+const _: () = assert!(
+    SUMMARIES_PER_PAGE * (IDEMPOTENCY_KEY_BYTES_MAX + 64 * HOLDERS_MAX) < wire::FRAME_BYTES_MAX
+);
 const _: () = assert!(UNASKED_WAIT.as_millis() < PULL_TIMEOUT.as_millis());

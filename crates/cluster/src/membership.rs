@@ -9,6 +9,7 @@
 //! Does not decide what a death means; the node asks and acts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use wire::{NodeId, NodeStatus, PeerMessage};
@@ -37,6 +38,9 @@ pub struct Peer {
     pub liveness: Liveness,
     /// Whether a link to it is open.
     pub linked: bool,
+    /// What was told before its link came up: the next status stands, whatever its version. A machine
+    /// without a battery may start again in the past.
+    is_status_old: bool,
     /// It said goodbye: what still comes from it does not make it alive.
     left: bool,
     last_heard: Moment,
@@ -83,6 +87,8 @@ impl Peer {
 #[derive(Debug)]
 pub struct Membership {
     peers: BTreeMap<NodeId, Peer>,
+    /// Nodes that were never linked, and that were looked for in vain.
+    unreached: BTreeSet<NodeId>,
     heartbeat_interval: Duration,
     heartbeat_timeout: Duration,
     next_heartbeat: Moment,
@@ -93,6 +99,7 @@ impl Membership {
     pub(crate) fn new(interval: Duration, timeout: Duration, now: Moment) -> Self {
         Self {
             peers: BTreeMap::new(),
+            unreached: BTreeSet::new(),
             heartbeat_interval: interval,
             heartbeat_timeout: timeout,
             next_heartbeat: now,
@@ -128,11 +135,13 @@ impl Membership {
             outputs.push(Output::CloseLink { peer });
             return false;
         }
+        self.unreached.remove(&peer);
         let status = self.peers.remove(&peer).and_then(|known| known.status);
         let alive = Peer {
             status,
             liveness: Liveness::Alive,
             linked: true,
+            is_status_old: true,
             left: false,
             last_heard: now,
             inquiry: None,
@@ -174,9 +183,23 @@ impl Membership {
 
     /// The peer's machine refused a connection.
     pub(crate) fn on_refused(&mut self, peer: NodeId) {
+        self.on_unreached(peer);
         if let Some(inquiry) = self.inquiry(peer) {
             inquiry.is_refused = true;
         }
+    }
+
+    /// The peer was looked for wherever it was known, in vain.
+    pub(crate) fn on_unreached(&mut self, peer: NodeId) {
+        if !self.knows(peer) && self.unreached.len() < PEERS_MAX {
+            self.unreached.insert(peer);
+        }
+    }
+
+    /// Whether nobody can say yet if a node is there: it was not linked since this node started, nor
+    /// was it looked for in vain.
+    pub(crate) fn is_unexplored(&self, node: NodeId) -> bool {
+        !self.knows(node) && !self.unreached.contains(&node)
     }
 
     /// What another node says of a missing one.
@@ -257,14 +280,11 @@ impl Membership {
         let Some(known) = self.peers.get_mut(&peer) else {
             return false;
         };
-        // A restarted node counts from its start time, so its versions rise too.
-        if known
-            .status
-            .as_ref()
-            .is_some_and(|old| old.version >= status.version)
-        {
+        let is_newer = |old: &NodeStatus| old.version < status.version;
+        if !known.is_status_old && !known.status.as_ref().is_none_or(is_newer) {
             return false;
         }
+        known.is_status_old = false;
         status.browsers.truncate(PAGES_MAX);
         status.addresses.truncate(ADDRESSES_MAX);
         known.status = Some(status);
@@ -272,7 +292,7 @@ impl Membership {
     }
 
     /// Where a peer is found, as far as it has said.
-    pub(crate) fn addresses_of(&self, peer: NodeId) -> Option<&[String]> {
+    pub(crate) fn addresses_of(&self, peer: NodeId) -> Option<&[SocketAddr]> {
         let status = self.peers.get(&peer)?.status.as_ref()?;
         Some(&status.addresses)
     }

@@ -3,16 +3,22 @@
 //! | module | holds |
 //! | --- | --- |
 //! | `messages` | which machine a message is for |
-//! | `mesh` | links, and what nodes tell of themselves |
+//! | `mesh` | links, and what nodes report of themselves |
+//! | `arrivals` | what is made harmless before anybody reads it |
 //! | `jobs` | the life of a job, from submission to expiry |
+//! | `abandoned` | jobs whose holders are all away |
 //! | `copies` | copies of jobs that others lead |
+//! | `keeping` | copies of ended jobs whose holders leave |
 //! | `elections` | who leads next |
 //! | `restless` | which copies are looked at for that |
 //! | `results` | what devices return of the jobs that are led here |
 
+mod abandoned;
+mod arrivals;
 mod copies;
 mod elections;
 mod jobs;
+mod keeping;
 mod mesh;
 mod messages;
 mod restless;
@@ -29,10 +35,13 @@ use crate::directory::Directory;
 use crate::effect::{Event, Input, Output};
 use crate::follower::Follower;
 use crate::host::WorkerHost;
+use crate::limits::SIDE_MAX;
 use crate::membership::Membership;
 use crate::placement::Workforce;
 use crate::replica::Replica;
 use crate::time::{Moment, Now};
+use abandoned::Abandoned;
+use keeping::Keeping;
 use restless::Restless;
 use results::Gathered;
 
@@ -51,6 +60,8 @@ pub struct NodeConfig {
     pub backups: usize,
     /// `--result-ttl-s`
     pub result_ttl: Duration,
+    /// `--max-dim`: of jobs submitted elsewhere, too.
+    pub side_max: u32,
 }
 
 impl Default for NodeConfig {
@@ -62,6 +73,7 @@ impl Default for NodeConfig {
             election_timeout: Duration::from_millis(300),
             backups: 3,
             result_ttl: Duration::from_secs(7200),
+            side_max: SIDE_MAX,
         }
     }
 }
@@ -89,13 +101,25 @@ pub struct Node {
     disputed: BTreeSet<JobId>,
     /// Results that wait for the others of their job.
     gathered: Gathered,
-    /// Jobs whose time to live is over, and since when.
-    expired: BTreeMap<JobId, Moment>,
+    /// Running jobs without a holder that is there.
+    abandoned: Abandoned,
+    /// Ended jobs that are to have more holders.
+    keeping: Keeping,
+    /// Jobs whose time to live is over.
+    expired: BTreeMap<JobId, Tombstone>,
     /// Nodes that have another job under the same id: nothing of theirs is taken.
     foreign: BTreeSet<(JobId, NodeId)>,
     /// The node is about to leave: it hands its jobs over and takes none.
     is_resigning: bool,
     last_handled: Moment,
+}
+
+/// What is remembered of a job whose time to live is over.
+#[derive(Debug, Clone, Copy)]
+struct Tombstone {
+    since: Moment,
+    /// 0 where it is not known.
+    submitted_at_unix_ms: u64,
 }
 
 impl Node {
@@ -121,6 +145,8 @@ impl Node {
             expiries: BTreeSet::new(),
             disputed: BTreeSet::new(),
             gathered: Gathered::default(),
+            abandoned: Abandoned::default(),
+            keeping: Keeping::default(),
             expired: BTreeMap::new(),
             foreign: BTreeSet::new(),
             is_resigning: false,
@@ -162,6 +188,8 @@ impl Node {
             .chain(elsewhere.map(|ended| ended + self.config.result_ttl))
             .chain(self.host.next_deadline())
             .chain(self.gathered.next_deadline())
+            .chain(self.abandoned.next_deadline(self.config.result_ttl))
+            .chain(self.keeping.next_deadline())
             .fold(self.membership.next_deadline(), Moment::min)
     }
 
@@ -169,6 +197,12 @@ impl Node {
     #[must_use]
     pub fn id(&self) -> NodeId {
         self.id
+    }
+
+    /// What a user set.
+    #[must_use]
+    pub fn config(&self) -> &NodeConfig {
+        &self.config
     }
 
     /// Who lives.
@@ -294,6 +328,24 @@ impl Node {
         self.membership.is_reached(node)
     }
 
+    /// Jobs that were submitted under an `Idempotency-Key`; more than one where two nodes began them without
+    /// knowing of each other.
+    pub fn jobs_of_key(&self, key: &str) -> impl Iterator<Item = &JobSummary> {
+        self.directory.of_key(key)
+    }
+
+    /// Whether a job is shown as failed because none of its holders was there for its time to live.
+    #[must_use]
+    pub fn is_abandoned(&self, job: JobId) -> bool {
+        self.directory.is_abandoned(job)
+    }
+
+    /// Whether nobody who has a copy of a job is there, this node included.
+    #[must_use]
+    pub fn is_out_of_reach(&self, job: JobId) -> bool {
+        self.replica(job).is_none() && !self.is_held(job)
+    }
+
     /// Whether the job was here and its time to live is over.
     #[must_use]
     pub fn is_expired(&self, job: JobId) -> bool {
@@ -326,7 +378,9 @@ impl Node {
                 outputs.push(Output::Event(Event::MeshChanged));
             }
             Input::Refused { peer } => self.membership.on_refused(peer),
-            Input::Peer { from, message } => {
+            Input::Unreached { peer } => self.membership.on_unreached(peer),
+            Input::Peer { from, mut message } => {
+                arrivals::make_harmless(&mut message);
                 if self.membership.on_heard(from, now.moment) {
                     outputs.push(Output::Event(Event::MeshChanged));
                 }
@@ -359,14 +413,19 @@ impl Node {
                     .on_gave_back(now.moment, worker, (job, block), outputs);
             }
             Input::Submit(record) => self.on_submit(now, *record, outputs),
-            Input::Cancel { job } => self.on_cancel(now, job, outputs),
+            Input::Withdraw {
+                job,
+                submitted_at_unix_ms,
+            } => self.on_withdraw(job, submitted_at_unix_ms, outputs),
+            Input::Cancel { job } => self.on_cancel(now, job, true, outputs),
             Input::Restore(restored) => self.on_restore(now, *restored, outputs),
-            Input::Buried { job } => {
-                self.expired.insert(job, now.moment);
+            Input::Buried(expired) => self.bury(now.moment, expired),
+            Input::ResultDamaged { job, block } => {
+                self.on_result_damaged(now, job, block, outputs);
             }
             Input::InputsStored { job } => self.on_inputs(now, job, true, outputs),
             Input::InputsMissing { job } => self.on_inputs(now, job, false, outputs),
-            Input::Resign => self.resign(outputs),
+            Input::Resign => self.resign(now.moment, outputs),
             Input::Leave => {
                 self.host.stop();
                 self.tell_all(&PeerMessage::Goodbye, outputs);
@@ -387,6 +446,8 @@ impl Node {
         }
         self.tick_elections(now, outputs);
         self.ask_for_other_ends(now.moment, outputs);
+        self.tick_abandoned(now.moment, outputs);
+        self.tick_keeping(now.moment, outputs);
         self.tick_expiries(now.moment, outputs);
         self.tell_due_summaries(now.moment, outputs);
         self.pull(now.moment, outputs);

@@ -115,6 +115,12 @@ impl Replica {
         }
     }
 
+    /// Forgets a block whose bytes are damaged: the only way in which a copy shrinks. What other copies have of
+    /// it is united with this one again. False when it was not done.
+    pub(crate) fn forget_done(&mut self, block: BlockIndex) -> bool {
+        self.done.remove(&block).is_some()
+    }
+
     /// Records an ending: complete before cancelled before failed, and of two
     /// equal ones the earlier.
     pub fn record_end(&mut self, ended: Ended) {

@@ -1,6 +1,7 @@
 //! From a job's record to the tasks of its blocks.
 
-use kernel::cut::{Cut, CutError, ProductShape};
+use crate::limits::TASK_RIGHT_BYTES_MAX;
+use kernel::cut::{BLOCK_ENTRIES_MAX, Cut, CutError, LEFT_BYTES_MAX, ProductShape};
 use wire::{BlockIndex, BlockTask, Chunk, JobRecord, MatrixSource, Shape, Spread, TaskInput};
 
 /// The cut that a record states, checked: a record may come from elsewhere.
@@ -19,6 +20,41 @@ pub(crate) fn is_given_unasked(shape: Shape, spread: Spread) -> bool {
 fn product_of(Shape { rows, inner, cols }: Shape) -> ProductShape {
     ProductShape { rows, inner, cols }
 }
+
+/// Whether a task can be a block of a job of this shape, as a worker checks before it makes room for it. A cut
+/// is known to holders only; these are the bounds of any.
+pub(crate) fn is_task_of(shape: Shape, side_max: u32, task: &BlockTask) -> bool {
+    let (rows, inner, cols) = (
+        u64::from(task.rows),
+        u64::from(task.inner),
+        u64::from(task.cols),
+    );
+    // The shape first: what is within its bounds is small enough to be multiplied.
+    let is_within = shape.rows.max(shape.inner).max(shape.cols) <= side_max
+        && task.inner == shape.inner
+        && (1..=u64::from(shape.rows)).contains(&(u64::from(task.row_start) + rows))
+        && (1..=u64::from(shape.cols)).contains(&cols)
+        && rows > 0
+        && rows <= u64::from(shape.rows);
+    if !is_within {
+        return false;
+    }
+    // A side that is as short as a cut makes it may have any length of the other.
+    let is_small = rows * cols <= BLOCK_ENTRIES_MAX
+        && rows.saturating_sub(1) * inner * 8 <= LEFT_BYTES_MAX
+        && cols.saturating_sub(COLUMNS_FEWEST) * inner * 8 <= TASK_RIGHT_BYTES_MAX;
+    let has_rows = |input: &TaskInput, wanted: u64| match input {
+        TaskInput::Random { .. } => true,
+        TaskInput::Chunks { chunks } => {
+            let rows: u64 = chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
+            rows == wanted
+        }
+    };
+    is_small && has_rows(&task.a, rows) && has_rows(&task.b, inner)
+}
+
+/// Columns that a cut gives a block however long they are.
+const COLUMNS_FEWEST: u64 = 24;
 
 /// All that a worker needs to compute a block; `None` when the cut has no such
 /// block or the record names too few chunks.

@@ -10,8 +10,11 @@ use serde::de::DeserializeOwned;
 
 use crate::{PageMessage, PeerMessage};
 
-/// Rises with every change that an older node would misread.
-pub const PROTOCOL_VERSION: u32 = 4;
+/// Of frames between nodes. Rises with every change that an older node would misread.
+pub const PEER_PROTOCOL_VERSION: u32 = 5;
+
+/// Of frames between a page and its node; others write pages' workers, too. It rises on its own.
+pub const PAGE_PROTOCOL_VERSION: u32 = 4;
 
 /// No frame is longer. A chunk or a block has at most 1 MiB, an envelope
 /// carries at most a run of leases; four times that leaves room, and bounds
@@ -33,10 +36,12 @@ pub enum FrameError {
     #[error("the frame ends within its envelope")]
     Truncated,
     /// Another version of the protocol.
-    #[error("the frame speaks protocol {found}, this node speaks {PROTOCOL_VERSION}")]
+    #[error("the frame speaks protocol {found}, this node speaks {expected}")]
     Version {
         /// The sender's version.
         found: u32,
+        /// This node's.
+        expected: u32,
     },
     /// The envelope is not a message.
     #[error("the envelope is no message")]
@@ -47,7 +52,7 @@ pub enum FrameError {
 #[must_use]
 pub fn encode_peer_frame(message: &PeerMessage, payload: &[u8]) -> Vec<u8> {
     let envelope = rmp_serde::to_vec_named(message).expect("messages have no unencodable part");
-    join(&envelope, payload)
+    join(PEER_PROTOCOL_VERSION, &envelope, payload)
 }
 
 /// Reads a frame from another node: the message and its payload.
@@ -55,7 +60,7 @@ pub fn encode_peer_frame(message: &PeerMessage, payload: &[u8]) -> Vec<u8> {
 /// # Errors
 /// Whatever [`FrameError`] names; nothing is assumed about the sender.
 pub fn decode_peer_frame(frame: &[u8]) -> Result<(PeerMessage, &[u8]), FrameError> {
-    let (envelope, payload) = split(frame)?;
+    let (envelope, payload) = split(PEER_PROTOCOL_VERSION, frame)?;
     let message = rmp_serde::from_slice(envelope).map_err(|_| FrameError::Envelope)?;
     Ok((message, payload))
 }
@@ -64,7 +69,7 @@ pub fn decode_peer_frame(frame: &[u8]) -> Result<(PeerMessage, &[u8]), FrameErro
 #[must_use]
 pub fn encode_page_frame(message: &PageMessage, payload: &[u8]) -> Vec<u8> {
     let envelope = encode_json(message);
-    join(&envelope, payload)
+    join(PAGE_PROTOCOL_VERSION, &envelope, payload)
 }
 
 /// Reads a frame between a page and its node: the message and its payload.
@@ -72,7 +77,7 @@ pub fn encode_page_frame(message: &PageMessage, payload: &[u8]) -> Vec<u8> {
 /// # Errors
 /// Whatever [`FrameError`] names; nothing is assumed about the sender.
 pub fn decode_page_frame(frame: &[u8]) -> Result<(PageMessage, &[u8]), FrameError> {
-    let (envelope, payload) = split(frame)?;
+    let (envelope, payload) = split(PAGE_PROTOCOL_VERSION, frame)?;
     let message = decode_json(envelope)?;
     Ok((message, payload))
 }
@@ -85,17 +90,17 @@ fn decode_json<T: DeserializeOwned>(envelope: &[u8]) -> Result<T, FrameError> {
     serde_json::from_slice(envelope).map_err(|_| FrameError::Envelope)
 }
 
-fn join(envelope: &[u8], payload: &[u8]) -> Vec<u8> {
+fn join(version: u32, envelope: &[u8], payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(envelope.len()).expect("envelopes are far below 4 GiB");
     let mut frame = Vec::with_capacity(PREFIX_BYTES + envelope.len() + payload.len());
-    frame.extend_from_slice(&PROTOCOL_VERSION.to_le_bytes());
+    frame.extend_from_slice(&version.to_le_bytes());
     frame.extend_from_slice(&length.to_le_bytes());
     frame.extend_from_slice(envelope);
     frame.extend_from_slice(payload);
     frame
 }
 
-fn split(frame: &[u8]) -> Result<(&[u8], &[u8]), FrameError> {
+fn split(expected: u32, frame: &[u8]) -> Result<(&[u8], &[u8]), FrameError> {
     if frame.len() > FRAME_BYTES_MAX {
         return Err(FrameError::TooLong { bytes: frame.len() });
     }
@@ -104,8 +109,8 @@ fn split(frame: &[u8]) -> Result<(&[u8], &[u8]), FrameError> {
         .ok_or(FrameError::Truncated)?;
     let (length, rest) = rest.split_first_chunk::<4>().ok_or(FrameError::Truncated)?;
     let found = u32::from_le_bytes(*version);
-    if found != PROTOCOL_VERSION {
-        return Err(FrameError::Version { found });
+    if found != expected {
+        return Err(FrameError::Version { found, expected });
     }
     let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| FrameError::Truncated)?;
     rest.split_at_checked(length).ok_or(FrameError::Truncated)

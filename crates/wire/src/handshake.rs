@@ -1,20 +1,26 @@
-//! The first two messages of a link between nodes.
+//! The first three messages of a link between nodes.
 //!
 //! Both sides send a [`Hello`] with a fresh challenge and, having read the
 //! other's, a [`Proof`]: a signature over both challenges. Whoever cannot sign
-//! with the key that its id is the hash of is not let in.
+//! with the key that its id is the hash of is not let in. Last comes a [`Verdict`]: two machines may hold one
+//! key, when a data folder was copied, and only one of them can be that node.
+
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 /// The first message of each side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// [`crate::PROTOCOL_VERSION`]; another one ends the link with a reason.
+    /// [`crate::PEER_PROTOCOL_VERSION`]; another one ends the link with a reason.
     pub protocol: u32,
     /// Ed25519.
     pub public_key: [u8; 32],
     /// Random, for this link alone.
     pub challenge: [u8; 32],
+    /// Drawn when the process started: two that have one key (a copied data folder) differ in it.
+    #[serde(default)]
+    pub incarnation: u64,
 }
 
 /// The second message of each side.
@@ -24,12 +30,24 @@ pub struct Proof {
     pub signature: Vec<u8>,
 }
 
+/// The last message of each side, once the other has proved who it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// Let there be a link.
+    Linked,
+    /// Another process with the same key is linked and answers.
+    Copied {
+        /// Where it is, if that is known.
+        at: Option<IpAddr>,
+    },
+}
+
 /// What a side signs: the protocol's name, then the signer's public key and
-/// challenge, then the other's. The order binds the signature to its signer,
+/// challenge, then the other's, then both incarnations. The order binds the signature to its signer,
 /// so a proof cannot be sent back to the one who made it.
 #[must_use]
 pub fn signed_text(signer: &Hello, other: &Hello) -> Vec<u8> {
-    let mut text = b"matmesh link 1".to_vec();
+    let mut text = b"matmesh link 2".to_vec();
     for part in [
         &signer.public_key,
         &signer.challenge,
@@ -37,6 +55,9 @@ pub fn signed_text(signer: &Hello, other: &Hello) -> Vec<u8> {
         &other.challenge,
     ] {
         text.extend_from_slice(part);
+    }
+    for side in [signer, other] {
+        text.extend_from_slice(&side.incarnation.to_le_bytes());
     }
     text
 }
@@ -51,6 +72,7 @@ mod tests {
             protocol: 2,
             public_key: [byte; 32],
             challenge: [byte; 32],
+            incarnation: 7,
         };
         assert_ne!(
             signed_text(&hello(1), &hello(2)),

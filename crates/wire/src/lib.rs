@@ -29,15 +29,16 @@ mod peer;
 mod problem;
 mod submission;
 mod task;
+mod text;
 mod view;
 
 pub use copy::{BlockCourse, BlockSet, CopyHead, DoneBlock, Ended, Leadership, Tally};
 pub use course::{BlockPlace, BlockView, CourseDevice, CourseView, EpochView};
 pub use frame::{
-    FRAME_BYTES_MAX, FrameError, PROTOCOL_VERSION, decode_page_frame, decode_peer_frame,
-    encode_page_frame, encode_peer_frame,
+    FRAME_BYTES_MAX, FrameError, PAGE_PROTOCOL_VERSION, PEER_PROTOCOL_VERSION, decode_page_frame,
+    decode_peer_frame, encode_page_frame, encode_peer_frame,
 };
-pub use handshake::{Hello, Proof, signed_text};
+pub use handshake::{Hello, Proof, Verdict, signed_text};
 pub use id::{BlockIndex, ChunkHash, Epoch, IdError, JobId, NodeId, WorkerId};
 pub use job::{
     Arithmetic, CutShape, Ending, JobOptions, JobRecord, JobStatus, JobSummary, MatrixSource, Seed,
@@ -46,11 +47,13 @@ pub use job::{
 pub use news::{JobLine, News, Shown, merge_job, merge_jobs, merge_nodes};
 pub use page::{HeldBlock, PageMessage, PageStatus};
 pub use peer::{
-    Acquaintance, BrowserStatus, ChunkAsk, Exchange, HeldLease, NodeStatus, PeerMessage, Refusal,
+    Acquaintance, BrowserStatus, ChunkAsk, Exchange, ExpiredJob, HeldLease, NodeStatus,
+    PeerMessage, Refusal,
 };
 pub use problem::Problem;
 pub use submission::{MatrixInput, Submission};
 pub use task::{BlockProof, BlockTask, Chunk, TaskInput};
+pub use text::make_readable;
 pub use view::{
     BlockCounts, BrowserView, ContributionView, DeviceView, JobView, JoinView, NodeLiveness,
     NodeView, ResultPreview, WorkerKind,

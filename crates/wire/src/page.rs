@@ -37,7 +37,7 @@ pub struct HeldBlock {
 pub enum PageMessage {
     /// Page: the first message. `protocol` must be the node's.
     Hello {
-        /// [`crate::PROTOCOL_VERSION`].
+        /// [`crate::PAGE_PROTOCOL_VERSION`].
         protocol: u32,
         /// The id this tab drew.
         worker: WorkerId,

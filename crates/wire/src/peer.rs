@@ -1,5 +1,7 @@
 //! Messages between nodes. PROTOCOL.md tells their story in prose.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,8 +16,9 @@ pub struct NodeStatus {
     pub version: u64,
     /// Shown to people.
     pub name: String,
-    /// `host:port` at which browsers and nodes reach it, the best first.
-    pub addresses: Vec<String>,
+    /// Where browsers and nodes reach it, the best first. Never text: what others report becomes part
+    /// of URLs and of the rule for origins.
+    pub addresses: Vec<SocketAddr>,
     /// Processor and system.
     pub device: String,
     /// Threads of the processor.
@@ -54,8 +57,8 @@ pub struct BrowserStatus {
 pub struct Acquaintance {
     /// The node.
     pub node: NodeId,
-    /// `host:port`, the best first.
-    pub addresses: Vec<String>,
+    /// The best first.
+    pub addresses: Vec<SocketAddr>,
 }
 
 /// A worker's request, with what its coordinator needs to know to place work.
@@ -110,6 +113,16 @@ pub enum ChunkAsk {
     },
 }
 
+/// A job whose time to live is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ExpiredJob {
+    /// The job.
+    pub job: JobId,
+    /// When it was submitted, as its record says: an `Idempotency-Key` may bring the same id again. 0 where
+    /// that is not known.
+    pub submitted_at_unix_ms: u64,
+}
+
 /// One message from node to node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum PeerMessage {
@@ -127,6 +140,9 @@ pub enum PeerMessage {
     Goodbye,
     /// Where a job stands, from its coordinator.
     Job(JobSummary),
+    /// A page of the directory, on a new link: where these jobs stand, as the sender knows. In pages,
+    /// because a directory grows with the life of a mesh and a queue of messages must not.
+    Directory(Vec<JobSummary>),
     /// Worker's node to coordinator: this device has room.
     Pull {
         /// The job it wants blocks of.
@@ -202,7 +218,8 @@ pub enum PeerMessage {
         counted: bool,
     },
     /// Worker's node to a coordinator that is new to it: what its devices are
-    /// computing. Sent also when that is nothing, for the coordinator waits.
+    /// computing, or have computed and keep for it: those results follow, perhaps seconds later.
+    /// Sent also when that is nothing, for the coordinator waits.
     Held {
         /// The job.
         job: JobId,
@@ -257,6 +274,15 @@ pub enum PeerMessage {
         /// True when `blocks` are all of them, false when they are news only.
         is_all: bool,
     },
+    /// A holder to a candidate or a coordinator: what is stored here.
+    /// The blocks that the other lacks follow, and may be seconds behind this message, which overtakes them; so
+    /// the receiver waits for them, and nobody computes them again.
+    Inventory {
+        /// The job.
+        job: JobId,
+        /// The blocks that are stored.
+        blocks: BlockSet,
+    },
     /// A candidate, or a coordinator that lacks blocks, to a holder: send what
     /// I do not have, then your state.
     CopyRequest {
@@ -289,11 +315,19 @@ pub enum PeerMessage {
         /// The epoch that ends.
         epoch: Epoch,
     },
-    /// The time to live of a job was over before the receiver came back to speak
-    /// of it.
+    /// The time to live of these jobs was over before the receiver came back to speak
+    /// of them.
     Expired {
+        /// The jobs.
+        jobs: Vec<ExpiredJob>,
+    },
+    /// The coordinator of this epoch never acknowledged the job to its submitter, and drops it. Whoever
+    /// has a copy goes on without it; for all others the job never was.
+    Withdrawn {
         /// The job.
         job: JobId,
+        /// The sender's epoch.
+        epoch: Epoch,
     },
     /// The sender's link to a node broke: does it still answer to you?
     Missing {
@@ -347,7 +381,7 @@ impl PeerMessage {
             Self::Result { .. }
             | Self::CopyBlock { .. }
             | Self::CopyState { is_all: true, .. }
-            | Self::Held { .. } => true,
+            | Self::Directory(_) => true,
             // An end means that all blocks are there.
             Self::CopyHead { head, .. } => head.ended.is_some(),
             _ => false,

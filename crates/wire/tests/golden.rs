@@ -1,5 +1,5 @@
 //! The bytes of every message, as they were first sent. A node of another
-//! version reads them, so they may change only with [`wire::PROTOCOL_VERSION`];
+//! version reads them, so they may change only with the protocol's version;
 //! then `golden/*.txt` are written anew from what the failing test prints.
 
 #[path = "golden/samples.rs"]
@@ -10,8 +10,8 @@ use std::fmt::Write;
 use samples::{page_samples, peer_samples, record_id};
 use wire::{
     Arithmetic, BlockIndex, BlockTask, Chunk, ChunkHash, FRAME_BYTES_MAX, FrameError,
-    PROTOCOL_VERSION, PageMessage, PeerMessage, Seed, TaskInput, decode_page_frame,
-    decode_peer_frame, encode_page_frame, encode_peer_frame,
+    PAGE_PROTOCOL_VERSION, PEER_PROTOCOL_VERSION, PageMessage, PeerMessage, Seed, TaskInput,
+    decode_page_frame, decode_peer_frame, encode_page_frame, encode_peer_frame,
 };
 
 const PAYLOAD: &[u8] = &[0, 1, 254, 255];
@@ -60,7 +60,8 @@ fn page_frames_have_the_bytes_of_this_protocol_version() {
 
 #[test]
 fn the_golden_files_belong_to_this_protocol_version() {
-    assert_eq!(PROTOCOL_VERSION, 4, "write golden/*.txt anew");
+    assert_eq!(PEER_PROTOCOL_VERSION, 5, "write golden/peer.txt anew");
+    assert_eq!(PAGE_PROTOCOL_VERSION, 4, "write golden/page.txt anew");
 }
 
 #[test]
@@ -89,6 +90,7 @@ fn every_variant_has_a_golden_frame() {
             PeerMessage::Acquaintances(_) => "Acquaintances",
             PeerMessage::Goodbye => "Goodbye",
             PeerMessage::Job(_) => "Job",
+            PeerMessage::Directory(_) => "Directory",
             PeerMessage::Pull { .. } => "Pull",
             PeerMessage::Lease { .. } => "Lease",
             PeerMessage::NoWork { .. } => "NoWork",
@@ -102,10 +104,12 @@ fn every_variant_has_a_golden_frame() {
             PeerMessage::CopyBlock { .. } => "CopyBlock",
             PeerMessage::CopyState { .. } => "CopyState",
             PeerMessage::CopyRequest { .. } => "CopyRequest",
+            PeerMessage::Inventory { .. } => "Inventory",
             PeerMessage::Election { .. } => "Election",
             PeerMessage::Refused { .. } => "Refused",
             PeerMessage::Resign { .. } => "Resign",
             PeerMessage::Expired { .. } => "Expired",
+            PeerMessage::Withdrawn { .. } => "Withdrawn",
             PeerMessage::Missing { .. } => "Missing",
             PeerMessage::Seen { .. } => "Seen",
             PeerMessage::Cancel { .. } => "Cancel",
@@ -143,11 +147,13 @@ fn every_variant_has_a_golden_frame() {
 fn another_protocol_version_is_refused_by_its_number() {
     let mut frame = encode_peer_frame(&PeerMessage::Goodbye, &[]);
     frame[..4].copy_from_slice(&7_u32.to_le_bytes());
-    let refused = FrameError::Version { found: 7 };
-    assert_eq!(decode_peer_frame(&frame), Err(refused.clone()));
+    let refused = |expected| FrameError::Version { found: 7, expected };
+    let expected = PEER_PROTOCOL_VERSION;
+    assert_eq!(decode_peer_frame(&frame), Err(refused(expected)));
     let mut frame = encode_page_frame(&PageMessage::Superseded, &[]);
     frame[..4].copy_from_slice(&7_u32.to_le_bytes());
-    assert_eq!(decode_page_frame(&frame), Err(refused));
+    let expected = PAGE_PROTOCOL_VERSION;
+    assert_eq!(decode_page_frame(&frame), Err(refused(expected)));
 }
 
 #[test]
@@ -156,6 +162,10 @@ fn a_frame_cut_within_its_envelope_is_truncated() {
     for length in 0..whole.len() {
         let cut = &whole[..length];
         assert_eq!(decode_peer_frame(cut), Err(FrameError::Truncated));
+    }
+    let whole = encode_page_frame(&PageMessage::Superseded, &[]);
+    for length in 0..whole.len() {
+        let cut = &whole[..length];
         assert_eq!(decode_page_frame(cut), Err(FrameError::Truncated));
     }
 }
@@ -191,10 +201,15 @@ fn a_frame_of_exactly_the_limit_is_read() {
 fn a_hundred_thousand_open_brackets_are_no_message() {
     // A decoder that recursed on them would end the process, not the link.
     for open in [0x91, 0x81, b'[', b'{'] {
-        let mut frame = PROTOCOL_VERSION.to_le_bytes().to_vec();
-        frame.extend_from_slice(&100_000_u32.to_le_bytes());
-        frame.extend_from_slice(&vec![open; 100_000]);
+        let frame_of = |version: u32| {
+            let mut frame = version.to_le_bytes().to_vec();
+            frame.extend_from_slice(&100_000_u32.to_le_bytes());
+            frame.extend_from_slice(&vec![open; 100_000]);
+            frame
+        };
+        let frame = frame_of(PEER_PROTOCOL_VERSION);
         assert_eq!(decode_peer_frame(&frame), Err(FrameError::Envelope));
+        let frame = frame_of(PAGE_PROTOCOL_VERSION);
         assert_eq!(decode_page_frame(&frame), Err(FrameError::Envelope));
     }
 }
@@ -277,7 +292,7 @@ fn what_a_script_writes_without_a_hash_is_a_result() {
             "proof":{{"compute_ms":1,"operations":2,"bytes":8}}}}"#,
         "33".repeat(16)
     );
-    let mut frame = PROTOCOL_VERSION.to_le_bytes().to_vec();
+    let mut frame = PAGE_PROTOCOL_VERSION.to_le_bytes().to_vec();
     frame.extend_from_slice(&u32::try_from(text.len()).unwrap().to_le_bytes());
     frame.extend_from_slice(text.as_bytes());
     let (message, _) = decode_page_frame(&frame).unwrap();
@@ -299,13 +314,13 @@ fn the_operations_of_an_impossible_task_saturate() {
     assert_eq!(task.result_bytes(), u64::MAX);
 }
 
-/// What is under way is told behind what is done, and an end behind the blocks that it ends.
+/// An end goes behind the blocks that it ends; what a device still computes overtakes them.
 #[test]
 fn what_speaks_of_blocks_goes_behind_them_and_nothing_else() {
     for (name, message) in peer_samples() {
         let expected = match &message {
             PeerMessage::Result { .. } | PeerMessage::CopyBlock { .. } => true,
-            PeerMessage::Held { .. } => true,
+            PeerMessage::Directory(_) => true,
             PeerMessage::CopyState { is_all, .. } => *is_all,
             PeerMessage::CopyHead { head, .. } => head.ended.is_some(),
             _ => false,

@@ -2,8 +2,9 @@ use tokio::task::JoinHandle;
 use wire::decode_peer_frame;
 
 use super::*;
+use crate::addresses::Addresses;
 use crate::config::Sync;
-use crate::links::Outbox;
+use crate::links::{Greeted, Outbox};
 
 const OWN: NodeId = NodeId::from_bytes([1; 16]);
 const HOLDER: NodeId = NodeId::from_bytes([2; 16]);
@@ -21,10 +22,10 @@ impl Scene {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), Sync::Never).await.unwrap();
-        let links = Links::new(OWN, Vec::new()).0;
+        let links = Links::new(OWN, Addresses::none()).0;
         Self {
-            holder: links.enter(HOLDER, HOLDER).unwrap(),
-            named: links.enter(NAMED, NAMED).unwrap(),
+            holder: links.enter(Greeted::of(HOLDER), HOLDER).unwrap(),
+            named: links.enter(Greeted::of(NAMED), NAMED).unwrap(),
             chunks: Chunks::new(store, links),
             _folder: folder,
         }

@@ -114,15 +114,16 @@ impl DriverHandle {
     /// Starts a job whose inputs are stored already, or are `unstored`; ends when all is stored here,
     /// and the job on its backups.
     pub(crate) async fn submit(&self, record: JobRecord, unstored: Inputs) -> Result<(), Problem> {
-        let job = record.id;
+        let withdraw = Input::Withdraw {
+            job: record.id,
+            submitted_at_unix_ms: record.submitted_at_unix_ms,
+        };
         let (answer, answered) = oneshot::channel();
         let request = Request::Submit(Box::new(record), unstored, answer);
         let told = self.ask(request, answered).await;
         if told.is_err() {
             // It may be on its way to the disk, and may yet come there.
-            let _ = self
-                .requests
-                .try_send(Request::Input(Input::Cancel { job }));
+            let _ = self.requests.try_send(Request::Input(withdraw));
         }
         told
     }

@@ -4,10 +4,11 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use wire::{NodeId, PeerMessage, encode_peer_frame};
+use wire::{BlockIndex, JobId, NodeId, PeerMessage, encode_peer_frame};
 
 use super::World;
 use crate::small_inputs;
+use crate::store::StoreError;
 
 /// Frames that are kept for the next node: what a batch has for one backup, it has for the others.
 const FRAMES_KEPT_MAX: usize = 32;
@@ -28,19 +29,25 @@ impl<'w> Sending<'w> {
         }
     }
 
-    /// Sends a message. When there is no link, or its bytes are gone, it is dropped.
-    pub(super) async fn send(&mut self, to: NodeId, message: PeerMessage) {
+    /// Sends a message. When there is no link, or its bytes are gone, it is dropped. A block whose stored bytes are
+    /// damaged is returned.
+    pub(super) async fn send(
+        &mut self,
+        to: NodeId,
+        message: PeerMessage,
+    ) -> Option<(JobId, BlockIndex)> {
         let links = &self.world.links;
         if !links.is_open(to) {
-            return;
+            return None;
         }
         let is_behind = message.goes_behind_blocks();
         if let Some((_, frame)) = self.kept.iter().find(|(kept, _)| *kept == message) {
             links.send_frame(to, frame.clone(), is_behind);
-            return;
+            return None;
         }
-        let Some(frame) = self.frame_of(&message).await else {
-            return;
+        let frame = match self.frame_of(&message).await {
+            Ok(frame) => frame?,
+            Err(damaged) => return Some(damaged),
         };
         links.send_frame(to, frame.clone(), is_behind);
         if is_for_many(&message) {
@@ -49,9 +56,10 @@ impl<'w> Sending<'w> {
             }
             self.kept.push_back((message, frame));
         }
+        None
     }
 
-    async fn frame_of(&self, message: &PeerMessage) -> Option<Bytes> {
+    async fn frame_of(&self, message: &PeerMessage) -> Result<Option<Bytes>, (JobId, BlockIndex)> {
         let payload = match message {
             PeerMessage::Result {
                 job,
@@ -60,7 +68,9 @@ impl<'w> Sending<'w> {
                 proof,
             } => {
                 let key = (*job, *block, exchange.worker);
-                self.world.results.get(key, proof.hash?)?
+                let bytes = (proof.hash).and_then(|hash| self.world.results.get(key, hash));
+                let Some(bytes) = bytes else { return Ok(None) };
+                bytes
             }
             PeerMessage::CopyBlock { job, done, .. } => {
                 let key = (*job, done.block, done.worker);
@@ -68,21 +78,25 @@ impl<'w> Sending<'w> {
                     Some(bytes) => bytes,
                     // Long since stored: a backup catches up.
                     None => match self.world.store.result(*job, done.block).await {
-                        Ok(found) => found?,
+                        Ok(Some(found)) => found,
+                        // Its row is there, and its bytes are not.
+                        Ok(None) | Err(StoreError::Damaged { .. }) => {
+                            return Err((*job, done.block));
+                        }
                         Err(error) => {
                             let block = done.block;
                             tracing::error!(%job, %block, %error, "a result cannot be copied");
-                            return None;
+                            return Ok(None);
                         }
                     },
                 }
             }
             _ => {
                 let (message, inputs) = small_inputs::attach(message, &self.world.chunks);
-                return Some(encode_peer_frame(&message, &inputs).into());
+                return Ok(Some(encode_peer_frame(&message, &inputs).into()));
             }
         };
-        Some(encode_peer_frame(message, &payload).into())
+        Ok(Some(encode_peer_frame(message, &payload).into()))
     }
 }
 
@@ -103,9 +117,10 @@ mod tests {
     };
 
     use super::*;
+    use crate::addresses::Addresses;
     use crate::chunks::Chunks;
     use crate::config::Sync;
-    use crate::links::Links;
+    use crate::links::{Greeted, Links};
     use crate::results::ResultsUnderWay;
     use crate::store::Store;
     use crate::workers::Workers;
@@ -114,7 +129,7 @@ mod tests {
 
     async fn world(folder: &tempfile::TempDir) -> World {
         let store = Store::open(folder.path(), Sync::Never).await.unwrap();
-        let links = Links::new(OWN, Vec::new()).0;
+        let links = Links::new(OWN, Addresses::none()).0;
         World {
             chunks: Chunks::new(store.clone(), links.clone()),
             store,
@@ -156,7 +171,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let world = world(&folder).await;
         let peers = [2, 3].map(|id| NodeId::from_bytes([id; 16]));
-        let mut outboxes = peers.map(|peer| world.links.enter(peer, OWN).unwrap());
+        let mut outboxes = peers.map(|peer| world.links.enter(Greeted::of(peer), OWN).unwrap());
         let blocks = [(0, &b"first"[..]), (1, b"second")];
         for (block, bytes) in blocks {
             let key = (
@@ -194,7 +209,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let world = world(&folder).await;
         let peer = NodeId::from_bytes([2; 16]);
-        let mut outbox = world.links.enter(peer, OWN).unwrap();
+        let mut outbox = world.links.enter(Greeted::of(peer), OWN).unwrap();
         let mut sending = Sending::new(&world);
         sending.send(peer, copy_of_block(0, b"gone")).await;
         sending

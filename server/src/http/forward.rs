@@ -5,11 +5,14 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::header::{
     ACCEPT, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::Response;
+use bytes::Bytes;
 use cluster::Liveness;
+use futures_util::{Stream, StreamExt, stream};
 use serde::de::DeserializeOwned;
 use wire::{NodeId, Problem};
 
@@ -23,6 +26,12 @@ const FORWARDED: &str = "matmesh-forwarded";
 /// From request to the head of the answer: a coordinator answers from memory,
 /// or reads one band of a result first. Waiting that was asked for comes on top.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest answer that is read whole: the list of all jobs of a full directory.
+const JSON_BYTES_MAX: usize = 64 << 20;
+
+/// How long the next part of a body may take.
+const PART_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Headers of an answer that are passed on; the others belong to the
 /// connection they came on.
@@ -96,7 +105,10 @@ pub(crate) async fn ask(
             },
         ))
     });
-    let (name, addresses) = known.await?.unwrap_or_default();
+    let (name, mut addresses) = known.await?.unwrap_or_default();
+    // First where a link to it worked; where nothing answers each takes a second.
+    let proven = services.links.last_remote(node);
+    addresses.sort_by_key(|address| Some(address.ip()) != proven);
     for address in addresses {
         let url = format!("http://{address}{}", question.target);
         let mut request = services.client.request(question.method.clone(), url);
@@ -106,8 +118,8 @@ pub(crate) async fn ask(
         }
         match tokio::time::timeout(ANSWER_TIMEOUT + question.waiting, request.send()).await {
             Ok(Ok(response)) => return Ok(response),
-            Ok(Err(error)) => tracing::debug!(%node, address, %error, "a node does not answer"),
-            Err(_) => tracing::debug!(%node, address, "a node does not answer in time"),
+            Ok(Err(error)) => tracing::debug!(%node, %address, %error, "a node does not answer"),
+            Err(_) => tracing::debug!(%node, %address, "a node does not answer in time"),
         }
     }
     Err(away(node, &name))
@@ -121,7 +133,8 @@ pub(crate) async fn ask_json<T: DeserializeOwned>(
 ) -> Result<T, Problem> {
     let response = ask(services, node, question).await?;
     let status = response.status();
-    let body = response.bytes().await.map_err(|_| away(node, ""))?;
+    let body = tokio::time::timeout(ANSWER_TIMEOUT, read_bounded(response));
+    let body = body.await.ok().flatten().ok_or_else(|| away(node, ""))?;
     if status.is_success() {
         serde_json::from_slice(&body).map_err(|_| {
             Problem::new(
@@ -139,6 +152,38 @@ pub(crate) async fn ask_json<T: DeserializeOwned>(
     }
 }
 
+/// The body of an answer, unless it is longer than any honest one.
+async fn read_bounded(mut response: reqwest::Response) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await.ok()? {
+        if body.len() + part.len() > JSON_BYTES_MAX {
+            return None;
+        }
+        body.extend_from_slice(&part);
+    }
+    Some(body)
+}
+
+/// The kinds of content that a node answers with. Any other would be shown by a browser under this node's name.
+fn known_content_type(told: &HeaderValue) -> HeaderValue {
+    const KNOWN: [&str; 7] = [
+        "application/x-matrix-market",
+        "application/json",
+        "application/problem+json",
+        "application/x-npy",
+        "text/csv",
+        "text/plain",
+        "text/event-stream",
+    ];
+    let kind = told.to_str().unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if KNOWN.contains(&kind) {
+        told.clone()
+    } else {
+        HeaderValue::from_static("application/octet-stream")
+    }
+}
+
 /// Lets `node` answer in this node's place. The body streams; when it breaks
 /// off, so does the answer.
 pub(super) async fn forward(
@@ -151,12 +196,39 @@ pub(super) async fn forward(
     *response.status_mut() = answer.status();
     for name in PASSED_ON {
         for value in answer.headers().get_all(&name) {
-            response.headers_mut().append(name.clone(), value.clone());
+            let value = match name {
+                CONTENT_TYPE => known_content_type(value),
+                _ => value.clone(),
+            };
+            response.headers_mut().append(name.clone(), value);
         }
     }
-    *response.body_mut() = Body::from_stream(answer.bytes_stream());
+    let nosniff = HeaderValue::from_static("nosniff");
+    response
+        .headers_mut()
+        .insert(X_CONTENT_TYPE_OPTIONS, nosniff);
+    // It is never held here, and a node that falls silent in the middle ends it.
+    let parts = in_time(answer.bytes_stream());
+    *response.body_mut() = Body::from_stream(parts);
     Ok(response)
 }
+
+/// The parts of a body, each in time.
+fn in_time<E: std::error::Error + Send + Sync + 'static>(
+    parts: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+) -> impl Stream<Item = Result<Bytes, BodyError>> + Send + 'static {
+    stream::unfold(Some(Box::pin(parts)), async |parts| {
+        let mut parts = parts?;
+        match tokio::time::timeout(PART_TIMEOUT, parts.next()).await {
+            Ok(Some(Ok(part))) => Some((Ok(part), Some(parts))),
+            Ok(Some(Err(error))) => Some((Err(Box::new(error) as BodyError), None)),
+            Ok(None) => None,
+            Err(late) => Some((Err(Box::new(late) as BodyError), None)),
+        }
+    })
+}
+
+type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The answer while the node that could answer is away.
 pub(crate) fn away(node: NodeId, name: &str) -> Problem {

@@ -11,14 +11,14 @@ use axum::Json;
 use axum::extract::{Request, State};
 use cluster::Liveness;
 use futures_util::future::join_all;
-use wire::{JobStatus, JobSummary, JobView, NodeId, Problem};
+use wire::{JobStatus, JobView, NodeId, Problem};
 
 use super::Api;
 use super::forward::{self, Question, is_forwarded};
 use super::parameters::Parameters;
 use super::problem::ApiProblem;
 use crate::services::Services;
-use crate::views;
+use crate::views::{self, KnownJob};
 
 /// A list is not worth waiting for somebody who is away.
 const COORDINATOR_TIMEOUT: Duration = Duration::from_secs(1);
@@ -61,14 +61,14 @@ async fn all_jobs(services: &Services, selection: Selection) -> Result<Vec<JobVi
     let (others, live) = services
         .driver
         .look(|node, _| {
-            let mut others: BTreeMap<NodeId, Vec<JobSummary>> = BTreeMap::new();
+            let mut others: BTreeMap<NodeId, Vec<KnownJob>> = BTreeMap::new();
             for summary in node.jobs() {
                 // What is led here is shown whole, whoever is named as its leader.
                 if !node.answers_for(summary.id) {
                     others
                         .entry(summary.epoch.coordinator)
                         .or_default()
-                        .push(summary.clone());
+                        .push(KnownJob::of(node, summary));
                 }
             }
             let live = node
@@ -146,10 +146,11 @@ async fn own_jobs(services: &Services, selection: Selection) -> Result<Vec<JobVi
     Ok(views)
 }
 
-fn shown(summaries: Vec<JobSummary>, selection: Selection) -> Vec<JobView> {
-    let wanted = summaries
-        .iter()
-        .filter(|job| selection.status.is_none_or(|status| status == job.status));
+fn shown(known: Vec<KnownJob>, selection: Selection) -> Vec<JobView> {
+    let wanted = known.iter().filter(|job| {
+        let status = job.summary.status;
+        selection.status.is_none_or(|wanted| wanted == status)
+    });
     wanted
         .take(selection.limit)
         .map(views::summary_view)

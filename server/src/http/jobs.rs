@@ -41,7 +41,10 @@ pub(super) async fn cancel(
     JobPath(job): JobPath,
     request: Parts,
 ) -> Result<Response, ApiProblem> {
-    if let Some(node) = at_coordinator(&services, job, &request.headers).await? {
+    // Nobody who has a copy is there: whoever is asked says that it is cancelled.
+    if !jobs::is_out_of_reach(&services, job).await?
+        && let Some(node) = at_coordinator(&services, job, &request.headers).await?
+    {
         let question = Question::same_as(&request, Duration::ZERO);
         return Ok(forward::forward(&services, node, &question).await?);
     }

@@ -2,6 +2,7 @@
 //! live nodes. And whose may at least come here: those whose node is gone, and
 //! those that were opened under a name.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue};
@@ -79,7 +80,7 @@ pub(super) async fn sender_of(services: &Services, headers: &HeaderMap, host: &s
             .links
             .own_addresses()
             .iter()
-            .any(|address| origin.is_at(address))
+            .any(|address| origin.is_at(&address.to_string()))
     };
     if is_same || is_own() {
         return Sender::Own;
@@ -122,7 +123,7 @@ impl KnownNode {
     fn new(id: NodeId, is_live: bool, status: &NodeStatus) -> Self {
         Self {
             is_live,
-            addresses: status.addresses.clone(),
+            addresses: status.addresses.iter().map(SocketAddr::to_string).collect(),
             names: names_of(id, &status.name),
         }
     }

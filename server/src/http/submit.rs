@@ -68,13 +68,16 @@ async fn read_and_submit(
             return Err(problem);
         }
     };
-    if let Some(key) = &key
-        && let Some(view) = api.submissions.find(key).await?
-    {
-        upload::discard(request);
-        return Ok(view);
-    }
-    let may_start = match api.submissions.check_room().await {
+    // A job that is there already needs no room; whether this is the same one its matrices say.
+    let is_known = match &key {
+        Some(key) => api.submissions.knows_key(key).await?,
+        None => false,
+    };
+    let room = match is_known {
+        true => Ok(()),
+        false => api.submissions.check_room().await,
+    };
+    let may_start = match room {
         Ok(()) => tokio::time::timeout(TURN_TIMEOUT, api.turns.acquire())
             .await
             .map_err(|_| {

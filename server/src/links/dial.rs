@@ -1,13 +1,16 @@
 //! Opens links: to nodes that were discovered, that other nodes told of, that
 //! were given at start, or that a person typed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cluster::Input;
+use cluster::limits::ADDRESSES_MAX;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -17,9 +20,10 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use wire::{FRAME_BYTES_MAX, NodeId, Problem};
 
 use super::handshake::HandshakeError;
-use super::{Socket, peer};
+use super::{COPIED_PAUSE, Socket, peer, shown};
 use crate::identity::Identity;
 use crate::services::Services;
+use crate::store::KnownPeer;
 
 /// On a local network a node that lives accepts within milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -41,6 +45,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 const LOST_TRIES: u32 = 30;
 const LOST_PAUSE: Duration = Duration::from_secs(5);
 
+/// How often a node is looked for that a person named.
+const REGISTERED_PAUSE: Duration = Duration::from_secs(5);
+
 /// Nodes whose addresses are remembered.
 const KNOWN_MAX: usize = 1024;
 
@@ -51,8 +58,15 @@ pub enum DialRequest {
     Known {
         /// The node.
         peer: NodeId,
-        /// `host:port`, the best first.
-        addresses: Vec<String>,
+        /// The best first.
+        addresses: Vec<SocketAddr>,
+    },
+    /// A person named this node: be linked to it, whenever it is there.
+    Registered {
+        /// The node.
+        peer: NodeId,
+        /// The best first.
+        addresses: Vec<SocketAddr>,
     },
     /// The link to a node broke.
     Lost {
@@ -83,7 +97,9 @@ pub enum DialError {
     #[error("no device of that name is known on this network")]
     Name,
     /// A public address.
-    #[error("only private, link-local and loopback addresses are linked to")]
+    #[error(
+        "only private, link-local and loopback addresses and those of this network are linked to"
+    )]
     Public,
     /// Nothing listens there, or nothing answers.
     #[error("no node answers there: is it running, and does its firewall let the port through?")]
@@ -114,7 +130,11 @@ impl From<DialError> for Problem {
 struct Dialler {
     services: Services,
     identity: Identity,
-    known: Arc<Mutex<BTreeMap<NodeId, Vec<String>>>>,
+    known: Arc<Mutex<BTreeMap<NodeId, Vec<SocketAddr>>>>,
+    /// Nodes that refuse this one because another machine has its key, and until when they are left alone.
+    refused_until: Arc<Mutex<BTreeMap<NodeId, Instant>>>,
+    /// Nodes that people named.
+    registered: Arc<Mutex<BTreeSet<NodeId>>>,
     /// Nodes that are dialled, each by one task.
     under_way: Arc<Mutex<BTreeMap<NodeId, Arc<Dialling>>>>,
     typed: Arc<Semaphore>,
@@ -130,6 +150,8 @@ pub async fn run(
         services,
         identity,
         known: Arc::default(),
+        refused_until: Arc::default(),
+        registered: Arc::default(),
         under_way: Arc::default(),
         typed: Arc::new(Semaphore::new(TYPED_AT_ONCE_MAX)),
     };
@@ -141,6 +163,10 @@ pub async fn run(
                 if !dialler.services.links.is_open(peer) {
                     dialler.start(peer, Patience::Once);
                 }
+            }
+            DialRequest::Registered { peer, addresses } => {
+                dialler.remember(peer, addresses);
+                dialler.keep_registered(peer);
             }
             DialRequest::Lost { peer } => dialler.start(peer, Patience::Endless),
             DialRequest::Always { address } => {
@@ -172,24 +198,65 @@ struct Dialling {
 }
 
 impl Dialler {
-    fn remember(&self, peer: NodeId, addresses: Vec<String>) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+    fn remember(&self, peer: NodeId, addresses: Vec<SocketAddr>) {
+        let mut known = lock(&self.known);
         if known.len() < KNOWN_MAX || known.contains_key(&peer) {
             known.insert(peer, addresses);
         }
     }
 
-    fn addresses_of(&self, peer: NodeId) -> Vec<String> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&peer).cloned().unwrap_or_default()
+    /// Where a node may be: as it says itself, then as others said.
+    async fn addresses_of(&self, peer: NodeId) -> Vec<SocketAddr> {
+        let look = move |node: &cluster::Node, _| {
+            let mut peers = node.membership().peers();
+            let (_, known) = peers.find(|(id, _)| *id == peer)?;
+            Some(known.status.as_ref()?.addresses.clone())
+        };
+        let told = self.services.driver.look(look).await.ok().flatten();
+        let heard = lock(&self.known).get(&peer).cloned();
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        let told = told.into_iter().flatten();
+        for address in told.chain(heard.into_iter().flatten()) {
+            let is_new = !addresses.contains(&address);
+            if is_new && self.is_local(address.ip()) && addresses.len() < ADDRESSES_MAX {
+                addresses.push(address);
+            }
+        }
+        // Every interface has a link-local address of IPv6, also where nothing but IPv4 is looked after.
+        let is_last_resort = |address: &SocketAddr| match address.ip() {
+            IpAddr::V6(ip) => ip.is_unicast_link_local(),
+            IpAddr::V4(_) => false,
+        };
+        if !addresses.iter().all(is_last_resort) {
+            addresses.retain(|address| !is_last_resort(address));
+        }
+        addresses
+    }
+
+    fn is_local(&self, ip: IpAddr) -> bool {
+        self.services.links.addresses().is_local(ip)
+    }
+
+    /// Looks for a node as long as this one runs, also after it left in good order: nothing else would say that it
+    /// is there again.
+    fn keep_registered(&self, peer: NodeId) {
+        if !lock(&self.registered).insert(peer) {
+            return;
+        }
+        let dialler = self.clone();
+        tokio::spawn(async move {
+            loop {
+                if !dialler.services.links.is_open(peer) {
+                    dialler.start(peer, Patience::Once);
+                }
+                tokio::time::sleep(REGISTERED_PAUSE).await;
+            }
+        });
     }
 
     /// Dials a node in a task of its own, unless one does so already.
     fn start(&self, peer: NodeId, patience: Patience) {
-        let mut under_way = self
-            .under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = lock(&self.under_way);
         if let Some(dialling) = under_way.get(&peer) {
             dialling
                 .is_endless
@@ -207,10 +274,7 @@ impl Dialler {
         tokio::spawn(async move {
             loop {
                 dialler.dial_known(peer, &dialling).await;
-                let mut under_way = dialler
-                    .under_way
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
+                let mut under_way = lock(&dialler.under_way);
                 // It may have been lost again since the last look.
                 let is_asked = dialling.is_endless.swap(false, Ordering::Relaxed);
                 if !is_asked || dialler.services.links.is_open(peer) {
@@ -221,47 +285,24 @@ impl Dialler {
         });
     }
 
-    /// A node that dialled this one has said where it is found.
-    async fn learn_addresses(&self, peer: NodeId) {
-        if !self.addresses_of(peer).is_empty() {
-            return;
-        }
-        let look = move |node: &cluster::Node, _| {
-            let mut peers = node.membership().peers();
-            let (_, known) = peers.find(|(id, _)| *id == peer)?;
-            Some(known.status.as_ref()?.addresses.clone())
-        };
-        if let Ok(Some(addresses)) = self.services.driver.look(look).await {
-            self.remember(peer, addresses);
-        }
-    }
-
     async fn dial_known(&self, peer: NodeId, dialling: &Dialling) {
-        self.learn_addresses(peer).await;
         let mut pause = PAUSE_FIRST;
         let mut tries = 0;
         loop {
             tries += 1;
-            let mut refusals = 0;
-            let addresses = self.addresses_of(peer);
-            for address in &addresses {
-                if self.services.links.is_open(peer) {
-                    return;
-                }
-                let Ok(address) = address.parse::<SocketAddr>() else {
-                    continue;
-                };
-                if is_local(address.ip()) {
-                    match self.dial(address).await {
-                        Ok(_) => return,
-                        Err(DialError::Refused) => refusals += 1,
-                        Err(_) => {}
-                    }
-                }
+            if self.services.links.is_open(peer) {
+                return;
             }
-            if refusals > 0 && refusals == addresses.len() {
-                // Its machine is there and nothing listens: the process ended.
-                self.services.driver.tell(Input::Refused { peer }).await;
+            let refused_until = lock(&self.refused_until).get(&peer).copied();
+            if refused_until.is_none_or(|until| until <= Instant::now()) {
+                match self.dial_all(peer, self.addresses_of(peer).await).await {
+                    Ok(()) => return,
+                    // Its machine is there and nothing listens: the process ended.
+                    Err(DialError::Refused) => {
+                        self.services.driver.tell(Input::Refused { peer }).await;
+                    }
+                    Err(_) => self.services.driver.tell(Input::Unreached { peer }).await,
+                }
             }
             if !dialling.is_endless.load(Ordering::Relaxed) {
                 return;
@@ -279,6 +320,75 @@ impl Dialler {
                 pause = LOST_PAUSE;
             }
         }
+    }
+
+    /// Dials a node at all its addresses at once: one that nobody else reaches (a private network, a container)
+    /// says nothing for seconds. The node is at one of them, so whichever answers first has it. A refusal counts
+    /// where the node was linked last, else where all refuse.
+    async fn dial_all(&self, peer: NodeId, addresses: Vec<SocketAddr>) -> Result<(), DialError> {
+        // A link worked there, so its word settles whether the node's process lives.
+        let proven = self.services.links.last_remote(peer);
+        let count = addresses.len();
+        // It may listen on another port there.
+        let is_proven = |address: &&SocketAddr| Some(address.ip()) == proven;
+        let mut at_proven = addresses.iter().filter(is_proven).count();
+        let mut connecting: FuturesUnordered<_> = addresses
+            .into_iter()
+            .map(|address| async move {
+                let connected = timeout(CONNECT_TIMEOUT, connect(address)).await;
+                (address, connected.unwrap_or(Err(DialError::Unreachable)))
+            })
+            .collect();
+        let mut refusals = 0;
+        while let Some((address, connected)) = connecting.next().await {
+            match connected {
+                Ok(socket) => {
+                    let greeted = self.greet(address, socket).await;
+                    if greeted == Ok(peer) || self.services.links.is_open(peer) {
+                        return Ok(());
+                    }
+                    if let Err(DialError::Handshake(HandshakeError::Copied { at })) = greeted {
+                        self.leave_alone(peer, address, at);
+                        return Err(DialError::Unreachable);
+                    }
+                }
+                Err(DialError::Refused) => {
+                    refusals += 1;
+                    at_proven -= usize::from(Some(address.ip()) == proven);
+                    if at_proven == 0 && Some(address.ip()) == proven {
+                        return Err(DialError::Refused);
+                    }
+                }
+                Err(_) => {}
+            }
+        }
+        if refusals > 0 && refusals == count {
+            return Err(DialError::Refused);
+        }
+        Err(DialError::Unreachable)
+    }
+
+    /// Another machine has this node's key, and the node at this address keeps to that one.
+    fn leave_alone(&self, peer: NodeId, asked: SocketAddr, at: Option<IpAddr>) {
+        let until = Instant::now() + COPIED_PAUSE;
+        let mut refused_until = lock(&self.refused_until);
+        let is_news = refused_until.values().all(|until| *until <= Instant::now());
+        refused_until.insert(peer, until);
+        if is_news {
+            self.tell_copied(asked, at);
+        }
+    }
+
+    /// Said once a minute at most.
+    fn tell_copied(&self, asked: SocketAddr, at: Option<IpAddr>) {
+        tracing::error!(
+            "another machine, at {}, has the key of this node: the node at {asked} is linked to it and refuses this \
+             one. The data folder {} was copied: start one of the two machines with an empty --data-dir. This node \
+             tries again every {} s",
+            shown(at),
+            self.services.store.folder().display(),
+            COPIED_PAUSE.as_secs()
+        );
     }
 
     /// Whether a node should be linked: it is remembered, and did not leave on
@@ -300,7 +410,9 @@ impl Dialler {
         loop {
             if !peer.is_some_and(|peer| self.services.links.is_open(peer)) {
                 let dialled = self.dial_name(address).await;
-                if let Err(error) = dialled
+                if let Err(DialError::Handshake(HandshakeError::Copied { .. })) = dialled {
+                    tokio::time::sleep(COPIED_PAUSE).await;
+                } else if let Err(error) = dialled
                     && told.replace(error) != Some(error)
                 {
                     tracing::warn!("--peer {address}: {error}; it is tried again and again");
@@ -323,7 +435,7 @@ impl Dialler {
         let place = Arc::clone(&self.typed).try_acquire_owned();
         let place = place.map_err(|_| DialError::Busy)?;
         let deadline = Instant::now() + TYPED_TIMEOUT;
-        let found = timeout_at(deadline, local_addresses(address)).await;
+        let found = timeout_at(deadline, self.local_addresses(address)).await;
         let address = found.unwrap_or(Err(DialError::Name))?.first;
         let socket = timeout_at(deadline, connect(address)).await;
         let socket = socket.unwrap_or(Err(DialError::Unreachable));
@@ -335,8 +447,9 @@ impl Dialler {
         // ends by its own time-out, and keeps its place until then.
         let greeting = tokio::spawn(async move {
             let _place = place;
-            let peer = peer::open(&dialler.services, &dialler.identity, socket, true).await?;
-            dialler.remember(peer, vec![address.to_string()]);
+            let peer = dialler.greet(address, socket).await?;
+            dialler.remember(peer, vec![address]);
+            dialler.register(peer, address).await;
             Ok(peer)
         });
         match timeout_at(deadline, greeting).await {
@@ -348,13 +461,13 @@ impl Dialler {
 
     /// Tries all addresses of a name that was given at start.
     async fn dial_name(&self, name: &str) -> Result<NodeId, DialError> {
-        let found = tokio::time::timeout(CONNECT_TIMEOUT, local_addresses(name)).await;
+        let found = timeout(CONNECT_TIMEOUT, self.local_addresses(name)).await;
         let LocalAddresses { first, others } = found.unwrap_or(Err(DialError::Name))?;
         let mut result = Err(DialError::Unreachable);
         for address in std::iter::once(first).chain(others) {
             result = self.dial(address).await;
             if let Ok(peer) = result {
-                self.remember(peer, vec![address.to_string()]);
+                self.remember(peer, vec![address]);
                 break;
             }
         }
@@ -362,10 +475,48 @@ impl Dialler {
     }
 
     async fn dial(&self, address: SocketAddr) -> Result<NodeId, DialError> {
-        let socket = tokio::time::timeout(CONNECT_TIMEOUT, connect(address)).await;
+        let socket = timeout(CONNECT_TIMEOUT, connect(address)).await;
         let socket = socket.unwrap_or(Err(DialError::Unreachable))?;
-        Ok(peer::open(&self.services, &self.identity, socket, true).await?)
+        let greeted = self.greet(address, socket).await;
+        if let Err(DialError::Handshake(HandshakeError::Copied { at })) = greeted {
+            self.tell_copied(address, at);
+        }
+        greeted
     }
+
+    async fn greet(&self, address: SocketAddr, socket: Socket) -> Result<NodeId, DialError> {
+        let remote = Some(address.ip());
+        Ok(peer::open(&self.services, &self.identity, socket, remote, true).await?)
+    }
+
+    /// A person named this node: it is looked for after each start.
+    async fn register(&self, peer: NodeId, address: SocketAddr) {
+        let known = KnownPeer {
+            id: peer,
+            addresses: vec![address],
+            is_registered: true,
+        };
+        if let Err(error) = self.services.store.remember_peer(&known).await {
+            tracing::warn!(%error, "the node at {address} is not remembered for the next start");
+        }
+        self.keep_registered(peer);
+    }
+
+    /// Looks up `HOST:PORT`.
+    async fn local_addresses(&self, address: &str) -> Result<LocalAddresses, DialError> {
+        let address = address.trim();
+        let (host, port) = address.rsplit_once(':').ok_or(DialError::Form)?;
+        if host.is_empty() || port.parse::<u16>().is_err() {
+            return Err(DialError::Form);
+        }
+        let found = tokio::net::lookup_host(address).await;
+        let found = found.map_err(|_| DialError::Name)?.collect();
+        LocalAddresses::among(found, |ip| self.is_local(ip))
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Where a name leads on the local network: somewhere, at least.
@@ -376,7 +527,7 @@ struct LocalAddresses {
 }
 
 impl LocalAddresses {
-    fn among(found: Vec<SocketAddr>) -> Result<Self, DialError> {
+    fn among(found: Vec<SocketAddr>, is_local: impl Fn(IpAddr) -> bool) -> Result<Self, DialError> {
         if found.is_empty() {
             return Err(DialError::Name);
         }
@@ -394,17 +545,6 @@ impl LocalAddresses {
     }
 }
 
-/// Looks up `HOST:PORT`.
-async fn local_addresses(address: &str) -> Result<LocalAddresses, DialError> {
-    let address = address.trim();
-    let (host, port) = address.rsplit_once(':').ok_or(DialError::Form)?;
-    if host.is_empty() || port.parse::<u16>().is_err() {
-        return Err(DialError::Form);
-    }
-    let found = tokio::net::lookup_host(address).await;
-    LocalAddresses::among(found.map_err(|_| DialError::Name)?.collect())
-}
-
 async fn connect(address: SocketAddr) -> Result<Socket, DialError> {
     let stream = TcpStream::connect(address).await;
     let stream = stream.map_err(|error| match error.kind() {
@@ -415,7 +555,9 @@ async fn connect(address: SocketAddr) -> Result<Socket, DialError> {
     let config = WebSocketConfig::default()
         .max_message_size(Some(FRAME_BYTES_MAX))
         .max_frame_size(Some(FRAME_BYTES_MAX));
-    let url = format!("ws://{address}/ws/peer");
+    // An interface is no part of a URL.
+    let host = SocketAddr::new(address.ip(), address.port());
+    let url = format!("ws://{host}/ws/peer");
     let stream = MaybeTlsStream::Plain(stream);
     let (socket, _) = client_async_with_config(url, stream, Some(config))
         .await
@@ -423,68 +565,14 @@ async fn connect(address: SocketAddr) -> Result<Socket, DialError> {
     Ok(Socket::dialled(socket))
 }
 
-/// Addresses that belong to the local network or to this machine.
-fn is_local(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_private() || ip.is_link_local() || ip.is_loopback(),
-        IpAddr::V6(ip) => {
-            ip.is_loopback()
-                || ip.is_unique_local()
-                || ip.is_unicast_link_local()
-                || ip
-                    .to_ipv4_mapped()
-                    .is_some_and(|ip| is_local(IpAddr::V4(ip)))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn public_addresses_are_not_local() {
-        for public in [
-            "8.8.8.8",
-            "1.1.1.1",
-            "2606:4700::1111",
-            "::ffff:8.8.8.8",
-            "172.32.0.1",
-            "0.0.0.0",
-            "::",
-            // For documentation and benchmarks: never routed, and nobody's network.
-            "192.0.2.1",
-            "198.51.100.1",
-            "203.0.113.1",
-            "198.18.0.1",
-            "198.19.255.255",
-            "2001:db8::1",
-            "::ffff:203.0.113.1",
-        ] {
-            assert!(!is_local(public.parse().unwrap()), "{public}");
-        }
-    }
-
-    #[test]
-    fn private_link_local_and_loopback_addresses_are_local() {
-        for local in [
-            "10.1.2.3",
-            "172.16.0.1",
-            "192.168.1.1",
-            "169.254.1.1",
-            "127.0.0.1",
-            "::1",
-            "fd00::1",
-            "fe80::1",
-            "::ffff:10.0.0.1",
-        ] {
-            assert!(is_local(local.parse().unwrap()), "{local}");
-        }
-    }
-
     fn among(addresses: &[&str]) -> Result<LocalAddresses, DialError> {
         let addresses = addresses.iter().map(|address| address.parse().unwrap());
-        LocalAddresses::among(addresses.collect())
+        let is_local = |ip: IpAddr| ip.is_loopback() || ip.to_string().starts_with("10.");
+        LocalAddresses::among(addresses.collect(), is_local)
     }
 
     #[test]

@@ -1,17 +1,19 @@
 //! The start of a link: each side proves that it holds the key of its id.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use wire::{Hello, NodeId, PROTOCOL_VERSION, Proof};
+use wire::{Hello, NodeId, PEER_PROTOCOL_VERSION, Proof, Verdict};
 
 use super::socket::{Outgoing, Socket};
+use super::{Greeted, Links};
 use crate::identity::{Identity, is_proved};
 
-/// Two round trips; a node that needs longer is busy or is none.
+/// Three round trips, and a look at an earlier link; a node that needs longer is busy or is none.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why a link did not come to be.
@@ -29,34 +31,66 @@ pub enum HandshakeError {
     /// It is this very node.
     #[error("that is this node itself")]
     Own,
+    /// Another process has this node's key.
+    #[error(
+        "another machine has the key of this node: its data folder was copied, give one of the two another"
+    )]
+    Copied {
+        /// Where it is, if that is known.
+        at: Option<IpAddr>,
+    },
 }
 
-/// Proves who this node is and learns who the other is.
+/// Proves who this node is, learns who the other is, and agrees with it on a link.
 pub(crate) async fn shake_hands(
     socket: &mut Socket,
     identity: &Identity,
-) -> Result<NodeId, HandshakeError> {
-    let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, exchange(socket, identity));
+    links: &Links,
+    remote: Option<IpAddr>,
+) -> Result<Greeted, HandshakeError> {
+    let handshake = exchange(socket, identity, links, remote);
+    let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake);
     handshake.await.unwrap_or(Err(HandshakeError::Silent))
 }
 
-async fn exchange(socket: &mut Socket, identity: &Identity) -> Result<NodeId, HandshakeError> {
+async fn exchange(
+    socket: &mut Socket,
+    identity: &Identity,
+    links: &Links,
+    remote: Option<IpAddr>,
+) -> Result<Greeted, HandshakeError> {
     let own = identity.hello().map_err(|_| HandshakeError::Silent)?;
     send(socket, &own).await?;
     let other: Hello = receive(socket).await?;
-    if other.protocol != PROTOCOL_VERSION {
+    if other.protocol != PEER_PROTOCOL_VERSION {
         return Err(HandshakeError::Version);
     }
     let peer = NodeId::of_public_key(&other.public_key);
-    if peer == identity.node_id() {
+    if peer == identity.node_id() && other.incarnation == own.incarnation {
         return Err(HandshakeError::Own);
     }
     send(socket, &identity.prove(&own, &other)).await?;
     let proof: Proof = receive(socket).await?;
-    if is_proved(&other, &own, &proof) {
-        Ok(peer)
-    } else {
-        Err(HandshakeError::Unproved)
+    if !is_proved(&other, &own, &proof) {
+        return Err(HandshakeError::Unproved);
+    }
+    if peer == identity.node_id() {
+        return Err(HandshakeError::Copied { at: remote });
+    }
+    let greeted = Greeted {
+        peer,
+        incarnation: other.incarnation,
+        remote,
+    };
+    if let Err(at) = links.admit(greeted).await {
+        send(socket, &Verdict::Copied { at }).await?;
+        links.note_copied(greeted, at);
+        return Err(HandshakeError::Silent);
+    }
+    send(socket, &Verdict::Linked).await?;
+    match receive(socket).await? {
+        Verdict::Linked => Ok(greeted),
+        Verdict::Copied { at } => Err(HandshakeError::Copied { at }),
     }
 }
 

@@ -18,8 +18,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use wire::{
-    BlockIndex, BlockProof, BlockTask, ChunkHash, JobId, NodeId, PROTOCOL_VERSION, PageMessage,
-    PageStatus, TaskInput, WorkerId, decode_page_frame, encode_page_frame,
+    BlockIndex, BlockProof, BlockTask, ChunkHash, JobId, NodeId, PAGE_PROTOCOL_VERSION,
+    PageMessage, PageStatus, TaskInput, WorkerId, decode_page_frame, encode_page_frame,
 };
 
 use super::looking_at::LookingAt;
@@ -149,7 +149,7 @@ async fn greet(socket: &mut Socket) -> Result<(WorkerId, PageStatus), String> {
             },
             _,
         )) => {
-            if protocol == PROTOCOL_VERSION {
+            if protocol == PAGE_PROTOCOL_VERSION {
                 Ok((worker, status))
             } else {
                 Err("the page is of another version: load it again".to_owned())

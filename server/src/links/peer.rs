@@ -1,13 +1,12 @@
 //! One link between two nodes, from handshake to end.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use cluster::Input;
 use futures_util::{FutureExt, SinkExt, Stream, StreamExt, stream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use wire::{
     BlockIndex, BlockProof, ChunkAsk, ChunkHash, Exchange, JobId, NodeId, PeerMessage,
@@ -16,7 +15,7 @@ use wire::{
 
 use super::handshake::{HandshakeError, shake_hands};
 use super::socket::{Outgoing, Socket, SocketError};
-use super::{Links, Outbox};
+use super::{Links, Outbox, Waiting};
 use crate::chunks::Chunks;
 use crate::identity::Identity;
 use crate::services::Services;
@@ -48,21 +47,24 @@ pub async fn open(
     services: &Services,
     identity: &Identity,
     mut socket: Socket,
+    remote: Option<IpAddr>,
     dialled_here: bool,
 ) -> Result<NodeId, HandshakeError> {
     if services.links.is_closed() {
         socket.close("this node cannot write to its store").await;
         return Err(HandshakeError::Silent);
     }
-    let peer = match shake_hands(&mut socket, identity).await {
-        Ok(peer) => peer,
+    let greeted = shake_hands(&mut socket, identity, &services.links, remote).await;
+    let greeted = match greeted {
+        Ok(greeted) => greeted,
         Err(error) => {
             socket.close(&error.to_string()).await;
             return Err(error);
         }
     };
+    let peer = greeted.peer;
     let dialled_by = if dialled_here { services.node } else { peer };
-    let Some(outbox) = services.links.enter(peer, dialled_by) else {
+    let Some(outbox) = services.links.enter(greeted, dialled_by) else {
         socket.close("there is a link already").await;
         return Ok(peer);
     };
@@ -76,9 +78,9 @@ async fn run(services: Services, peer: NodeId, socket: Socket, outbox: Outbox) {
     let Socket { sink, stream } = socket;
     let Outbox {
         number,
+        heard,
         urgent,
         results,
-        results_bytes,
         chunks,
         chunk_sender,
         closed,
@@ -90,9 +92,9 @@ async fn run(services: Services, peer: NodeId, socket: Socket, outbox: Outbox) {
         request_receiver,
         chunk_sender,
     ));
-    let writing = tokio::spawn(write(sink, urgent, (results, results_bytes), chunks));
+    let writing = tokio::spawn(write(sink, urgent, results, chunks));
     let reason = tokio::select! {
-        reason = read(&services, peer, stream, requests) => reason,
+        reason = read(&services, peer, stream, &heard, requests) => reason,
         _ = closed => "closed here".to_owned(),
     };
     answering.abort();
@@ -115,18 +117,15 @@ async fn run(services: Services, peer: NodeId, socket: Socket, outbox: Outbox) {
 /// megabytes; then results, then chunks.
 async fn write(
     mut sink: std::pin::Pin<Box<dyn futures_util::Sink<Outgoing, Error = SocketError> + Send>>,
-    mut urgent: mpsc::Receiver<Bytes>,
-    (mut results, results_bytes): (mpsc::UnboundedReceiver<Bytes>, Arc<AtomicU64>),
+    mut urgent: Waiting,
+    mut results: Waiting,
     mut chunks: mpsc::Receiver<Bytes>,
 ) {
     loop {
         let frame = tokio::select! {
             biased;
-            frame = urgent.recv() => frame,
-            Some(frame) = results.recv() => {
-                results_bytes.fetch_sub(frame.len() as u64, Ordering::Relaxed);
-                Some(frame)
-            }
+            frame = urgent.next() => frame,
+            Some(frame) = results.next() => Some(frame),
             Some(frame) = chunks.recv() => Some(frame),
         };
         let Some(frame) = frame else { break };
@@ -135,16 +134,8 @@ async fn write(
             let mut fed = frame.len();
             sink.feed(Outgoing::Frame(frame)).await?;
             while fed < FED_AT_ONCE_BYTES_MAX {
-                let more = match urgent.try_recv() {
-                    Ok(more) => more,
-                    Err(_) => match results.try_recv() {
-                        Ok(more) => {
-                            results_bytes.fetch_sub(more.len() as u64, Ordering::Relaxed);
-                            more
-                        }
-                        Err(_) => break,
-                    },
-                };
+                let more = urgent.next_now().or_else(|| results.next_now());
+                let Some(more) = more else { break };
                 fed += more.len();
                 sink.feed(Outgoing::Frame(more)).await?;
             }
@@ -168,6 +159,7 @@ async fn read(
     services: &Services,
     peer: NodeId,
     mut stream: impl Stream<Item = Result<Bytes, SocketError>> + Unpin,
+    answers: &watch::Sender<u64>,
     requests: mpsc::Sender<(ChunkHash, ChunkAsk)>,
 ) -> String {
     loop {
@@ -181,7 +173,12 @@ async fn read(
         let end = loop {
             taken += (next.iter().flatten()).map(Bytes::len).sum::<usize>();
             match take_frame(services, peer, next, &requests) {
-                Ok(input) => heard.inputs.extend(input),
+                Ok(input) => {
+                    if is_answer(services.node, input.as_ref()) {
+                        answers.send_modify(|count| *count += 1);
+                    }
+                    heard.inputs.extend(input);
+                }
                 Err(reason) => break Some(reason),
             }
             if heard.inputs.len() >= HEARD_AT_ONCE_MAX || taken >= FED_AT_ONCE_BYTES_MAX {
@@ -197,6 +194,11 @@ async fn read(
             return reason;
         }
     }
+}
+
+/// Whether it answers what [`Links::admit`] asks.
+fn is_answer(own: NodeId, input: Option<&Input>) -> bool {
+    matches!(input, Some(Input::Peer { message: PeerMessage::Seen { node, .. }, .. }) if *node == own)
 }
 
 /// What the node is to hear. What it does not hear because the link is closed meanwhile, it does not

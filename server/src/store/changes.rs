@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cluster::Change;
-use wire::{DoneBlock, Ended, Epoch, JobId, JobRecord, Leadership, NodeId, Tally, WorkerKind};
+use wire::{
+    DoneBlock, Ended, Epoch, ExpiredJob, JobId, JobRecord, Leadership, NodeId, Tally, WorkerKind,
+};
 
 use super::chunks::add_chunks;
 use super::packs::{Place, is_packed};
 use super::writing::Writing;
-use super::{Store, StoreError, key_of, to_stored, unix_ms};
+use super::{Store, StoreError, key_of, to_stored};
 use crate::small_inputs::Inputs;
 
 /// A change, and the bytes of the result when it is a block that is done.
@@ -36,8 +38,10 @@ impl Store {
             // However many there are, they are few texts.
             writing.begin_part().await?;
         }
-        for (job, _) in expired {
-            expire(&mut writing, job);
+        for (_, part) in expired {
+            for index in part.changes {
+                add_change(&mut writing, &changes[index].0, &mut Tallies::new());
+            }
             writing.flush_if_much().await?;
         }
         for (job, part) in living {
@@ -77,7 +81,9 @@ impl Store {
             }
         }
         writing.commit().await?;
-        if (changes.iter()).any(|(change, _)| matches!(change, Change::Expired { .. })) {
+        if (changes.iter())
+            .any(|(change, _)| matches!(change, Change::Expired(_) | Change::Withdrawn { .. }))
+        {
             // Nothing waits for the room that it gives back.
             let own = self.clone();
             tokio::spawn(async move {
@@ -102,7 +108,7 @@ impl Part<'_> {
     /// It brings nothing but a job's end of life.
     fn is_expiry(&self, changes: &[StoredChange]) -> bool {
         let is_alone = self.inputs.is_empty() && self.changes.len() == 1;
-        is_alone && matches!(changes[self.changes[0]].0, Change::Expired { .. })
+        is_alone && matches!(changes[self.changes[0]].0, Change::Expired(_))
     }
 }
 
@@ -165,9 +171,21 @@ fn add_change(writing: &mut Writing, change: &Change, tallies: &mut Tallies) {
             put_block(writing, *job, done);
             tallies.entry(done.epoch).or_default().raise(*tally);
         }
-        Change::Expired { job } => {
+        Change::Lost { job, block } => {
+            for statement in REMOVE_BLOCK {
+                writing
+                    .add(statement)
+                    .bind_bytes(&key_of(*job))
+                    .bind(i64::from(block.0));
+            }
+        }
+        Change::Expired(expired) => {
             tallies.clear();
-            expire(writing, *job);
+            expire(writing, *expired);
+        }
+        Change::Withdrawn { job } => {
+            tallies.clear();
+            remove(writing, *job);
         }
     }
 }
@@ -284,7 +302,7 @@ fn put_tally(writing: &mut Writing, job: JobId, epoch: Epoch, tally: Tally) {
 
 fn put_ending(writing: &mut Writing, job: JobId, ended: &Ended, ago: Duration) {
     let ago = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
-    let here_at = unix_ms().saturating_sub(ago);
+    let here_at = writing.now_ms().saturating_sub(ago);
     let encoded = rmp_serde::to_vec_named(&ended.ending).expect("endings have no unencodable part");
     writing
         .add(
@@ -298,9 +316,14 @@ fn put_ending(writing: &mut Writing, job: JobId, ended: &Ended, ago: Duration) {
         .bind(to_stored(here_at));
 }
 
-/// What is forgotten of a job whose time is over, but for its inputs.
-pub(super) const EXPIRE: [&str; 6] = [
-    "INSERT OR IGNORE INTO tombstones (job, at_unix_ms) VALUES (?, unixepoch() * 1000)",
+/// A block whose bytes are damaged.
+const REMOVE_BLOCK: [&str; 2] = [
+    "DELETE FROM blocks WHERE job = ? AND block = ?",
+    "DELETE FROM results WHERE job = ? AND block = ?",
+];
+
+/// All of a job but its inputs.
+pub(super) const REMOVE: [&str; 5] = [
     "DELETE FROM jobs WHERE id = ?",
     "DELETE FROM blocks WHERE job = ?",
     "DELETE FROM results WHERE job = ?",
@@ -308,8 +331,22 @@ pub(super) const EXPIRE: [&str; 6] = [
     "DELETE FROM endings WHERE job = ?",
 ];
 
-fn expire(writing: &mut Writing, job: JobId) {
-    for statement in EXPIRE {
+/// Remembers the id of a job whose time is over, and removes the rest.
+fn expire(writing: &mut Writing, expired: ExpiredJob) {
+    let now_ms = to_stored(writing.now_ms());
+    writing
+        .add(
+            "INSERT OR IGNORE INTO tombstones (job, at_unix_ms, submitted_at_unix_ms)
+         VALUES (?, ?, ?)",
+        )
+        .bind_bytes(&key_of(expired.job))
+        .bind(now_ms)
+        .bind(to_stored(expired.submitted_at_unix_ms));
+    remove(writing, expired.job);
+}
+
+fn remove(writing: &mut Writing, job: JobId) {
+    for statement in REMOVE {
         writing.add(statement).bind_bytes(&key_of(job));
     }
     remove_chunks(writing, job);
@@ -376,6 +413,13 @@ pub(super) mod tests {
         };
         let record = Box::new(record);
         (Change::Accepted { record, leadership }, None)
+    }
+
+    pub(in crate::store) fn expired(job: JobId) -> Change {
+        Change::Expired(ExpiredJob {
+            job,
+            submitted_at_unix_ms: 0,
+        })
     }
 
     fn chunk(fill: u8, length: usize) -> (ChunkHash, Bytes) {
@@ -458,7 +502,7 @@ pub(super) mod tests {
                 let changes = [accepted(old, &inputs)];
                 store.apply(&changes, &stored, true).await.unwrap();
 
-                let changes = [(Change::Expired { job: old }, None), accepted(new, &inputs)];
+                let changes = [(expired(old), None), accepted(new, &inputs)];
                 let stored = [(new, inputs.clone())];
                 store.apply(&changes, &stored, true).await.unwrap();
                 let jobs = store.jobs().await.unwrap();
@@ -476,7 +520,7 @@ pub(super) mod tests {
     async fn a_job_that_comes_and_expires_at_a_time_is_what_came_last() {
         let job = JobId::from_bytes([1; 16]);
         let inputs = vec![chunk(7, 100), chunk(8, 100)];
-        let expired = || (Change::Expired { job }, None);
+        let expired = || (expired(job), None);
         for (changes, is_there) in [
             ([accepted(job, &inputs), expired()], false),
             ([expired(), accepted(job, &inputs)], true),

@@ -9,11 +9,11 @@ use cluster::{Replica, Restored};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use wire::{
-    BlockCourse, BlockIndex, ChunkHash, DoneBlock, Ended, Epoch, JobId, JobRecord, Leadership,
-    MatrixSource, NodeId, Tally, WorkerId, WorkerKind,
+    BlockCourse, BlockIndex, ChunkHash, DoneBlock, Ended, Epoch, ExpiredJob, JobId, JobRecord,
+    Leadership, MatrixSource, NodeId, Tally, WorkerId, WorkerKind,
 };
 
-use super::{Store, StoreError, from_stored, job_of, key_of, to_stored, unix_ms};
+use super::{Store, StoreError, from_stored, job_of, key_of, to_stored};
 
 impl Store {
     /// The bytes of a block that is done, its hash checked.
@@ -47,18 +47,25 @@ impl Store {
     }
 
     /// Jobs whose time to live is over, as long as somebody could bring them back.
-    pub async fn buried(&self) -> Result<Vec<JobId>, StoreError> {
-        let since = unix_ms().saturating_sub(to_millis(TOMBSTONE));
+    pub async fn buried(&self) -> Result<Vec<ExpiredJob>, StoreError> {
+        let since = self.clock.now_ms().saturating_sub(to_millis(TOMBSTONE));
         let mut writing = self.write(false).await?;
         writing
             .add("DELETE FROM tombstones WHERE at_unix_ms < ?")
             .bind(to_stored(since));
         writing.commit().await?;
-        let rows = sqlx::query("SELECT job FROM tombstones ORDER BY at_unix_ms DESC LIMIT ?")
+        let newest =
+            "SELECT job, submitted_at_unix_ms FROM tombstones ORDER BY at_unix_ms DESC LIMIT ?";
+        let rows = sqlx::query(newest)
             .bind(i64::try_from(TOMBSTONES_MAX).unwrap_or(i64::MAX))
             .fetch_all(&mut *self.readers.lend().await?)
             .await?;
-        let jobs = rows.iter().map(|row| Ok(job_of(bytes_at(row, 0)?)));
+        let jobs = rows.iter().map(|row| {
+            Ok(ExpiredJob {
+                job: job_of(bytes_at(row, 0)?),
+                submitted_at_unix_ms: from_stored(row.try_get(1)?),
+            })
+        });
         jobs.collect()
     }
 
@@ -159,7 +166,7 @@ impl Store {
         Ok(())
     }
 
-    /// How long ago it ended, by this node's own calendar.
+    /// How long this node has been running since it ended.
     async fn read_ending(&self, replica: &mut Replica) -> Result<Duration, StoreError> {
         let row = sqlx::query(
             "SELECT ending, at_unix_ms, elapsed_ms, here_at_unix_ms FROM endings WHERE job = ?",
@@ -178,7 +185,7 @@ impl Store {
             elapsed_ms: row.try_get(2)?,
         });
         let here_at = from_stored(row.try_get(3)?);
-        Ok(Duration::from_millis(unix_ms().saturating_sub(here_at)))
+        Ok(self.clock.since(here_at))
     }
 }
 

@@ -8,6 +8,7 @@ use sqlx::{Arguments, AssertSqlSafe, Encode, Sqlite, Type};
 use super::checkpoints::Checkpoints;
 use super::connections::Lent;
 use super::packs::{Appended, Packs};
+use super::running_clock::RunningClock;
 use super::{Store, StoreError};
 use crate::config::Sync;
 
@@ -36,6 +37,7 @@ pub(super) struct Writing {
     has_part: bool,
     packs: Packs,
     checkpoints: Checkpoints,
+    clock: RunningClock,
     /// What was written to packs meanwhile.
     appended: Vec<Appended>,
     /// The end waits for the disk.
@@ -68,6 +70,7 @@ impl Store {
             has_part: false,
             packs: self.packs.clone(),
             checkpoints: self.checkpoints.clone(),
+            clock: self.clock,
             appended: Vec::new(),
             is_synced: !is_relaxed && self.sync != Sync::Never,
             is_committing: false,
@@ -134,6 +137,11 @@ impl Writing {
 
     pub(super) fn packs(&self) -> &Packs {
         &self.packs
+    }
+
+    /// Now, by the clock by which times to live are counted.
+    pub(super) fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
     }
 
     pub(super) fn is_synced(&self) -> bool {

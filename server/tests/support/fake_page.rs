@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use wire::{
-    BlockProof, BlockTask, PROTOCOL_VERSION, PageMessage, PageStatus, TaskInput, WorkerId,
+    BlockProof, BlockTask, PAGE_PROTOCOL_VERSION, PageMessage, PageStatus, TaskInput, WorkerId,
     decode_page_frame, encode_page_frame,
 };
 
@@ -84,7 +84,7 @@ impl FakePage {
         change(&mut status);
         page.send(
             &PageMessage::Hello {
-                protocol: PROTOCOL_VERSION,
+                protocol: PAGE_PROTOCOL_VERSION,
                 worker,
                 status,
             },

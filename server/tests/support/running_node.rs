@@ -42,6 +42,12 @@ impl NodeOptions {
         self
     }
 
+    /// In the folder of an earlier one.
+    pub(crate) fn in_folder(mut self, folder: TempDir) -> Self {
+        self.folder = folder;
+        self
+    }
+
     /// A node that takes jobs and never computes them.
     pub(crate) fn that_never_computes(self) -> Self {
         self.with("--threads", 0)
@@ -195,9 +201,5 @@ impl Drop for RunningNode {
 
 /// A node again, in the folder of an earlier one.
 pub(crate) fn restart(folder: TempDir) -> RunningNode {
-    NodeOptions {
-        arguments: Vec::new(),
-        folder,
-    }
-    .start()
+    NodeOptions::new().in_folder(folder).start()
 }

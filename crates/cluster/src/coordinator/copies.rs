@@ -84,6 +84,13 @@ pub(super) enum Shipment {
     Block { to: NodeId, block: BlockIndex },
 }
 
+/// Blocks of so many bytes that may be in flight to one holder.
+pub(crate) fn blocks_at_once(block_bytes: u64) -> usize {
+    let window = COPY_BYTES_UNDER_WAY_MAX / block_bytes.max(1);
+    let window = usize::try_from(window).unwrap_or(COPIES_UNDER_WAY_MAX);
+    window.clamp(2, COPIES_UNDER_WAY_MAX)
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Copies {
     /// Counts the changes of the head.
@@ -100,11 +107,9 @@ pub(super) struct Copies {
 impl Copies {
     /// Of blocks with at most so many bytes.
     pub(super) fn new(wanted: usize, block_bytes: u64) -> Self {
-        let window = COPY_BYTES_UNDER_WAY_MAX / block_bytes.max(1);
-        let window = usize::try_from(window).unwrap_or(COPIES_UNDER_WAY_MAX);
         Self {
             wanted: wanted.min(BACKUPS_MAX),
-            window: window.clamp(2, COPIES_UNDER_WAY_MAX),
+            window: blocks_at_once(block_bytes),
             ..Self::default()
         }
     }
@@ -219,13 +224,26 @@ impl Copies {
         joins
     }
 
-    /// The link to a backup is new: nothing is under way any more.
-    pub(super) fn on_link_up(&mut self, node: NodeId) {
-        if let Some(backup) = self.backups.get_mut(&node) {
-            backup.head_sent = None;
-            let under_way = std::mem::take(&mut backup.under_way);
-            backup.waiting.extend(under_way.into_keys());
-        }
+    /// The link to a backup is new: nothing is in flight any more, and what it had it may have lost with its
+    /// store. It says what it has when it gets the head, and joins anew by that. True when it had joined.
+    pub(super) fn on_link_up(&mut self, node: NodeId) -> bool {
+        let Some(backup) = self.backups.get_mut(&node) else {
+            return false;
+        };
+        let in_flight = std::mem::take(&mut backup.under_way);
+        backup.waiting.extend(in_flight.into_keys());
+        backup.waiting.append(&mut backup.has);
+        backup.head_sent = None;
+        (backup.head, backup.has_inputs) = (0, false);
+        backup.silent_since = None;
+        std::mem::take(&mut backup.has_joined)
+    }
+
+    /// Backups that have a block.
+    pub(super) fn holders_of(&self, block: BlockIndex) -> impl Iterator<Item = NodeId> {
+        let backups = self.backups.iter();
+        let have = backups.filter(move |(_, backup)| backup.has.contains(&block));
+        have.map(|(node, _)| *node)
     }
 
     /// Whether every backup that has joined has this block.

@@ -71,6 +71,7 @@ impl Coordinator {
         self.leases.clear();
         self.awaited.clear();
         self.awaited_until = None;
+        self.complete_elsewhere_since = None;
         self.adoption = None;
         for participant in self.participants.values_mut() {
             participant.paused_until = None;

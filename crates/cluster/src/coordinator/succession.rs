@@ -14,8 +14,8 @@ use super::copies::Shipment;
 use super::{Coordinator, clip, has_all, microseconds};
 use crate::effect::{Change, Event, Output};
 use crate::limits::{
-    ADOPTION_WAIT, BLOCKS_PER_THREAD_MAX, COPIES_WAIT, COPY_REQUEST_PAUSE, ELECTION_COLLECT_MAX,
-    NAME_CHARS_MAX, THREADS_MAX,
+    ADOPTION_WAIT, ANNOUNCED_IN_VAIN, BLOCKS_PER_THREAD_MAX, COPIES_WAIT, COPY_REQUEST_PAUSE,
+    ELECTION_COLLECT_MAX, NAME_CHARS_MAX, RESULTS_KEPT_MAX, THREADS_MAX,
 };
 use crate::replica::Replica;
 use crate::time::{Moment, Now};
@@ -34,6 +34,16 @@ pub(super) struct Adoption {
 }
 
 impl Adoption {
+    /// Nobody is waited for yet.
+    fn of_nobody(now: Moment) -> Self {
+        Self {
+            awaited: BTreeSet::new(),
+            uniting: BTreeSet::new(),
+            until: now + ADOPTION_WAIT,
+            latest: now + ELECTION_COLLECT_MAX,
+        }
+    }
+
     fn is_over(&self, now: Moment) -> bool {
         let have_answered = self.awaited.is_empty() && self.uniting.is_empty();
         have_answered || self.until <= now
@@ -148,9 +158,9 @@ impl Coordinator {
             if participant.is_none_or(|known| known.paused_until.is_some()) {
                 continue;
             }
-            // No device has more under way than this.
+            // No device computes or keeps more than this.
             let most = exchange.threads.clamp(1, THREADS_MAX) * BLOCKS_PER_THREAD_MAX;
-            let most = usize::try_from(most).unwrap_or(usize::MAX);
+            let most = 2 * usize::try_from(most).unwrap_or(usize::MAX) + RESULTS_KEPT_MAX;
             for block in held.blocks.into_iter().take(most) {
                 if self.pending.contains(&block) {
                     // It was under way all the time: nothing is given again.
@@ -269,10 +279,19 @@ impl Coordinator {
     }
 
     /// The link to a node is new: what was under way is sent again.
-    pub(crate) fn on_link_up(&mut self, now: Moment, node: NodeId, outputs: &mut Vec<Output>) {
-        self.copies.on_link_up(node);
+    pub(crate) fn on_link_up(&mut self, now: Now, node: NodeId, outputs: &mut Vec<Output>) {
+        let had_joined = self.copies.on_link_up(node);
+        if had_joined {
+            self.announced.remove(&node);
+        }
         self.asked.forget(node);
-        self.ship(now, outputs);
+        self.ship(now.moment, outputs);
+        if had_joined {
+            if self.copies.joined().is_empty() {
+                self.store_as_only_holder(outputs);
+            }
+            self.commit(now, outputs);
+        }
     }
 
     /// A holder tells what it has.
@@ -317,6 +336,43 @@ impl Coordinator {
         self.commit(now, outputs);
     }
 
+    /// A block's bytes are damaged here. A backup that has it is asked for it, and waited for; else it is
+    /// computed again.
+    pub(crate) fn on_lost(&mut self, now: Now, block: BlockIndex, outputs: &mut Vec<Output>) {
+        if !self.replica.forget_done(block) {
+            return;
+        }
+        let job = self.job();
+        outputs.push(Output::Persist(Change::Lost { job, block }));
+        self.uncommitted.remove(&block);
+        if !self.is_running() {
+            // It was complete: the blocks that are left are, too.
+            self.replica.ended = None;
+            self.ended_at = None;
+            self.is_end_told = false;
+            self.is_reopened = true;
+        }
+        self.pending.insert(block);
+        self.lost.insert(block);
+        let holders: BTreeSet<NodeId> = self.copies.holders_of(block).collect();
+        for to in &holders {
+            let message = PeerMessage::CopyRequest {
+                job,
+                epoch: self.epoch(),
+                have: self.replica.done_set(),
+            };
+            outputs.push(Output::Send { to: *to, message });
+        }
+        if !holders.is_empty() {
+            let adoption = self
+                .adoption
+                .get_or_insert_with(|| Adoption::of_nobody(now.moment));
+            adoption.uniting.extend(holders);
+        }
+        self.wake_after_waits(now, outputs);
+        self.wake_hungry(outputs);
+    }
+
     /// A holder that asks says what it has: where some of it is not here, no device is given
     /// work before it has come, though what its own devices compute is known already.
     pub(crate) fn hear_request(&mut self, from: NodeId, have: &BlockSet) {
@@ -325,6 +381,35 @@ impl Coordinator {
         if let Some(adoption) = self.adoption.as_mut().filter(|_| lacks) {
             adoption.uniting.insert(from);
         }
+    }
+
+    /// A holder says what it has, and sends it: nobody is given that meanwhile.
+    ///
+    /// Anyone may: a coordinator that was away is in no list. One that never sends what it announces is waited
+    /// for once.
+    pub(crate) fn on_inventory(&mut self, now: Moment, from: NodeId, blocks: &BlockSet) {
+        let mut unknown = blocks.iter(self.cut.block_count());
+        let lacks = unknown.any(|block| !self.replica.done.contains_key(&block));
+        let is_awaited = lacks && self.is_running() && !self.is_opening;
+        if !is_awaited || self.is_announced_in_vain(now, from) {
+            return;
+        }
+        // One that was away may come with it long after this node took over.
+        let adoption = self
+            .adoption
+            .get_or_insert_with(|| Adoption::of_nobody(now));
+        adoption.uniting.insert(from);
+        adoption.until = adoption.latest;
+    }
+
+    /// A holder that announces for long what it never sends holds nobody up for ever.
+    fn is_announced_in_vain(&mut self, now: Moment, from: NodeId) -> bool {
+        let done = self.replica.done.len();
+        let announced = self.announced.entry(from).or_insert((done, now));
+        if announced.0 < done {
+            *announced = (done, now);
+        }
+        now.since(announced.1) >= ANNOUNCED_IN_VAIN
     }
 
     /// Whether a holder is to be asked for what it has.

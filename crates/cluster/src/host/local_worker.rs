@@ -1,6 +1,6 @@
 //! One device that computes through this node: what it has, and how much more it has room for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wire::{BlockIndex, BlockProof, JobId, JobSummary, NodeId, Shape, WorkerKind};
 
@@ -25,6 +25,9 @@ pub(super) struct LocalWorker {
     pub(super) profile: WorkerProfile,
     pub(super) leased: BTreeMap<(JobId, BlockIndex), NodeId>,
     pub(super) kept: BTreeMap<(JobId, BlockIndex), Kept>,
+    /// Jobs with kept results whose coordinators are not there: these results do not count against what the
+    /// device may do for other jobs.
+    pub(super) stranded: BTreeSet<JobId>,
     /// The pull that is not answered yet: at most one.
     pub(super) asked: Option<(JobId, Moment)>,
     /// Jobs whose coordinator had nothing for this device, and when to ask
@@ -41,6 +44,7 @@ impl LocalWorker {
             profile,
             leased: BTreeMap::new(),
             kept: BTreeMap::new(),
+            stranded: BTreeSet::new(),
             asked: None,
             idle_at: BTreeMap::new(),
             ms_per_operation: None,
@@ -89,16 +93,46 @@ impl LocalWorker {
 
     /// Blocks of a job that it can take now.
     pub(super) fn slots(&self, job: &JobSummary) -> u32 {
-        if self.kept.len() >= RESULTS_KEPT_MAX {
+        if self.kept_for_the_living() >= RESULTS_KEPT_MAX {
             return 0;
         }
         let free = self.room(job).saturating_sub(self.leased.len());
         u32::try_from(free).unwrap_or(u32::MAX)
     }
 
+    /// Results that wait for a coordinator that is there.
+    pub(super) fn kept_for_the_living(&self) -> usize {
+        if self.stranded.is_empty() || self.kept.len() < RESULTS_KEPT_MAX {
+            // As many at most, which is all that is asked.
+            return self.kept.len();
+        }
+        let kept = self.kept.keys();
+        kept.filter(|(job, _)| !self.stranded.contains(job)).count()
+    }
+
+    /// Notes which coordinators are there. Of the results that wait for others the most are returned that there
+    /// are too many of: their blocks are computed again should those come back.
+    pub(super) fn note_stranded(
+        &mut self,
+        is_there: impl Fn(JobId) -> bool,
+    ) -> Vec<((JobId, BlockIndex), Kept)> {
+        let jobs: BTreeSet<JobId> = self.kept.keys().map(|(job, _)| *job).collect();
+        self.stranded = jobs.into_iter().filter(|job| !is_there(*job)).collect();
+        let stranded = self.kept.keys();
+        let stranded = stranded.filter(|(job, _)| self.stranded.contains(job));
+        let stranded: Vec<_> = stranded.copied().collect();
+        let too_many = stranded
+            .len()
+            .saturating_sub(RESULTS_KEPT_MAX + self.room_max());
+        let dropped = stranded.into_iter().take(too_many);
+        dropped
+            .filter_map(|key| Some((key, self.kept.remove(&key)?)))
+            .collect()
+    }
+
     /// Whether it could take blocks, were there any that are short enough.
     pub(super) fn could_take(&self) -> bool {
-        self.kept.len() < RESULTS_KEPT_MAX && self.leased.len() < self.room_max()
+        self.kept_for_the_living() < RESULTS_KEPT_MAX && self.leased.len() < self.room_max()
     }
 }
 

@@ -87,12 +87,15 @@ impl WorkerHost {
         }
     }
 
+    /// What the devices compute of a job, and what they have computed and keep: such a result may be a queue of
+    /// megabytes behind this word.
     fn held(&self, job: JobId) -> Vec<HeldLease> {
         let devices = self.workers.iter().map(|(worker, known)| HeldLease {
             exchange: known.profile.exchange(*worker, 0),
             blocks: known
-                .leased
+                .kept
                 .keys()
+                .chain(known.leased.keys())
                 .filter(|(of, _)| *of == job)
                 .map(|(_, block)| *block)
                 .collect(),

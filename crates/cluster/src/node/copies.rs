@@ -4,17 +4,17 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use wire::{
-    BlockSet, CopyHead, DoneBlock, Epoch, JobId, JobRecord, MatrixSource, NodeId, PeerMessage,
-    Refusal, Tally,
+    BlockIndex, BlockSet, CopyHead, DoneBlock, Epoch, JobId, JobRecord, MatrixSource, NodeId,
+    PeerMessage, Refusal, Tally,
 };
 
 use super::Node;
 use crate::coordinator::{Coordinator, HolderState, distance};
 use crate::effect::{Change, Event, Output};
-use crate::follower::{Follower, send_copy};
+use crate::follower::{Follower, inventory_of, send_copy};
 use crate::limits::{
     BACKUPS_MAX, COPIES_MAX, END_QUESTION_INTERVAL, FOREIGN_MAX, IDEMPOTENCY_KEY_BYTES_MAX,
-    SIDE_MAX, TALLIES_MAX,
+    TALLIES_MAX,
 };
 use crate::tasks::cut_of;
 use crate::time::{Moment, Now};
@@ -46,11 +46,13 @@ impl Node {
         outputs: &mut Vec<Output>,
     ) {
         for coordinator in self.coordinators.values_mut() {
-            coordinator.on_link_up(now.moment, peer, outputs);
+            coordinator.on_link_up(now, peer, outputs);
         }
         for follower in self.followers.values_mut() {
             follower.asked.forget(peer);
             follower.answered.forget(peer);
+            follower.whole_at.remove(&peer);
+            follower.lacked_at.remove(&peer);
         }
         for follower in self.followers.values() {
             let (job, epoch) = (follower.job(), follower.epoch());
@@ -66,8 +68,9 @@ impl Node {
             if !is_holder || follower.has_ended() {
                 continue;
             }
-            let message = follower.state(None);
-            outputs.push(Output::Send { to: peer, message });
+            for message in [follower.inventory(), follower.state(None)] {
+                outputs.push(Output::Send { to: peer, message });
+            }
         }
     }
 
@@ -98,12 +101,14 @@ impl Node {
             for to in to {
                 // Who has ended asks outright: nobody could tell from its state
                 // what it lacks.
-                let message = if follower.has_ended() {
-                    request_of(follower)
+                if follower.has_ended() {
+                    let message = request_of(follower);
+                    outputs.push(Output::Send { to, message });
                 } else {
-                    follower.state(None)
-                };
-                outputs.push(Output::Send { to, message });
+                    for message in [follower.inventory(), follower.state(None)] {
+                        outputs.push(Output::Send { to, message });
+                    }
+                }
             }
         }
     }
@@ -119,7 +124,8 @@ impl Node {
         let (job, epoch) = (head.record.id, head.leadership.epoch);
         let known = self.replica(job).map(|replica| &replica.record);
         let is_other = known.is_some_and(|known| !is_same_job(known, &head.record));
-        if self.expired.contains_key(&job) || !is_within_limits(head) {
+        let is_acceptable = is_within_limits(head, self.config.side_max);
+        if self.expired.contains_key(&job) || !is_acceptable {
             return;
         }
         if is_other {
@@ -153,7 +159,7 @@ impl Node {
             follower.election = None;
         }
         follower.fetch_inputs(now.moment, outputs);
-        if number > 0 {
+        if number > 0 || follower.has_ended() && from != self.id {
             let message = follower.state(None);
             outputs.push(Output::Send { to: from, message });
         }
@@ -170,7 +176,13 @@ impl Node {
         outputs: &mut Vec<Output>,
     ) -> bool {
         let is_its = head.leadership.epoch.coordinator == from;
-        if !is_its || self.led_elsewhere.len() >= COPIES_MAX || self.is_resigning {
+        // Of a job that has ended any holder may name further ones.
+        let is_listed = |node: NodeId| {
+            let leadership = &head.leadership;
+            leadership.epoch.coordinator == node || leadership.backups.contains(&node)
+        };
+        let is_passed_on = head.ended.is_some() && is_listed(from) && is_listed(self.id);
+        if !is_its && !is_passed_on || self.led_elsewhere.len() >= COPIES_MAX || self.is_resigning {
             return false;
         }
         let Ok(follower) = Follower::from_head(head, now.moment) else {
@@ -199,6 +211,11 @@ impl Node {
             && follower.on_block(done, tally, bytes, outputs)
         {
             let message = follower.state(Some(block));
+            // Whoever sends it has more: nobody need take over for what is on its way, and no other holder be asked.
+            follower.next_question = follower
+                .next_question
+                .map(|_| now.moment + END_QUESTION_INTERVAL);
+            follower.leaderless_since = follower.leaderless_since.map(|_| now.moment);
             if let Some(election) = &mut follower.election {
                 election.on_progress(now.moment);
             }
@@ -287,6 +304,13 @@ impl Node {
             if self.has_better_end(job) && !self.is_led(job) {
                 self.announce_end(now, job, outputs);
             }
+            if let Some(follower) = self.followers.get(&job) {
+                // Somebody may wait for it before it leaves.
+                for to in self.other_holders(job) {
+                    let message = follower.state(None);
+                    outputs.push(Output::Send { to, message });
+                }
+            }
             outputs.push(Output::Event(Event::JobChanged { job }));
         }
     }
@@ -314,6 +338,7 @@ impl Node {
             return;
         }
         self.on_holder_state(now, from, job, state, outputs);
+        self.note_whole(from, job, state);
         let Some(follower) = self.followers.get(&job) else {
             return;
         };
@@ -339,6 +364,28 @@ impl Node {
             let known = follower.replica().done.len() + state.blocks.iter(total).count();
             if follower.answered.may(from, known, now.moment) {
                 follower.answer_request(now.moment, from, &state.blocks, outputs);
+            }
+        }
+    }
+
+    /// A holder says what it has, before it sends it.
+    pub(super) fn on_inventory(
+        &mut self,
+        now: Moment,
+        from: NodeId,
+        job: JobId,
+        blocks: &BlockSet,
+    ) {
+        if let Some(own) = self.coordinators.get_mut(&job) {
+            own.on_inventory(now, from, blocks);
+        } else if let Some(follower) = self.followers.get_mut(&job) {
+            let mut unknown = blocks.iter(follower.cut().block_count());
+            let lacks = unknown.any(|block| !follower.replica().done.contains_key(&block));
+            if let Some(election) = follower.election.as_mut().filter(|_| lacks) {
+                election.on_inventory(from, now);
+            }
+            if blocks.is_empty() {
+                self.note_lacked(now, from, job);
             }
         }
     }
@@ -381,10 +428,16 @@ impl Node {
             own.hear_request(from, have);
             own.answer_request(now.moment, from, have, outputs);
         } else if let Some(follower) = self.followers.get_mut(&job) {
+            self.keeping.on_asked(now.moment, from, job);
             if stands && let Some(election) = &mut follower.election {
                 election.give_way(now.moment);
             }
             follower.answer_request(now.moment, from, have, outputs);
+        } else if from != self.id {
+            // Whoever asks believes that there is a copy here; it may have been lost.
+            let blocks = BlockSet::default();
+            let message = PeerMessage::Inventory { job, blocks };
+            outputs.push(Output::Send { to: from, message });
         }
     }
 
@@ -399,10 +452,53 @@ impl Node {
             return;
         };
         follower.on_inputs(now.moment, are_stored);
-        if are_stored {
-            let to = follower.epoch().coordinator;
-            let message = follower.state(None);
+        let has_ended = follower.has_ended();
+        if !are_stored {
+            if has_ended {
+                self.keeping.on_inputs_missing(now.moment, job);
+            }
+            return;
+        }
+        let message = follower.state(None);
+        let mut to = BTreeSet::from([follower.epoch().coordinator]);
+        if has_ended {
+            // Somebody may wait for it before it leaves.
+            to.extend(self.other_holders(job));
+        }
+        to.remove(&self.id);
+        for to in to {
+            let message = message.clone();
             outputs.push(Output::Send { to, message });
+        }
+    }
+
+    /// The stored bytes of a block are not what its hash says. It is removed: another holder gives it again, and
+    /// where none has it, it is computed again.
+    pub(super) fn on_result_damaged(
+        &mut self,
+        now: Now,
+        job: JobId,
+        block: BlockIndex,
+        outputs: &mut Vec<Output>,
+    ) {
+        if let Some(own) = self.coordinators.get_mut(&job) {
+            own.on_lost(now, block, outputs);
+            return;
+        }
+        let Some(mut follower) = self.forget_copy(job) else {
+            return;
+        };
+        let is_lost = follower.on_lost(block, outputs);
+        self.keep(follower, outputs);
+        if is_lost {
+            let others = self.other_holders(job);
+            if let Some(follower) = self.followers.get(&job) {
+                for to in others {
+                    let message = request_of(follower);
+                    outputs.push(Output::Send { to, message });
+                }
+            }
+            outputs.push(Output::Event(Event::JobChanged { job }));
         }
     }
 
@@ -439,6 +535,10 @@ impl Coordinator {
 
     fn answer_request(&self, now: Moment, to: NodeId, have: &BlockSet, outputs: &mut Vec<Output>) {
         let (replica, age) = (self.replica(), self.age(now));
+        if self.is_running() {
+            let message = inventory_of(replica);
+            outputs.push(Output::Send { to, message });
+        }
         send_copy(replica, self.cut(), age, (to, have), outputs);
         let message = self.state();
         outputs.push(Output::Send { to, message });
@@ -453,7 +553,7 @@ fn is_same_job(one: &JobRecord, other: &JobRecord) -> bool {
 }
 
 /// What a head may cost the node that stores it and passes it on.
-fn is_within_limits(head: &CopyHead) -> bool {
+fn is_within_limits(head: &CopyHead, side_max: u32) -> bool {
     let CopyHead {
         record,
         leadership,
@@ -468,7 +568,7 @@ fn is_within_limits(head: &CopyHead) -> bool {
         MatrixSource::Random(_) => true,
         MatrixSource::Chunks(hashes) => hashes.len() == wanted(),
     };
-    sides.max().is_some_and(|side| side <= SIDE_MAX)
+    sides.max().is_some_and(|side| side <= side_max)
         && cut_of(record).is_ok_and(|cut| {
             has(&record.a, &|| cut.all_left_chunks().len())
                 && has(&record.b, &|| cut.all_right_chunks().len())
@@ -478,7 +578,7 @@ fn is_within_limits(head: &CopyHead) -> bool {
         && key.is_none_or(|key| key.len() <= IDEMPOTENCY_KEY_BYTES_MAX)
 }
 
-fn request_of(follower: &Follower) -> PeerMessage {
+pub(super) fn request_of(follower: &Follower) -> PeerMessage {
     PeerMessage::CopyRequest {
         job: follower.job(),
         epoch: follower.epoch(),

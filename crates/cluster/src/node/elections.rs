@@ -21,6 +21,10 @@ impl Node {
             self.look_for_leader(now.moment, job);
             let is_missed = self.is_missed(now.moment, job);
             let others = self.other_holders(job);
+            if self.is_without_hope(now.moment, job) {
+                self.give_up_copy(now.moment, job, outputs);
+                continue;
+            }
             let Some((follower, newest)) = self.followers.get_mut(&job).zip(newest) else {
                 continue;
             };
@@ -64,7 +68,11 @@ impl Node {
         let job = follower.job();
         let waits = follower.election.as_ref().map(Election::next_deadline);
         // A start's patience ends in an election where nobody leads by then.
-        let patience = Some(follower.patient_until).filter(|at| *at > self.last_handled);
+        let patience = [follower.patient_until, follower.searches_until];
+        let patience = patience
+            .into_iter()
+            .filter(|at| *at > self.last_handled)
+            .min();
         let patience =
             patience.filter(|_| follower.election.is_none() && self.needs_leader(job, follower));
         waits
@@ -87,6 +95,21 @@ impl Node {
             && follower.resigned != Some(newest)
             && told.is_none_or(|told| told.status == JobStatus::Running)
             && self.membership.is_reached(newest.coordinator)
+    }
+
+    /// Whether nobody has led a job for its time to live, and this node cannot, because it never got the inputs.
+    fn is_without_hope(&self, now: Moment, job: JobId) -> bool {
+        let copy = self.followers.get(&job);
+        let copy = copy.filter(|copy| !copy.has_inputs() && !copy.has_ended());
+        let since = copy.and_then(|copy| copy.leaderless_since);
+        since.is_some_and(|since| now.since(since) >= self.config.result_ttl)
+    }
+
+    /// Removes a copy that is of no use to anybody. Should another one come back, the job goes on with that.
+    fn give_up_copy(&mut self, now: Moment, job: JobId, outputs: &mut Vec<Output>) {
+        self.forget_copy(job);
+        outputs.push(Output::Persist(Change::Withdrawn { job }));
+        self.abandon(now, job, outputs);
     }
 
     /// Notes since when nobody leads.
@@ -135,7 +158,18 @@ impl Node {
         // This node led it before it started anew; or nobody has seen the
         // coordinator since then.
         let is_unheard = !self.membership.knows(coordinator);
-        is_unheard && follower.patient_until <= now
+        is_unheard && follower.patient_until <= now && !self.searches(now, job, follower)
+    }
+
+    /// Whether a holder is still looked for: one that led, or has more than this node, may answer in a moment.
+    fn searches(&self, now: Moment, job: JobId, follower: &Follower) -> bool {
+        let told = self.directory.get(job);
+        let told = told
+            .into_iter()
+            .flat_map(|told| told.holders.iter().copied());
+        let mut holders = follower.replica().holders().chain(told);
+        let is_unexplored = |node: NodeId| node != self.id && self.membership.is_unexplored(node);
+        follower.searches_until > now && holders.any(is_unexplored)
     }
 
     /// A copy that is on nobody's list stands only when none of the listed is
@@ -265,9 +299,9 @@ impl Node {
         }
         let may_lead = follower.has_inputs() && !self.is_resigning;
         if self.id > from && may_lead && self.is_first_to_stand(job, follower) {
-            let stands = follower.election.is_some();
-            if !stands {
-                self.stand(now, job, outputs);
+            match self.followers.get_mut(&job).map(|copy| &mut copy.election) {
+                Some(Some(election)) => election.hurry(now.moment),
+                _ => self.stand(now, job, outputs),
             }
             return Some(Refusal::HigherStands);
         }
@@ -380,8 +414,9 @@ impl Node {
     }
 
     /// The node is about to leave: its backups lead on.
-    pub(super) fn resign(&mut self, outputs: &mut Vec<Output>) {
+    pub(super) fn resign(&mut self, now: Moment, outputs: &mut Vec<Output>) {
         self.is_resigning = true;
+        self.hand_over_ended(now);
         self.host.stop();
         for (job, coordinator) in &self.coordinators {
             // Its end may be stored and not yet told.

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use wire::{
-    BlockIndex, Epoch, JobId, JobRecord, JobStatus, JobSummary, Leadership, NodeId, PeerMessage,
-    WorkerId,
+    BlockIndex, Epoch, ExpiredJob, JobId, JobRecord, JobStatus, JobSummary, Leadership, NodeId,
+    PeerMessage, WorkerId,
 };
 
-use super::Node;
+use super::{Node, Tombstone};
 use crate::coordinator::Coordinator;
 use crate::effect::{Change, Event, Output, Restored};
 use crate::follower::Follower;
-use crate::limits::{BACKUPS_MAX, ENDED_COPIES_MAX, HOLDERS_MAX, TOMBSTONES_MAX};
+use crate::limits::{BACKUPS_MAX, ENDED_COPIES_MAX, HOLDER_SEARCH, HOLDERS_MAX, TOMBSTONES_MAX};
 use crate::replica::Replica;
 use crate::tasks::is_given_unasked;
 use crate::time::{Moment, Now};
@@ -55,6 +55,49 @@ impl Node {
         }
     }
 
+    /// A job that was submitted here was never announced: it goes, or where others have a copy by now, it goes
+    /// on with them. It is not cancelled: its submitter may have brought it to another node meanwhile.
+    pub(super) fn on_withdraw(
+        &mut self,
+        job: JobId,
+        submitted_at_unix_ms: u64,
+        outputs: &mut Vec<Output>,
+    ) {
+        let own = self.coordinators.get(&job);
+        let Some(own) = own.filter(|own| {
+            own.replica().record.submitted_at_unix_ms == submitted_at_unix_ms && own.is_running()
+        }) else {
+            return;
+        };
+        let epoch = own.epoch();
+        self.coordinators.remove(&job);
+        outputs.push(Output::Persist(Change::Withdrawn { job }));
+        self.directory.remove(job);
+        self.abandoned.forget(job);
+        self.host.on_job_ended(job, outputs);
+        self.tell_all(&PeerMessage::Withdrawn { job, epoch }, outputs);
+        outputs.push(Output::Event(Event::JobChanged { job }));
+    }
+
+    /// The coordinator of a job drops it. A copy of it goes on: it may have been shown to its submitter.
+    pub(super) fn on_withdrawn(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        job: JobId,
+        epoch: Epoch,
+        outputs: &mut Vec<Output>,
+    ) {
+        if self.followers.contains_key(&job) {
+            self.on_resigned(from, job, epoch);
+        } else if epoch.coordinator == from && self.newest_epoch(job) == Some(epoch) {
+            self.directory.remove(job);
+            self.note_holders(now.moment, job);
+            self.host.on_job_ended(job, outputs);
+            outputs.push(Output::Event(Event::JobChanged { job }));
+        }
+    }
+
     /// A job from this node's store.
     pub(super) fn on_restore(&mut self, now: Now, restored: Restored, outputs: &mut Vec<Output>) {
         let Restored {
@@ -70,8 +113,26 @@ impl Node {
         };
         let is_alone = replica.holders().eq([self.id]);
         if replica.ended.is_none() && is_alone && has_inputs {
-            // Nobody else can have led it meanwhile.
+            // Nobody else can have led it meanwhile. Each life of a process leads in an epoch of its own: what others
+            // acknowledge of an earlier one is not taken for an answer to this one.
+            let leadership = Leadership {
+                epoch: Epoch {
+                    number: replica.epoch().number.saturating_add(1),
+                    coordinator: self.id,
+                },
+                version: 0,
+                backups: Vec::new(),
+            };
+            let mut replica = replica;
+            replica.record_leadership(leadership.clone());
+            let job = replica.record.id;
             if let Ok(mut coordinator) = Coordinator::new(replica, &self.config, now, age) {
+                outputs.push(Output::Persist(Change::Head {
+                    job,
+                    leadership,
+                    tallies: Vec::new(),
+                    ended: None,
+                }));
                 coordinator.end_if_done(now, outputs);
                 self.lead(now.moment, coordinator, outputs);
                 self.fill_backups(now, outputs);
@@ -79,6 +140,7 @@ impl Node {
         } else if let Ok(mut follower) = Follower::new(replica, now.moment, age) {
             // The others are heard first: one of them may lead by now.
             follower.patient_until = now.moment + self.config.heartbeat_timeout;
+            follower.searches_until = now.moment + HOLDER_SEARCH;
             follower.on_inputs(now.moment, has_inputs);
             let summary = follower.summary();
             let (job, has_ended) = (follower.job(), follower.has_ended());
@@ -212,10 +274,13 @@ impl Node {
             && let Some(coordinator) = self.coordinators.remove(&job)
         {
             let (age, is_backed) = (coordinator.age(now.moment), coordinator.is_backed());
+            let whole_at: BTreeSet<NodeId> = coordinator.joined().into_iter().collect();
             let replica = coordinator.into_replica();
             if let Ok(mut follower) = Follower::new(replica, now.moment, age) {
                 follower.is_alone = !is_backed;
+                follower.whole_at = whole_at;
                 self.keep(follower, outputs);
+                self.keeping.on_ended(now.moment, job);
             }
         }
     }
@@ -269,12 +334,25 @@ impl Node {
         }
         let own = self.coordinators.get_mut(&summary.id);
         let Some(own) = own else {
-            return self.on_summary(now.moment, summary, outputs);
+            let job = summary.id;
+            let is_cancelled = is_cancelled_out_of_reach(&summary);
+            self.on_summary(now.moment, summary, outputs);
+            if is_cancelled && let Some(mut copy) = self.forget_copy(job) {
+                copy.cancel(now, outputs);
+                self.keep(copy, outputs);
+            }
+            return;
         };
         if summary.epoch > own.epoch() {
             self.step_down(now, summary.id, summary.epoch, outputs);
             self.on_summary(now.moment, summary, outputs);
             return;
+        }
+        if own.is_running() && is_cancelled_out_of_reach(&summary) {
+            own.on_cancel(now, outputs);
+        }
+        if summary.status == JobStatus::Complete {
+            own.on_complete_elsewhere(now.moment);
         }
         if own.is_running() && summary.status != JobStatus::Running {
             // It ended on the other side of a cut: that copy is united with
@@ -315,9 +393,13 @@ impl Node {
             return;
         }
         let before = self.directory.get(job).map(|known| known.epoch);
-        if !self.directory.learn(summary.clone(), now) {
+        let holders = std::iter::once(&epoch.coordinator).chain(&summary.holders);
+        let is_there = |node: &NodeId| *node == self.id || self.membership.is_reached(*node);
+        let is_held = holders.into_iter().any(is_there);
+        if !self.directory.learn(summary.clone(), is_held, now) {
             return;
         }
+        self.note_holders(now, job);
         // First what is here, then what is under way here: a new coordinator that
         // has heard both gives work away.
         self.on_led(job, epoch, outputs);
@@ -342,26 +424,73 @@ impl Node {
         outputs.push(Output::Event(Event::JobChanged { job }));
     }
 
-    pub(super) fn on_cancel(&mut self, now: Now, job: JobId, outputs: &mut Vec<Output>) {
+    /// `may_pass_on` when a person asked for it here, and not another node.
+    pub(super) fn on_cancel(
+        &mut self,
+        now: Now,
+        job: JobId,
+        may_pass_on: bool,
+        outputs: &mut Vec<Output>,
+    ) {
         if let Some(coordinator) = self.coordinators.get_mut(&job) {
             coordinator.on_cancel(now, outputs);
             self.tell_due_summaries(now.moment, outputs);
             return;
         }
-        let Some(to) = self.newest_epoch(job).map(|epoch| epoch.coordinator) else {
+        let Some(newest) = self.newest_epoch(job) else {
             return;
         };
-        if self.membership.is_reached(to) {
-            let message = PeerMessage::Cancel { job };
-            outputs.push(Output::Send { to, message });
-        } else if !self.is_over(job)
-            && let Some(mut follower) = self.forget_copy(job)
-        {
+        let to = newest.coordinator;
+        let copy = self.followers.get(&job);
+        let has_resigned = copy.is_some_and(|copy| copy.resigned == Some(newest));
+        if self.membership.is_reached(to) && !has_resigned {
+            if may_pass_on {
+                let message = PeerMessage::Cancel { job };
+                outputs.push(Output::Send { to, message });
+            }
+        } else if self.is_over(job) && !self.directory.is_abandoned(job) {
+            // It stays as it ended.
+        } else if let Some(mut follower) = self.forget_copy(job) {
             // Nobody leads it. An end may be recorded in any copy: whoever leads
             // next unites them, and a job that is complete meanwhile stays so.
             follower.cancel(now, outputs);
             self.keep(follower, outputs);
             self.announce_end(now, job, outputs);
+        } else if let Some(to) = self.other_holders(job).first().copied() {
+            if may_pass_on {
+                let message = PeerMessage::Cancel { job };
+                outputs.push(Output::Send { to, message });
+            }
+        } else {
+            self.cancel_out_of_reach(now, job, outputs);
+        }
+    }
+
+    /// No reachable node has a copy: this node announces that the job is cancelled, and a copy that comes back
+    /// hears it from any node.
+    fn cancel_out_of_reach(&mut self, now: Now, job: JobId, outputs: &mut Vec<Output>) {
+        let Some(told) = self.directory.get(job) else {
+            return;
+        };
+        let mut summary = told.clone();
+        summary.status = JobStatus::Cancelled;
+        summary.holders.clear();
+        summary.version = told.version.max(now.unix_ms).saturating_add(1);
+        self.abandoned.forget(job);
+        self.tell_summary(now.moment, summary, outputs);
+    }
+
+    /// The holders of a job that has ended are others now.
+    pub(super) fn announce_holders(&mut self, now: Moment, job: JobId, outputs: &mut Vec<Output>) {
+        let copy = self.followers.get(&job);
+        if let Some((told, copy)) = self.directory.get(job).zip(copy) {
+            let mut summary = told.clone();
+            summary.holders = copy.replica().holders().collect();
+            // It has ended here, whatever was told of it.
+            summary.status = copy.replica().status();
+            summary.epoch = told.epoch.max(copy.epoch());
+            summary.version = told.version.saturating_add(1);
+            self.tell_summary(now, summary, outputs);
         }
     }
 
@@ -389,6 +518,11 @@ impl Node {
         }
         let time_to_live = self.config.result_ttl;
         for job in self.directory.ended_for(time_to_live, now) {
+            if self.directory.is_abandoned(job) {
+                // It may come back, and then it is known again.
+                self.directory.remove(job);
+                continue;
+            }
             // A copy is kept for its own time, which may end later.
             let copy = self.followers.get(&job);
             if copy.is_some_and(|copy| copy.listed_until.is_some()) {
@@ -401,32 +535,54 @@ impl Node {
 
     /// The others have forgotten a job that is still here: this node slept, or
     /// was off, for longer than its time to live.
+    ///
+    /// A copy is given up on that word when it is of the same submission, whatever the calendars say: nobody
+    /// forgets a job before it ended. Where that is not known it must have been here for its time to live. True
+    /// when it was given up.
     pub(super) fn on_expired(
         &mut self,
         now: Now,
         from: NodeId,
-        job: JobId,
+        expired: ExpiredJob,
         outputs: &mut Vec<Output>,
-    ) {
+    ) -> bool {
+        let job = expired.job;
         let Some(newest) = self.newest_epoch(job) else {
-            return;
+            return false;
         };
         // Of a job that another leads, the other has the say.
         let leader = newest.coordinator;
         if leader != from && self.membership.is_reached(leader) {
-            return;
+            if self.replica(job).is_none()
+                && let Some(told) = self.directory.get(job)
+            {
+                // It says itself whether it has forgotten it.
+                let message = PeerMessage::Job(told.clone());
+                outputs.push(Output::Send {
+                    to: leader,
+                    message,
+                });
+            }
+            return false;
         }
         let time_to_live = self.config.result_ttl;
-        // A copy is not given up on anybody's word before its time, and no job
-        // that moves here.
+        // No job that moves here is given up on anybody's word.
         let led = self.coordinators.get(&job);
         let moves = led.is_some_and(|own| !own.has_stalled(now.moment, time_to_live));
         let copy = self.followers.get(&job);
-        let is_young = copy.is_some_and(|copy| copy.age(now.moment) < time_to_live);
-        if moves || is_young {
-            return;
-        }
+        let is_kept = copy.is_some_and(|copy| {
+            let submitted = copy.replica().record.submitted_at_unix_ms;
+            let is_same = submitted == expired.submitted_at_unix_ms;
+            // What has ended here is kept for its own time.
+            (copy.has_ended() || !is_same) && copy.time_here(now.moment) < time_to_live
+        });
         let age = led.map_or(Duration::ZERO, |own| own.age(now.moment));
+        if is_kept {
+            self.note_declined(now.moment, from, job);
+        }
+        if moves || is_kept {
+            return false;
+        }
         if let Some(own) = self.coordinators.remove(&job)
             && let Ok(follower) = Follower::new(own.into_replica(), now.moment, age)
         {
@@ -434,21 +590,48 @@ impl Node {
         }
         self.expire(now.moment, job, outputs);
         self.host.on_job_ended(job, outputs);
+        true
     }
 
     /// A job's time is over: only its id is remembered.
     pub(super) fn expire(&mut self, now: Moment, job: JobId, outputs: &mut Vec<Output>) {
+        let copy = self.followers.get(&job);
+        let copy = copy.map(|copy| copy.replica().record.submitted_at_unix_ms);
+        let told = || {
+            self.directory
+                .get(job)
+                .map(|told| told.submitted_at_unix_ms)
+        };
+        let expired = ExpiredJob {
+            job,
+            submitted_at_unix_ms: copy.or_else(told).unwrap_or(0),
+        };
         // Also where there was no copy: after a restart the answer is the same.
-        outputs.push(Output::Persist(Change::Expired { job }));
+        outputs.push(Output::Persist(Change::Expired(expired)));
         self.forget_copy(job);
         self.directory.remove(job);
+        self.abandoned.forget(job);
+        self.bury(now, expired);
+        outputs.push(Output::Event(Event::JobChanged { job }));
+    }
+
+    /// Remembers that a job's time is over.
+    pub(super) fn bury(&mut self, now: Moment, expired: ExpiredJob) {
         if self.expired.len() >= TOMBSTONES_MAX {
-            let oldest = self.expired.iter().min_by_key(|(_, since)| **since);
+            let oldest = self.expired.iter().min_by_key(|(_, it)| it.since);
             if let Some(oldest) = oldest.map(|(job, _)| *job) {
                 self.expired.remove(&oldest);
             }
         }
-        self.expired.insert(job, now);
-        outputs.push(Output::Event(Event::JobChanged { job }));
+        let tombstone = Tombstone {
+            since: now,
+            submitted_at_unix_ms: expired.submitted_at_unix_ms,
+        };
+        self.expired.insert(expired.job, tombstone);
     }
+}
+
+/// Whether nobody who has a copy was there when the job was cancelled: no copy has that end yet.
+fn is_cancelled_out_of_reach(summary: &JobSummary) -> bool {
+    summary.status == JobStatus::Cancelled && summary.holders.is_empty()
 }

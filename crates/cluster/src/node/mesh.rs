@@ -1,8 +1,6 @@
 //! Links, and what nodes tell of themselves.
 
-use wire::{
-    Acquaintance, Exchange, JobSummary, NodeId, NodeStatus, PeerMessage, WorkerId, WorkerKind,
-};
+use wire::{Acquaintance, Exchange, NodeId, NodeStatus, PeerMessage, WorkerId, WorkerKind};
 
 use super::Node;
 use crate::coordinator::Candidate;
@@ -31,19 +29,17 @@ impl Node {
         });
         let message = PeerMessage::Acquaintances(others.collect());
         outputs.push(Output::Send { to: peer, message });
-        // What the coordinator itself says stands above what others heard.
-        let summaries: Vec<JobSummary> = self.directory.iter().cloned().collect();
-        for summary in summaries {
-            outputs.push(Output::Send {
-                to: peer,
-                message: PeerMessage::Job(summary),
-            });
+        // What the coordinator itself says supersedes what others heard.
+        for page in self.directory.pages() {
+            let message = PeerMessage::Directory(page);
+            outputs.push(Output::Send { to: peer, message });
         }
         self.host.offer_kept(peer, &self.directory, outputs);
         self.host.tell_held(peer, &self.directory, outputs);
         for job in self.directory.running() {
             self.host.on_work_available(job.id);
         }
+        self.keeping.on_nodes_changed(now.moment);
         self.bring_copies_together(now, peer, outputs);
         self.fill_backups(now, outputs);
         outputs.push(Output::Event(Event::MeshChanged));
@@ -101,6 +97,7 @@ impl Node {
                 election.on_gone(peer);
             }
         }
+        self.keeping.on_peer_gone(now.moment, peer);
         self.host.on_peer_gone(peer, &self.directory);
         self.announce_ends_of(now, peer, outputs);
         self.fill_backups(now, outputs);

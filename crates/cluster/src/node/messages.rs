@@ -1,14 +1,17 @@
 //! Which machine a message is for.
 
-use wire::{Epoch, Exchange, JobId, JobStatus, NodeId, PeerMessage, WorkerId, WorkerKind};
+use wire::{
+    BlockTask, Epoch, Exchange, ExpiredJob, JobId, JobStatus, JobSummary, NodeId, PeerMessage,
+    WorkerId, WorkerKind,
+};
 
 use super::Node;
 use super::results::Returned;
 use crate::coordinator::HolderState;
 use crate::effect::Output;
 use crate::host::Leases;
-use crate::limits::{EPOCHS_AHEAD_MAX, LEASES_UNASKED_MAX};
-use crate::tasks::is_given_unasked;
+use crate::limits::{EPOCHS_AHEAD_MAX, LEASE_BLOCKS_MAX, LEASES_UNASKED_MAX, SUMMARIES_PER_PAGE};
+use crate::tasks::{is_given_unasked, is_task_of};
 use crate::time::Now;
 
 impl Node {
@@ -34,10 +37,7 @@ impl Node {
             return;
         }
         if let Some(job) = subject_of(&message).filter(|job| self.expired.contains_key(job)) {
-            if from != self.id {
-                let message = PeerMessage::Expired { job };
-                outputs.push(Output::Send { to: from, message });
-            }
+            self.tell_expired(from, [job], outputs);
             return;
         }
         self.take_gathered_before_message(now, &message, outputs);
@@ -49,12 +49,8 @@ impl Node {
                 self.membership.on_goodbye(from);
                 self.on_peer_gone(now, from, outputs);
             }
-            PeerMessage::Job(summary) => {
-                if summary.status == JobStatus::Running {
-                    self.disown(from, summary.id, summary.epoch, outputs);
-                }
-                self.on_told(now, from, summary, outputs);
-            }
+            PeerMessage::Job(summary) => self.on_job(now, from, summary, outputs),
+            PeerMessage::Directory(summaries) => self.on_directory(now, from, summaries, outputs),
             PeerMessage::Pull { job, exchange } => {
                 let is_genuine = !self.is_impostor(from, &exchange);
                 match self.coordinators.get_mut(&job).filter(|_| is_genuine) {
@@ -74,21 +70,7 @@ impl Node {
                 worker,
                 tasks,
             } => {
-                // A smaller epoch is a coordinator that was replaced.
-                if self.newest_epoch(job).is_none_or(|newest| epoch >= newest) {
-                    let known = self.directory.get(job);
-                    let is_unasked = known
-                        .is_some_and(|known| is_given_unasked(known.shape, known.options.spread));
-                    let unasked_max = if is_unasked { LEASES_UNASKED_MAX } else { 0 };
-                    let leases = Leases {
-                        from,
-                        job,
-                        worker,
-                        tasks,
-                        unasked_max,
-                    };
-                    self.host.on_lease(now.moment, leases, outputs);
-                }
+                self.on_lease(now, from, (job, epoch), (worker, tasks), outputs);
             }
             PeerMessage::NoWork { job, worker } => {
                 // Nobody else has a say in it.
@@ -113,7 +95,9 @@ impl Node {
                 worker,
                 blocks,
             } => {
-                self.host.on_drop(job, worker, &blocks, outputs);
+                if self.is_its_coordinator(from, job) {
+                    self.host.on_drop(job, worker, &blocks, outputs);
+                }
             }
             PeerMessage::Result {
                 job,
@@ -138,9 +122,8 @@ impl Node {
                 self.host.on_counted(worker, (job, block), counted, outputs);
             }
             PeerMessage::Cancel { job } => {
-                if let Some(coordinator) = self.coordinators.get_mut(&job) {
-                    coordinator.on_cancel(now, outputs);
-                }
+                // Not passed on again: two nodes that each believe the other to lead would never end.
+                self.on_cancel(now, job, false, outputs);
             }
             PeerMessage::Held { job, epoch, leases } => {
                 let mut leases = leases;
@@ -188,6 +171,9 @@ impl Node {
             PeerMessage::CopyRequest { job, epoch, have } => {
                 self.on_copy_request(now, from, (job, epoch), &have, outputs);
             }
+            PeerMessage::Inventory { job, blocks } => {
+                self.on_inventory(now.moment, from, job, &blocks);
+            }
             PeerMessage::Election { job, epoch } => {
                 self.on_election(now, from, job, epoch, outputs);
             }
@@ -195,7 +181,12 @@ impl Node {
                 self.on_refused(now, from, job, refusal);
             }
             PeerMessage::Resign { job, epoch } => self.on_resigned(from, job, epoch),
-            PeerMessage::Expired { job } => self.on_expired(now, from, job, outputs),
+            PeerMessage::Expired { jobs } => {
+                self.on_all_expired(now, from, jobs, outputs);
+            }
+            PeerMessage::Withdrawn { job, epoch } => {
+                self.on_withdrawn(now, from, job, epoch, outputs);
+            }
             PeerMessage::Missing { node } => {
                 self.membership.on_missed(from, node);
                 let alive = self.membership.is_reached(node);
@@ -212,6 +203,109 @@ impl Node {
         self.tell_due_summaries(now.moment, outputs);
     }
 
+    fn on_job(&mut self, now: Now, from: NodeId, summary: JobSummary, outputs: &mut Vec<Output>) {
+        if summary.status == JobStatus::Running {
+            self.disown(from, summary.id, summary.epoch, outputs);
+        }
+        self.on_told(now, from, summary, outputs);
+    }
+
+    /// What another node knows of all jobs, in parts. Those that have expired here are named together.
+    fn on_directory(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        summaries: Vec<JobSummary>,
+        outputs: &mut Vec<Output>,
+    ) {
+        let summaries = summaries.into_iter().take(SUMMARIES_PER_PAGE);
+        let mut expired = Vec::new();
+        for summary in summaries {
+            if self.expired.contains_key(&summary.id) {
+                expired.push(summary.id);
+            } else if self.is_believable(summary.id, summary.epoch) {
+                self.on_job(now, from, summary, outputs);
+            }
+        }
+        self.tell_expired(from, expired, outputs);
+    }
+
+    /// Another node has forgotten these jobs. Others may have heard from this node that one of them runs.
+    fn on_all_expired(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        mut jobs: Vec<ExpiredJob>,
+        outputs: &mut Vec<Output>,
+    ) {
+        jobs.truncate(SUMMARIES_PER_PAGE);
+        jobs.retain(|expired| self.on_expired(now, from, *expired, outputs));
+        let given_up: Vec<JobId> = jobs.into_iter().map(|expired| expired.job).collect();
+        for to in self.membership.linked() {
+            if to != from {
+                self.tell_expired(to, given_up.iter().copied(), outputs);
+            }
+        }
+    }
+
+    /// Whoever speaks of a job whose time to live is over hears that.
+    pub(super) fn tell_expired(
+        &self,
+        to: NodeId,
+        jobs: impl IntoIterator<Item = JobId>,
+        outputs: &mut Vec<Output>,
+    ) {
+        let jobs = jobs.into_iter().filter_map(|job| {
+            let submitted_at_unix_ms = self.expired.get(&job)?.submitted_at_unix_ms;
+            Some(ExpiredJob {
+                job,
+                submitted_at_unix_ms,
+            })
+        });
+        let jobs: Vec<ExpiredJob> = jobs.collect();
+        if to != self.id && !jobs.is_empty() {
+            let message = PeerMessage::Expired { jobs };
+            outputs.push(Output::Send { to, message });
+        }
+    }
+
+    /// Blocks came for a device. Only the coordinator of a job that is known here gives them, and each is
+    /// checked before anybody makes room for it.
+    fn on_lease(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        (job, epoch): (JobId, Epoch),
+        (worker, mut tasks): (WorkerId, Vec<BlockTask>),
+        outputs: &mut Vec<Output>,
+    ) {
+        // A smaller epoch is a coordinator that was replaced.
+        let newest = self.newest_epoch(job);
+        let is_current = newest.is_some_and(|newest| epoch >= newest) && epoch.coordinator == from;
+        let Some(known) = self.directory.get(job).filter(|_| is_current) else {
+            return;
+        };
+        let (shape, spread) = (known.shape, known.options.spread);
+        tasks.truncate(LEASE_BLOCKS_MAX);
+        tasks.retain(|task| is_task_of(shape, self.config.side_max, task));
+        let is_unasked = is_given_unasked(shape, spread);
+        let unasked_max = if is_unasked { LEASES_UNASKED_MAX } else { 0 };
+        let leases = Leases {
+            from,
+            job,
+            worker,
+            tasks,
+            unasked_max,
+        };
+        self.host.on_lease(now.moment, leases, outputs);
+    }
+
+    /// Whether a node is the last that is known to coordinate a job.
+    fn is_its_coordinator(&self, node: NodeId, job: JobId) -> bool {
+        let newest = self.newest_epoch(job);
+        newest.is_some_and(|epoch| epoch.coordinator == node)
+    }
+
     /// Epochs are won one by one: one far beyond what is known was made up, and
     /// nobody could stand for a greater.
     fn is_believable(&self, job: JobId, epoch: Epoch) -> bool {
@@ -224,7 +318,8 @@ impl Node {
         let job = match message {
             PeerMessage::CopyBlock { job, .. }
             | PeerMessage::CopyState { job, .. }
-            | PeerMessage::CopyRequest { job, .. } => *job,
+            | PeerMessage::CopyRequest { job, .. }
+            | PeerMessage::Inventory { job, .. } => *job,
             _ => return false,
         };
         self.foreign.contains(&(job, from))
@@ -264,6 +359,7 @@ fn epoch_in(message: &PeerMessage) -> Option<(JobId, Epoch)> {
         | PeerMessage::CopyState { job, epoch, .. }
         | PeerMessage::CopyRequest { job, epoch, .. }
         | PeerMessage::Election { job, epoch }
+        | PeerMessage::Withdrawn { job, epoch }
         | PeerMessage::Resign { job, epoch } => Some((*job, *epoch)),
         _ => None,
     }

@@ -50,8 +50,10 @@ impl Restless {
             Input::Peer { message, .. } => self.on_message(message),
             Input::Submit(record) => self.add(record.id),
             Input::Restore(restored) => self.add(restored.replica.record.id),
+            Input::Buried(expired) => self.add(expired.job),
             Input::Cancel { job }
-            | Input::Buried { job }
+            | Input::Withdraw { job, .. }
+            | Input::ResultDamaged { job, .. }
             | Input::InputsStored { job }
             | Input::InputsMissing { job } => self.add(*job),
             // Of no copy, or of all that hang on who is reached.
@@ -59,6 +61,7 @@ impl Restless {
             | Input::LinkUp { .. }
             | Input::LinkDown { .. }
             | Input::Refused { .. }
+            | Input::Unreached { .. }
             | Input::OwnStatus(_)
             | Input::Worker { .. }
             | Input::WorkerLeft { .. }
@@ -77,11 +80,20 @@ impl Restless {
             | PeerMessage::CopyBlock { job, .. }
             | PeerMessage::CopyState { job, .. }
             | PeerMessage::CopyRequest { job, .. }
+            | PeerMessage::Inventory { job, .. }
             | PeerMessage::Election { job, .. }
             | PeerMessage::Refused { job, .. }
             | PeerMessage::Resign { job, .. }
-            | PeerMessage::Expired { job }
+            | PeerMessage::Withdrawn { job, .. }
             | PeerMessage::Cancel { job } => *job,
+            PeerMessage::Directory(summaries) => {
+                self.jobs.extend(summaries.iter().map(|summary| summary.id));
+                return;
+            }
+            PeerMessage::Expired { jobs } => {
+                self.jobs.extend(jobs.iter().map(|expired| expired.job));
+                return;
+            }
             // Between coordinators and devices, and of no job.
             PeerMessage::Pull { .. }
             | PeerMessage::Lease { .. }

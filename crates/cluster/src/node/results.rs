@@ -122,7 +122,11 @@ impl Node {
                     self.take_gathered(now, *job, outputs);
                 }
             }
-            Input::Cancel { job } => self.take_gathered(now, *job, outputs),
+            Input::Cancel { job }
+            | Input::Withdraw { job, .. }
+            | Input::ResultDamaged { job, .. } => {
+                self.take_gathered(now, *job, outputs);
+            }
             Input::Worker { .. }
             | Input::WorkerLeft { .. }
             | Input::WorkerHolds { .. }
@@ -135,10 +139,11 @@ impl Node {
             | Input::Tick
             | Input::LinkUp { .. }
             | Input::Refused { .. }
+            | Input::Unreached { .. }
             | Input::OwnStatus(_)
             | Input::Submit(_)
             | Input::Restore(_)
-            | Input::Buried { .. }
+            | Input::Buried(_)
             | Input::InputsStored { .. }
             | Input::InputsMissing { .. } => {}
         }
@@ -162,13 +167,16 @@ impl Node {
             | PeerMessage::Election { job, .. }
             | PeerMessage::Refused { job, .. }
             | PeerMessage::Resign { job, .. }
-            | PeerMessage::Expired { job }
+            | PeerMessage::Withdrawn { job, .. }
             | PeerMessage::Cancel { job } => *job,
-            PeerMessage::Goodbye => return self.take_all_gathered(now, outputs),
+            PeerMessage::Goodbye | PeerMessage::Directory(_) | PeerMessage::Expired { .. } => {
+                return self.take_all_gathered(now, outputs);
+            }
             // Other results, what backups have, and what gives devices work or none.
             PeerMessage::Result { .. }
             | PeerMessage::CopyBlock { .. }
             | PeerMessage::CopyState { .. }
+            | PeerMessage::Inventory { .. }
             | PeerMessage::Pull { .. }
             | PeerMessage::Lease { .. }
             | PeerMessage::NoWork { .. }

@@ -8,8 +8,9 @@ use proptest::sample::select;
 use wire::{
     Acquaintance, Arithmetic, BlockCourse, BlockIndex, BlockProof, BlockSet, BlockTask,
     BrowserStatus, ChunkHash, CopyHead, CutShape, DoneBlock, Ended, Ending, Epoch, Exchange,
-    HeldLease, JobId, JobOptions, JobRecord, JobStatus, JobSummary, Leadership, MatrixSource,
-    NodeId, NodeStatus, PeerMessage, Refusal, Seed, Shape, Tally, TaskInput, WorkerId, WorkerKind,
+    ExpiredJob, HeldLease, JobId, JobOptions, JobRecord, JobStatus, JobSummary, Leadership,
+    MatrixSource, NodeId, NodeStatus, PeerMessage, Refusal, Seed, Shape, Tally, TaskInput,
+    WorkerId, WorkerKind,
 };
 
 use crate::OWN;
@@ -155,7 +156,7 @@ pub(crate) fn status() -> impl Strategy<Value = NodeStatus> {
         NodeStatus {
             version,
             name: String::new(),
-            addresses: vec!["10.0.0.1:1".to_owned(); 50],
+            addresses: vec![([10, 0, 0, 1], 1).into(); 50],
             device: String::new(),
             cores: threads,
             threads,
@@ -340,10 +341,22 @@ pub(crate) fn message() -> impl Strategy<Value = PeerMessage> {
         4 => state,
         3 => (job(), epoch(), block_set())
             .prop_map(|(job, epoch, have)| PeerMessage::CopyRequest { job, epoch, have }),
+        2 => (job(), block_set())
+            .prop_map(|(job, blocks)| PeerMessage::Inventory { job, blocks }),
         2 => (job(), epoch()).prop_map(|(job, epoch)| PeerMessage::Election { job, epoch }),
         2 => (job(), refusal).prop_map(|(job, refusal)| PeerMessage::Refused { job, refusal }),
         2 => (job(), epoch()).prop_map(|(job, epoch)| PeerMessage::Resign { job, epoch }),
-        1 => job().prop_map(|job| PeerMessage::Expired { job }),
+        1 => (job(), prop_oneof![Just(0), any::<u64>()]).prop_map(|(job, submitted_at_unix_ms)| {
+            let expired = ExpiredJob {
+                job,
+                submitted_at_unix_ms,
+            };
+            PeerMessage::Expired {
+                jobs: vec![expired; 3],
+            }
+        }),
+        1 => (job(), epoch()).prop_map(|(job, epoch)| PeerMessage::Withdrawn { job, epoch }),
+        1 => proptest::collection::vec(summary(), 0..4).prop_map(PeerMessage::Directory),
         1 => node().prop_map(|node| PeerMessage::Missing { node }),
         1 => (node(), any::<bool>()).prop_map(|(node, alive)| PeerMessage::Seen { node, alive }),
         1 => any::<u64>().prop_map(|sequence| PeerMessage::Heartbeat { sequence }),

@@ -2,19 +2,26 @@
 //! wrong, at least five times. Then the faults end, and every acknowledged job
 //! must end, complete unless it was cancelled, with each block counted once.
 //!
+//! Every other seed draws kinds of faults besides that last longer, or that lie around the core: batches of
+//! inputs, lanes that lag, power cuts, lost stores, late links ([`Kind`]).
+//!
 //! Every number of a run comes from its seed. A seed that fails is replayed with
 //! `MATMESH_SEED=n cargo test -p cluster --test simulation chance`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use wire::{JobId, NodeId};
+use cluster::NodeConfig;
+use wire::{JobId, JobStatus, NodeId, WorkerId};
 
 use crate::invariants::{acknowledged_jobs_are_kept, copies_agree, nothing_is_left_over};
 use crate::support::device::{Device, Habit};
 use crate::support::mesh::{Faults, Mesh};
 use crate::support::random::Random;
-use crate::support::{fastest, job, millis, native, node, of_files, page, record, seconds, tiny};
+use crate::support::store::Store;
+use crate::support::{
+    fastest, is_seeded, job, millis, native, node, of_files, page, record, seconds, tiny,
+};
 
 /// `MATMESH_SEEDS=first..end` asks for others.
 const SEEDS: Range<u64> = 0..300;
@@ -23,7 +30,7 @@ const SEEDS: Range<u64> = 0..300;
 const FAULTS_LEAST: u64 = 5;
 
 /// What 300 runs do: a kind that none of them has is one that is not tested.
-const SEEN: [&str; 27] = [
+const SEEN: [&str; 45] = [
     // Faults
     "line broken",
     "node silent",
@@ -37,6 +44,22 @@ const SEEN: [&str; 27] = [
     "message lost",
     "message twice",
     "message overtaken",
+    "lane late",
+    "link late",
+    "power cut",
+    "unsynced writes lost",
+    "store lost",
+    "clock set forward",
+    "node left",
+    "page moved",
+    "line replaced",
+    "partial partition",
+    "calendar of a status went back",
+    "long wait",
+    "short time to live",
+    "other number of backups",
+    "device that is always wrong",
+    "batch of inputs",
     // What people do
     "page opened",
     "job submitted",
@@ -54,12 +77,16 @@ const SEEN: [&str; 27] = [
     "job ended",
     "inputs copied",
     "inputs not to be had",
+    "block damaged",
+    "job gone after its time",
 ];
 
 #[test]
 fn acknowledged_jobs_end_with_each_block_counted_once_whatever_happens() {
     if let Ok(seed) = std::env::var("MATMESH_SEED") {
-        let counts = run(seed.parse().expect("a number"));
+        let seed = seed.parse().expect("a number");
+        println!("{:?}", kinds_of(seed, &mut further_chance(seed)));
+        let counts = run(seed);
         println!("{counts:?}");
         return;
     }
@@ -80,47 +107,6 @@ fn acknowledged_jobs_end_with_each_block_counted_once_whatever_happens() {
     }
 }
 
-/// Bugs that were found by chance, and mended.
-#[test]
-fn seeds_that_failed_once_hold() {
-    for (seed, _what) in [
-        (5459, "a copy whose last block was lost never asked again"),
-        (42291, "the same"),
-        (
-            90173,
-            "complete and running on two sides of a cut, they asked each other for ever",
-        ),
-        (
-            24335,
-            "cancelled on one side of a cut, complete on the other",
-        ),
-        (73336, "the same, and the answer was lost with its node"),
-        (84634, "the same"),
-        (
-            99282,
-            "cancelled without its coordinator, whose calendar was behind",
-        ),
-        (
-            58739,
-            "an unlisted holder told a new coordinator too late what it had",
-        ),
-        (
-            19983,
-            "who had led gave way before it could say again that it leads no more",
-        ),
-        (
-            59823,
-            "results were dropped at an end, and counted for the job reopened since",
-        ),
-        (
-            326,
-            "a holder said what its devices compute before it said what it has",
-        ),
-    ] {
-        run(seed);
-    }
-}
-
 fn seeds() -> Range<u64> {
     let Ok(text) = std::env::var("MATMESH_SEEDS") else {
         return SEEDS;
@@ -129,10 +115,85 @@ fn seeds() -> Range<u64> {
     first.parse().expect("a number")..end.parse().expect("a number")
 }
 
+/// A kind of faults that a run has from its beginning, or again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// The driver hands inputs over together, and stores before it sends.
+    Batches,
+    /// Results and copies are up to seconds behind.
+    LateLanes,
+    /// A machine loses what it had not synced.
+    PowerCuts,
+    /// A store is damaged, and its node begins with an empty one.
+    LostStores,
+    /// After a restart a node finds the others late.
+    LateLinks,
+    ClocksAhead,
+    /// Nodes leave in good order.
+    Leaves,
+    /// Pages go from node to node.
+    MovingPages,
+    /// Another link takes the place of one that is there.
+    ReplacedLines,
+    /// Devices that never return anything right.
+    BadDevices,
+    /// Other numbers of backups, other time-outs.
+    Configs,
+    /// Jobs expire while the faults go on.
+    ShortLives,
+    /// Versions of statuses follow calendars.
+    RealVersions,
+    /// Two nodes do not hear each other for long, and all others hear both.
+    PartialCuts,
+    /// Stored blocks rot.
+    Damage,
+}
+
+const KINDS: [Kind; 15] = [
+    Kind::Batches,
+    Kind::LateLanes,
+    Kind::PowerCuts,
+    Kind::LostStores,
+    Kind::LateLinks,
+    Kind::ClocksAhead,
+    Kind::Leaves,
+    Kind::MovingPages,
+    Kind::ReplacedLines,
+    Kind::BadDevices,
+    Kind::Configs,
+    Kind::ShortLives,
+    Kind::RealVersions,
+    Kind::PartialCuts,
+    Kind::Damage,
+];
+
+/// One to five kinds for every other seed; `MATMESH_KINDS` names them by number, for whoever looks for one.
+fn kinds_of(seed: u64, more: &mut Random) -> BTreeSet<Kind> {
+    if let Ok(chosen) = std::env::var("MATMESH_KINDS") {
+        let numbers = chosen.split(',').filter(|text| !text.is_empty());
+        return numbers
+            .map(|number| KINDS[number.parse::<usize>().expect("a number")])
+            .collect();
+    }
+    if seed.is_multiple_of(2) {
+        return BTreeSet::new();
+    }
+    let count = more.within(1..6);
+    (0..count).map(|_| *more.pick(&KINDS)).collect()
+}
+
+/// Of its own, so that seeds without further kinds stay what they were.
+fn further_chance(seed: u64) -> Random {
+    Random::new(seed ^ 0xfeed_beef)
+}
+
 /// One run; what happened in it, by kind.
 fn run(seed: u64) -> BTreeMap<&'static str, u64> {
     let mut chance = Random::new(seed ^ 0x5eed);
-    let mut mesh = Mesh::new(seed);
+    let mut more = further_chance(seed);
+    let kinds = kinds_of(seed, &mut more);
+    let mut mesh = Mesh::with_config(seed, config_of(&kinds, &mut more));
+    set_up(&mut mesh, &kinds, &mut more);
     let nodes: Vec<NodeId> = (1..=2 + u8::try_from(seed % 6).expect("small"))
         .map(node)
         .collect();
@@ -140,14 +201,15 @@ fn run(seed: u64) -> BTreeMap<&'static str, u64> {
         mesh.add_node(*id);
         if index == 0 || chance.chance(700) {
             let number = u8::try_from(index + 1).expect("small");
-            mesh.attach(*id, native(number), device(&mut chance, true));
+            let device = device(&mut mesh, &mut chance, &mut more, true, &kinds);
+            mesh.attach(*id, native(number), device);
         }
     }
     mesh.link_all();
     mesh.run_for(millis(chance.within(0..800)));
     // Where lines lose nothing but by breaking, more can be asked.
     let is_orderly = chance.chance(400);
-    mesh.memory.done_work.is_asked = is_orderly;
+    mesh.memory.done_work.is_asked = is_orderly && !kinds.contains(&Kind::Damage);
     mesh.faults = faults(&mut chance, is_orderly);
     let mut jobs = Vec::new();
     let steps = chance.within(5..25);
@@ -157,12 +219,158 @@ fn run(seed: u64) -> BTreeMap<&'static str, u64> {
         if jobs.len() < 4 && (step == 0 || chance.chance(200)) {
             jobs.extend(submit(&mut mesh, &mut chance, &nodes, jobs.len()));
         }
-        disturbed += u64::from(disturb(&mut mesh, &mut chance, &nodes, is_orderly));
+        if !kinds.is_empty() && more.chance(400) {
+            disturbed += u64::from(disturb_more(&mut mesh, &mut more, &nodes, &kinds));
+        } else {
+            disturbed += u64::from(disturb(
+                &mut mesh,
+                &mut chance,
+                (&nodes, &kinds),
+                is_orderly,
+            ));
+        }
         mesh.run_for(millis(chance.within(0..600)));
         step += 1;
     }
-    finish(&mut mesh, &nodes, &jobs);
+    finish(&mut mesh, &nodes, &jobs, &kinds);
+    *mesh.counts.entry("virtual ms").or_default() += mesh.clock / 1000;
+    *mesh.counts.entry("protocol events").or_default() += mesh.handled;
     mesh.counts
+}
+
+fn config_of(kinds: &BTreeSet<Kind>, more: &mut Random) -> NodeConfig {
+    let mut config = NodeConfig::default();
+    if kinds.contains(&Kind::Configs) {
+        config.backups = *more.pick(&[0, 1, 2, 3, 5]);
+        config.heartbeat_timeout = millis(*more.pick(&[600, 1000, 3000]));
+        config.block_timeout = millis(*more.pick(&[2_000, 5_000, 30_000]));
+    }
+    if kinds.contains(&Kind::ShortLives) {
+        config.result_ttl = seconds(*more.pick(&[20, 60]));
+    }
+    config
+}
+
+fn set_up(mesh: &mut Mesh, kinds: &BTreeSet<Kind>, more: &mut Random) {
+    mesh.checks_joined = !kinds.contains(&Kind::Damage);
+    for kind in kinds {
+        match kind {
+            Kind::Batches => mesh.has_batches = true,
+            Kind::LateLanes => mesh.lane_delay = *more.pick(&[300_000, 3_000_000]),
+            Kind::PowerCuts => mesh.has_power_cuts = true,
+            Kind::LateLinks => mesh.late_links = 6_000_000,
+            Kind::RealVersions => mesh.has_real_versions = true,
+            Kind::Configs => mesh.count("other number of backups"),
+            Kind::ShortLives => mesh.count("short time to live"),
+            _ => {}
+        }
+    }
+}
+
+/// Something of the further kinds goes wrong; true if it is a fault.
+fn disturb_more(
+    mesh: &mut Mesh,
+    more: &mut Random,
+    nodes: &[NodeId],
+    kinds: &BTreeSet<Kind>,
+) -> bool {
+    let (one, other) = (*more.pick(nodes), *more.pick(nodes));
+    let kinds: Vec<Kind> = kinds.iter().copied().collect();
+    match *more.pick(&kinds) {
+        Kind::PowerCuts => {
+            // Only one at a time, and the others have had time to notice.
+            mesh.cut_power(one);
+            mesh.run_for(millis(more.within(3_500..8_000)));
+            mesh.restart(one);
+            mesh.run_for(millis(more.within(3_000..6_000)));
+        }
+        Kind::LostStores if is_held_elsewhere(mesh, one) => {
+            mesh.wipe(one);
+            if more.chance(500) {
+                mesh.run_for(millis(more.within(0..3_000)));
+            }
+            mesh.restart(one);
+        }
+        Kind::ClocksAhead => {
+            mesh.count("clock set forward");
+            mesh.set_clock_ahead(one, more.within(0..10_000_000));
+        }
+        Kind::RealVersions => {
+            mesh.count("calendar of a status went back");
+            mesh.set_clock_back(one, more.within(0..10_000_000));
+            mesh.crash(one);
+            mesh.run_for(millis(more.within(0..2_000)));
+            mesh.restart(one);
+        }
+        Kind::Leaves => {
+            mesh.leave(one, millis(more.within(0..2_000)));
+            mesh.run_for(millis(more.within(0..2_000)));
+            mesh.restart(one);
+        }
+        Kind::MovingPages => return move_a_page(mesh, more, other),
+        Kind::ReplacedLines if one != other => {
+            let is_noticed = more.chance(500);
+            mesh.replace_line(one, other, is_noticed);
+        }
+        Kind::ShortLives => {
+            mesh.count("long wait");
+            mesh.run_for(seconds(more.within(5..90)));
+        }
+        Kind::PartialCuts if one != other => {
+            mesh.count("partial partition");
+            mesh.deaf.extend([(one, other), (other, one)]);
+            mesh.run_for(millis(more.within(500..15_000)));
+        }
+        Kind::Damage => return damage_a_block(mesh, more, one),
+        _ => return false,
+    }
+    true
+}
+
+/// Whether all that a node has is also at others that are there: of it alone it may not lose its store.
+fn is_held_elsewhere(mesh: &Mesh, id: NodeId) -> bool {
+    let mut own = mesh.stores[&id].jobs.iter();
+    mesh.hosts[&id].is_up
+        && own.all(|(job, copy)| {
+            mesh.stores.iter().any(|(at, store)| {
+                let Some(there) = store.jobs.get(job) else {
+                    return false;
+                };
+                let has_inputs = is_seeded(&copy.record) || store.inputs.contains(job);
+                let has_blocks = copy.done.keys().all(|block| there.done.contains_key(block));
+                let has_end = copy.ended.is_none() || there.ended.is_some();
+                *at != id && mesh.hosts[at].is_up && has_inputs && has_blocks && has_end
+            })
+        })
+}
+
+fn move_a_page(mesh: &mut Mesh, more: &mut Random, to: NodeId) -> bool {
+    let mut pages = mesh.devices.keys().copied();
+    let page = pages.find(|(home, worker)| *worker != WorkerId::from(*home));
+    let Some((from, worker)) = page else {
+        return false;
+    };
+    let is_free = !mesh.devices.contains_key(&(to, worker));
+    if to == from || !is_free || !mesh.hosts[&to].is_up {
+        return false;
+    }
+    let is_noticed = more.chance(500);
+    mesh.move_page((from, worker), to, is_noticed);
+    true
+}
+
+fn damage_a_block(mesh: &mut Mesh, more: &mut Random, at: NodeId) -> bool {
+    let jobs = mesh.stores[&at].jobs.iter();
+    let blocks: Vec<_> = jobs
+        .flat_map(|(job, copy)| copy.done.keys().map(|block| (*job, *block)))
+        .collect();
+    if blocks.is_empty() || !mesh.hosts[&at].is_up {
+        return false;
+    }
+    mesh.count("block damaged");
+    let (job, block) = *more.pick(&blocks);
+    mesh.feed(at, cluster::Input::ResultDamaged { job, block });
+    true
 }
 
 fn faults(chance: &mut Random, is_orderly: bool) -> Faults {
@@ -181,7 +389,13 @@ fn faults(chance: &mut Random, is_orderly: bool) -> Faults {
     }
 }
 
-fn device(chance: &mut Random, is_native: bool) -> Device {
+fn device(
+    mesh: &mut Mesh,
+    chance: &mut Random,
+    more: &mut Random,
+    is_native: bool,
+    kinds: &BTreeSet<Kind>,
+) -> Device {
     let threads = u32::try_from(chance.within(1..6)).expect("small");
     let mflops = *chance.pick(&[50.0, 500.0, 4000.0, 50_000.0]);
     let device = if is_native {
@@ -200,8 +414,19 @@ fn device(chance: &mut Random, is_native: bool) -> Device {
         Habit::AnswersTwice,
         Habit::WrongLength(few),
     ];
+    let habit = *chance.pick(&habits);
+    if kinds.contains(&Kind::BadDevices) && more.chance(300) {
+        mesh.count("device that is always wrong");
+        let device = if more.chance(300) {
+            device.claiming(1e9)
+        } else {
+            device
+        };
+        let always = [Habit::GivesBack(u32::MAX), Habit::WrongLength(u32::MAX)];
+        return device.with(*more.pick(&always));
+    }
     // A node's own threads do not leave while it runs.
-    match *chance.pick(&habits) {
+    match habit {
         Habit::LeavesAfter(_) if is_native => device,
         habit => device.with(habit),
     }
@@ -234,10 +459,15 @@ fn submit(mesh: &mut Mesh, chance: &mut Random, nodes: &[NodeId], number: usize)
 }
 
 /// Something goes wrong, or somebody does something; true if it is a fault.
-fn disturb(mesh: &mut Mesh, chance: &mut Random, nodes: &[NodeId], is_orderly: bool) -> bool {
+fn disturb(
+    mesh: &mut Mesh,
+    chance: &mut Random,
+    (nodes, kinds): (&[NodeId], &BTreeSet<Kind>),
+    is_orderly: bool,
+) -> bool {
     let (one, other) = (*chance.pick(nodes), *chance.pick(nodes));
-    let kinds = if is_orderly { 0..6 } else { 0..12 };
-    match chance.within(kinds) {
+    let choices = if is_orderly { 0..6 } else { 0..12 };
+    match chance.within(choices) {
         0 if one != other => {
             mesh.jolt(one, other);
             mesh.count("line broken");
@@ -248,7 +478,7 @@ fn disturb(mesh: &mut Mesh, chance: &mut Random, nodes: &[NodeId], is_orderly: b
             mesh.run_for(millis(chance.within(0..3_000)));
             mesh.restart(one);
         }
-        2 => return people(mesh, chance, one),
+        2 => return people(mesh, chance, one, kinds),
         3 => {
             mesh.crash(one);
             mesh.count("node killed");
@@ -296,7 +526,7 @@ fn cut_in_halves(mesh: &mut Mesh, chance: &mut Random, nodes: &[NodeId]) {
 }
 
 /// People close pages, open them, and cancel jobs.
-fn people(mesh: &mut Mesh, chance: &mut Random, at: NodeId) -> bool {
+fn people(mesh: &mut Mesh, chance: &mut Random, at: NodeId, kinds: &BTreeSet<Kind>) -> bool {
     let number = u8::try_from(chance.within(1..9)).expect("small");
     let mut workers = mesh.devices.keys();
     let is_open = workers.any(|(_, worker)| *worker == page(number));
@@ -310,7 +540,8 @@ fn people(mesh: &mut Mesh, chance: &mut Random, at: NodeId) -> bool {
         mesh.feed(at, cluster::Input::Cancel { job: job(number) });
         mesh.count("job cancelled");
     } else {
-        let device = device(chance, false);
+        let mut more = Random::new(mesh.clock);
+        let device = device(mesh, chance, &mut more, false, kinds);
         mesh.attach(at, page(number), device);
         mesh.count("page opened");
     }
@@ -318,8 +549,9 @@ fn people(mesh: &mut Mesh, chance: &mut Random, at: NodeId) -> bool {
 }
 
 /// The faults end, and one good device is there.
-fn finish(mesh: &mut Mesh, nodes: &[NodeId], jobs: &[JobId]) {
+fn finish(mesh: &mut Mesh, nodes: &[NodeId], jobs: &[JobId], kinds: &BTreeSet<Kind>) {
     mesh.faults = Faults::default();
+    (mesh.lane_delay, mesh.late_links) = (0, 0);
     mesh.muted.clear();
     mesh.deaf.clear();
     for id in nodes {
@@ -333,13 +565,56 @@ fn finish(mesh: &mut Mesh, nodes: &[NodeId], jobs: &[JobId]) {
         }
     }
     mesh.attach(nodes[nodes.len() - 1], page(99), Device::page(2, 1000.0));
-    for job in jobs {
+    if kinds.contains(&Kind::ShortLives) {
+        return all_end_or_expire(mesh, nodes, jobs);
+    }
+    if kinds.contains(&Kind::Damage) {
+        // What is damaged everywhere is computed again.
+        mesh.run_for(seconds(60));
+    }
+    let can_end = |store: &Store, job| {
+        let copy = store.jobs.get(&job);
+        copy.is_some_and(|copy| is_seeded(&copy.record) || store.inputs.contains(&job))
+    };
+    let lost: Vec<JobId> = (jobs.iter().copied())
+        .filter(|job| !mesh.stores.values().any(|store| can_end(store, *job)))
+        .collect();
+    for job in &lost {
+        // Withdrawn, or gone with a power cut before it was announced.
+        assert!(!mesh.memory.acknowledged.has(*job), "{job} is lost");
+    }
+    let jobs: Vec<JobId> = (jobs.iter().copied())
+        .filter(|job| !lost.contains(job))
+        .collect();
+    for job in &jobs {
         mesh.run_until_ended(*job, seconds(400));
     }
-    mesh.run_for(seconds(5));
+    // Long enough for ended jobs to get the holders that they lack.
+    mesh.run_for(seconds(20));
     acknowledged_jobs_are_kept::check(mesh);
-    for job in jobs {
+    for job in &jobs {
         copies_agree::check(mesh, *job);
     }
     nothing_is_left_over::check(mesh);
+}
+
+/// Whatever became of the jobs, nobody believes later that one of them still runs.
+fn all_end_or_expire(mesh: &mut Mesh, nodes: &[NodeId], jobs: &[JobId]) {
+    mesh.run_for(seconds(400));
+    for job in jobs {
+        for id in nodes {
+            let told = mesh.node(*id).job(*job).map(|known| known.status);
+            let views = || mesh.views_of(*job);
+            assert_ne!(
+                told,
+                Some(JobStatus::Running),
+                "{job} runs at {id}: {}",
+                views()
+            );
+            let copy = mesh.node(*id).replica(*job);
+            let is_over = copy.is_none_or(|copy| copy.ended.is_some());
+            assert!(is_over, "a copy of {job} at {id} runs: {}", views());
+        }
+        mesh.count("job gone after its time");
+    }
 }

@@ -7,6 +7,7 @@ pub(crate) mod an_epoch_is_won_once;
 pub(crate) mod blocks_count_once;
 pub(crate) mod copies_agree;
 pub(crate) mod done_work_is_not_begun_again;
+pub(crate) mod joined_backups_have_it;
 pub(crate) mod nothing_is_left_over;
 pub(crate) mod stored_before_told;
 

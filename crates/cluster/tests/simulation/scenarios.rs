@@ -1,13 +1,17 @@
 //! What must happen in one situation: one file a matter, one fact a test. A bug
 //! that chance found becomes one of these.
 
+mod abandoned;
+mod authority;
 mod completing;
 mod ending;
 mod gathering;
+mod keeping;
 mod leasing;
 mod makespan;
 mod membership;
 mod restoring;
+mod returning;
 mod spreading;
 mod succession;
 mod ticking;

@@ -6,9 +6,9 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use wire::{
     Acquaintance, Arithmetic, BlockCourse, BlockIndex, BlockProof, BlockSet, BlockTask,
     BrowserStatus, Chunk, ChunkAsk, ChunkHash, CopyHead, CutShape, DoneBlock, Ended, Ending, Epoch,
-    Exchange, HeldBlock, HeldLease, JobId, JobOptions, JobRecord, JobStatus, JobSummary,
-    Leadership, MatrixSource, NodeId, NodeStatus, PageMessage, PageStatus, PeerMessage, Refusal,
-    Seed, Shape, Spread, Tally, TaskInput, WorkerId, WorkerKind,
+    Exchange, ExpiredJob, HeldBlock, HeldLease, JobId, JobOptions, JobRecord, JobStatus,
+    JobSummary, Leadership, MatrixSource, NodeId, NodeStatus, PageMessage, PageStatus, PeerMessage,
+    Refusal, Seed, Shape, Spread, Tally, TaskInput, WorkerId, WorkerKind,
 };
 
 /// Times and speeds. JSON has no infinity, and these are finite; nor are their
@@ -135,8 +135,14 @@ pub(crate) fn browser() -> impl Strategy<Value = BrowserStatus> {
     )
 }
 
+fn address() -> impl Strategy<Value = std::net::SocketAddr> {
+    let v4 = any::<([u8; 4], u16)>().prop_map(std::net::SocketAddr::from);
+    let v6 = any::<([u8; 16], u16)>().prop_map(std::net::SocketAddr::from);
+    prop_oneof![v4, v6]
+}
+
 pub(crate) fn node_status() -> impl Strategy<Value = NodeStatus> {
-    let words = (text(), vec(text(), 0..3), text());
+    let words = (text(), vec(address(), 0..3), text());
     let numbers = (any::<u64>(), any::<[u32; 2]>(), number());
     (words, numbers, vec(browser(), 0..3)).prop_map(
         |((name, addresses, device), (version, [cores, threads], mflops), browsers)| NodeStatus {
@@ -293,8 +299,8 @@ pub(crate) fn head() -> impl Strategy<Value = CopyHead> {
 }
 
 pub(crate) fn peer_message() -> impl Strategy<Value = PeerMessage> {
-    let acquaintance =
-        (node(), vec(text(), 0..3)).prop_map(|(node, addresses)| Acquaintance { node, addresses });
+    let acquaintance = (node(), vec(address(), 0..3))
+        .prop_map(|(node, addresses)| Acquaintance { node, addresses });
     let lease =
         (job(), epoch(), worker(), vec(task(), 0..4)).prop_map(|(job, epoch, worker, tasks)| {
             PeerMessage::Lease {
@@ -407,7 +413,18 @@ pub(crate) fn peer_message() -> impl Strategy<Value = PeerMessage> {
         (job(), epoch()).prop_map(|(job, epoch)| PeerMessage::Election { job, epoch }),
         refused,
         (job(), epoch()).prop_map(|(job, epoch)| PeerMessage::Resign { job, epoch }),
-        job().prop_map(|job| PeerMessage::Expired { job }),
+        vec((job(), any::<u64>()), 0..4).prop_map(|jobs| PeerMessage::Expired {
+            jobs: jobs
+                .into_iter()
+                .map(|(job, submitted_at_unix_ms)| ExpiredJob {
+                    job,
+                    submitted_at_unix_ms,
+                })
+                .collect(),
+        }),
+        (job(), epoch()).prop_map(|(job, epoch)| PeerMessage::Withdrawn { job, epoch }),
+        (job(), block_set()).prop_map(|(job, blocks)| PeerMessage::Inventory { job, blocks }),
+        vec(summary(), 0..3).prop_map(PeerMessage::Directory),
         node().prop_map(|node| PeerMessage::Missing { node }),
         (node(), any::<bool>()).prop_map(|(node, alive)| PeerMessage::Seen { node, alive }),
         any::<u64>().prop_map(|sequence| PeerMessage::Heartbeat { sequence }),

@@ -3,9 +3,9 @@
 use wire::{
     Acquaintance, Arithmetic, BlockCourse, BlockIndex, BlockProof, BlockSet, BlockTask,
     BrowserStatus, Chunk, ChunkAsk, ChunkHash, CopyHead, CutShape, DoneBlock, Ended, Ending, Epoch,
-    Exchange, HeldBlock, HeldLease, JobId, JobOptions, JobRecord, JobStatus, JobSummary,
-    Leadership, MatrixSource, NodeId, NodeStatus, PageMessage, PageStatus, PeerMessage, Refusal,
-    Seed, Shape, Spread, Tally, TaskInput, WorkerId, WorkerKind,
+    Exchange, ExpiredJob, HeldBlock, HeldLease, JobId, JobOptions, JobRecord, JobStatus,
+    JobSummary, Leadership, MatrixSource, NodeId, NodeStatus, PageMessage, PageStatus, PeerMessage,
+    Refusal, Seed, Shape, Spread, Tally, TaskInput, WorkerId, WorkerKind,
 };
 
 pub(crate) fn record_id() -> JobId {
@@ -182,7 +182,9 @@ fn node_status() -> NodeStatus {
     NodeStatus {
         version: 2,
         name: "laptop".to_owned(),
-        addresses: vec!["192.168.1.7:8080".to_owned(), "[fe80::1]:8080".to_owned()],
+        addresses: ["192.168.1.7:8080", "[fe80::1]:8080"]
+            .map(|address| address.parse().expect("an address"))
+            .to_vec(),
         device: "AMD EPYC, linux x86_64".to_owned(),
         cores: 16,
         threads: 15,
@@ -225,11 +227,12 @@ pub(crate) fn peer_samples() -> Vec<(&'static str, PeerMessage)> {
             "Acquaintances",
             PeerMessage::Acquaintances(vec![Acquaintance {
                 node: node(),
-                addresses: vec!["10.0.0.2:8080".to_owned()],
+                addresses: vec!["10.0.0.2:8080".parse().expect("an address")],
             }]),
         ),
         ("Goodbye", PeerMessage::Goodbye),
         ("Job", PeerMessage::Job(summary())),
+        ("Directory", PeerMessage::Directory(vec![summary()])),
         (
             "Pull",
             PeerMessage::Pull {
@@ -328,6 +331,13 @@ pub(crate) fn peer_samples() -> Vec<(&'static str, PeerMessage)> {
             },
         ),
         (
+            "Inventory",
+            PeerMessage::Inventory {
+                job,
+                blocks: [BlockIndex(3), BlockIndex(4)].into_iter().collect(),
+            },
+        ),
+        (
             "CopyRequest",
             PeerMessage::CopyRequest {
                 job,
@@ -363,7 +373,22 @@ pub(crate) fn peer_samples() -> Vec<(&'static str, PeerMessage)> {
                 epoch: epoch(),
             },
         ),
-        ("Expired", PeerMessage::Expired { job }),
+        (
+            "Expired",
+            PeerMessage::Expired {
+                jobs: vec![ExpiredJob {
+                    job,
+                    submitted_at_unix_ms: 1_700_000_000_000,
+                }],
+            },
+        ),
+        (
+            "Withdrawn",
+            PeerMessage::Withdrawn {
+                job,
+                epoch: epoch(),
+            },
+        ),
         ("Missing", PeerMessage::Missing { node: node() }),
         (
             "Seen",

@@ -1,6 +1,5 @@
 use std::slice::from_ref;
 
-use cluster::Change;
 use wire::ChunkHash;
 
 use super::*;
@@ -80,7 +79,7 @@ async fn a_piece_that_two_jobs_need_is_there_once_and_until_both_are_over() {
     assert_eq!(packs(folder.path()), [(first, length)]);
     assert_eq!(store.chunk(own.0).await.unwrap(), None);
     assert_eq!(store.chunk(shared.0).await.unwrap(), Some(shared.1));
-    let expired = (Change::Expired { job: job(1) }, None);
+    let expired = (crate::store::changes::tests::expired(job(1)), None);
     store.apply(&[expired], &[], false).await.unwrap();
     store.remove_unnamed_packs().await.unwrap();
     assert_eq!(packs(folder.path()), []);

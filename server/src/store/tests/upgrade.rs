@@ -84,7 +84,7 @@ async fn jobs_from_before_they_lay_in_order_of_time_are_found_and_expire() {
     }
     assert!(store.is_expired(JobId::from_bytes(EXPIRED)).await.unwrap());
 
-    let over = (cluster::Change::Expired { job }, None);
+    let over = (changes::tests::expired(job), None);
     store.apply(&[over], &[], false).await.unwrap();
     assert!(store.is_expired(job).await.unwrap());
     assert!(store.jobs().await.unwrap().is_empty());

@@ -12,6 +12,10 @@ use crate::support::mesh::Mesh;
 pub(crate) struct Acknowledged(BTreeSet<JobId>);
 
 impl Acknowledged {
+    pub(crate) fn has(&self, job: JobId) -> bool {
+        self.0.contains(&job)
+    }
+
     pub(crate) fn on_event(&mut self, event: &Event) {
         if let Event::JobSafe { job } = event {
             self.0.insert(*job);

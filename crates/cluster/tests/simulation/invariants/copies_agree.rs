@@ -23,7 +23,9 @@ pub(crate) fn check(mesh: &Mesh, job: JobId) {
         }
     }
     let mut listed = copies().filter(|(id, _)| united.holders().any(|holder| holder == **id));
-    let (_, first) = listed.next().expect("somebody holds it");
+    let (_, first) = listed
+        .next()
+        .unwrap_or_else(|| panic!("somebody holds it: {}", mesh.views_of(job)));
     for (id, copy) in listed {
         let leaders = mesh.leaders(job);
         assert_eq!(

@@ -22,6 +22,15 @@ pub(crate) struct DoneWork {
 }
 
 impl DoneWork {
+    /// A disk lost what it does not have any more.
+    pub(crate) fn forget(&mut self, at: NodeId, has: impl Fn(JobId, BlockIndex) -> bool) {
+        for ((job, block), holders) in &mut self.stored {
+            if !has(*job, *block) {
+                holders.remove(&at);
+            }
+        }
+    }
+
     pub(crate) fn on_stored(&mut self, at: NodeId, job: JobId, block: BlockIndex, clock: u64) {
         let holders = self.stored.entry((job, block)).or_default();
         holders.entry(at).or_insert(clock);

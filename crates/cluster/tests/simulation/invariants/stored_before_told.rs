@@ -24,7 +24,8 @@ pub(crate) fn check_message(mesh: &Mesh, from: NodeId, message: &PeerMessage) ->
             counted: true,
         } => {
             let credit = store.credit(*job, *block);
-            assert_eq!(credit, Some(*worker), "told before stored");
+            let is_stored = credit == Some(*worker) || mesh.has_batches;
+            assert!(is_stored, "told before stored");
             None
         }
         PeerMessage::Result {
@@ -39,8 +40,11 @@ pub(crate) fn check_message(mesh: &Mesh, from: NodeId, message: &PeerMessage) ->
             bytes
         }
         PeerMessage::CopyBlock { job, done, .. } => {
+            // Within one batch another record of the block may have taken its place on the disk, or all of it was
+            // removed.
             let credit = store.credit(*job, done.block);
-            assert_eq!(credit, Some(done.worker), "sent before stored");
+            let is_stored = credit == Some(done.worker) || mesh.has_batches;
+            assert!(is_stored, "sent before stored");
             Some(done.hash)
         }
         _ => None,
@@ -62,12 +66,14 @@ pub(crate) fn check_command(mesh: &Mesh, command: &WorkerCommand) {
     }
 }
 
-pub(crate) fn check_event(store: &Store, event: &Event) {
+/// Within a batch another record of the block may have taken its place, or it was found damaged.
+pub(crate) fn check_event(store: &Store, is_alone: bool, event: &Event) {
     if let Event::BlockDone {
         job, block, worker, ..
     } = event
     {
-        assert_eq!(store.credit(*job, *block), Some(*worker));
+        let credit = store.credit(*job, *block);
+        assert!(credit == Some(*worker) || !is_alone, "{credit:?}");
     }
 }
 

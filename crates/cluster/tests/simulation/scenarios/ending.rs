@@ -36,7 +36,7 @@ fn an_expired_job_leaves_the_directory_and_is_known_as_expired() {
     assert_eq!(coordinator.job(job), None);
     assert!(coordinator.coordinator(job).is_none());
     assert!(coordinator.is_expired(job));
-    assert!(mesh.stores[&node(1)].expired.contains(&job));
+    assert!(mesh.stores[&node(1)].expired.contains_key(&job));
 }
 
 #[test]

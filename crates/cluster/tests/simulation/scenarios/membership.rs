@@ -1,12 +1,13 @@
 //! Who knows whom.
 
-use wire::{JobStatus, NodeId, PeerMessage};
+use wire::{Exchange, HeldLease, JobStatus, NodeId, PeerMessage, WorkerKind};
 
+use cluster::limits::NAME_CHARS_MAX;
 use cluster::{Input, Liveness};
 
 use crate::support::device::Device;
 use crate::support::mesh::Mesh;
-use crate::support::{job, millis, native, node, page, record, seconds};
+use crate::support::{job, millis, native, node, page, record, seconds, tiny};
 
 fn liveness(mesh: &Mesh, of: NodeId, at: NodeId) -> Option<Liveness> {
     let peers = mesh.node(at).membership().peers();
@@ -191,4 +192,109 @@ fn more_peers_than_the_limit_are_turned_away() {
     let known = mesh.node(node(1)).membership().peers().count();
     assert_eq!(known, cluster::limits::PEERS_MAX);
     assert_eq!(closed, 400 - cluster::limits::PEERS_MAX);
+}
+
+#[test]
+fn a_new_link_brings_a_directory_of_ten_thousand_jobs_in_few_messages() {
+    let mut mesh = Mesh::new(9);
+    mesh.add_node(node(1));
+    mesh.attach(node(1), native(1), Device::native(8, 100_000.0));
+    for number in 0..6000_u32 {
+        let mut tiny = tiny(1, 1);
+        let mut bytes = [7; 16];
+        bytes[..4].copy_from_slice(&number.to_le_bytes());
+        tiny.id = wire::JobId::from_bytes(bytes);
+        mesh.submit(node(1), tiny);
+        mesh.run_for(millis(5));
+    }
+    mesh.run_for(seconds(5));
+    assert_eq!(mesh.node(node(1)).jobs().len(), 6000);
+    let small = mesh.small_messages_of_a_new_link(node(1), node(2));
+    assert!(small < 10, "{small} small messages wait for a new link");
+    mesh.add_node(node(3));
+    mesh.link(node(1), node(3));
+    mesh.run_for(millis(100));
+    assert_eq!(mesh.node(node(3)).jobs().len(), 6000);
+}
+
+#[test]
+fn names_are_cut_and_cleaned_whatever_message_brings_them() {
+    let mut mesh = Mesh::new(8);
+    mesh.add_node(node(1));
+    mesh.add_node(node(2));
+    mesh.link_all();
+    mesh.run_for(millis(300));
+    let job = mesh.submit(node(1), record(1, 3000));
+    mesh.run_for(seconds(1));
+    let name = format!("\u{1b}[2J\n{}", "x".repeat(1 << 20));
+    let exchange = |number| Exchange {
+        worker: page(number),
+        kind: WorkerKind::Browser,
+        name: name.clone(),
+        device: name.clone(),
+        threads: 1,
+        mflops: 1000.0,
+        slots: 1,
+    };
+    let epoch = mesh.node(node(1)).replica(job).unwrap().epoch();
+    let held = HeldLease {
+        exchange: exchange(2),
+        blocks: vec![wire::BlockIndex(1)],
+    };
+    let messages = [
+        PeerMessage::Pull {
+            job,
+            exchange: exchange(1),
+        },
+        PeerMessage::Held {
+            job,
+            epoch,
+            leases: vec![held],
+        },
+    ];
+    for message in messages {
+        let from = node(2);
+        mesh.feed(node(1), Input::Peer { from, message });
+    }
+    let now = mesh.now(node(1)).moment;
+    let course = mesh.node(node(1)).course(job, now).unwrap();
+    assert!(course.devices.len() >= 2);
+    for device in &course.devices {
+        assert!(device.name.chars().count() <= NAME_CHARS_MAX);
+        assert!(!device.name.contains(char::is_control), "{:?}", device.name);
+    }
+}
+
+#[test]
+fn a_partial_partition_is_quiet() {
+    let mut mesh = Mesh::new(14);
+    for number in 1..=3 {
+        mesh.add_node(node(number));
+        mesh.attach(node(number), native(number), Device::native(1, 1000.0));
+    }
+    mesh.link_all();
+    mesh.run_for(millis(300));
+    for number in 1..=50 {
+        mesh.submit(node(1), record(number, 4000));
+    }
+    mesh.run_for(seconds(2));
+    mesh.deaf.insert((node(1), node(3)));
+    mesh.deaf.insert((node(3), node(1)));
+    mesh.run_for(seconds(10));
+    let before = mesh.sent.len();
+    mesh.run_for(seconds(20));
+    let of_three = mesh.sent[before..].iter();
+    let of_three = of_three.filter(|(from, to, _)| *from == node(3) || *to == node(3));
+    let is_of_an_election = |message: &PeerMessage| {
+        matches!(
+            message,
+            PeerMessage::Election { .. }
+                | PeerMessage::CopyRequest { .. }
+                | PeerMessage::Refused { .. }
+                | PeerMessage::Job(_)
+        )
+    };
+    let count = of_three.filter(|(_, _, it)| is_of_an_election(it)).count();
+    // Each job is asked for every five seconds, and answered; and its progress is announced four times a second.
+    assert!(count < 50 * 20, "{count} messages in 20 s");
 }

@@ -8,17 +8,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use cluster::{Event, Input, Moment, Node, NodeConfig, Now, Restored};
+use cluster::{Event, Input, Moment, Node, NodeConfig, Now, Output, Restored};
 use wire::{
-    BlockIndex, BlockProof, BrowserStatus, ChunkHash, JobId, JobRecord, NodeId, NodeStatus,
-    PeerMessage, WorkerId, WorkerKind,
+    BlockIndex, BlockProof, BrowserStatus, ChunkHash, ExpiredJob, JobId, JobRecord, NodeId,
+    NodeStatus, PeerMessage, WorkerId, WorkerKind,
 };
 
 use super::device::{Device, DeviceKey, result_hash};
 use super::random::Random;
-use super::store::Store;
+use super::store::{Snapshot, Store};
 use super::{is_seeded, millis};
 use crate::invariants::Memory;
+
+/// Microseconds of writes that a power cut may take along.
+const POWER_CUT_LOSES: u64 = 1_500_000;
+
+/// Microseconds that an input waits for others at most, while the driver writes.
+const BATCH_WAITS: u64 = 3_000;
 
 const UNIX_MS_AT_START: u64 = 1_800_000_000_000;
 
@@ -39,6 +45,9 @@ pub(crate) struct Host {
     pub(crate) is_up: bool,
     pub(crate) ticks: u64,
     pub(super) started: u64,
+    /// Microseconds of its earlier lives.
+    pub(super) ran_before: u64,
+    pub(super) ended: u64,
     pub(super) life: u64,
     pub(super) tick_at: Option<u64>,
     pub(super) status_version: u64,
@@ -73,6 +82,8 @@ pub(super) enum Happening {
     Link(NodeId, NodeId),
     Cut(NodeId, NodeId),
     Restart(NodeId),
+    /// The driver takes what came for the node meanwhile.
+    Drain(NodeId),
 }
 
 /// An open line between two nodes.
@@ -116,6 +127,23 @@ pub(crate) struct Mesh {
     pub(super) last_arrival: BTreeMap<(NodeId, NodeId, bool), u64>,
     /// Messages that are to be lost on purpose.
     pub(super) lost: Vec<fn(&PeerMessage) -> bool>,
+    /// Inputs reach the core in batches, and all changes of a batch are stored before anything is sent.
+    pub(crate) has_batches: bool,
+    pub(super) inbox: BTreeMap<NodeId, Vec<Input>>,
+    /// Microseconds that messages behind blocks are late, at most.
+    pub(crate) lane_delay: u64,
+    /// Microseconds after a restart until a line is there again, at most.
+    pub(crate) late_links: u64,
+    /// States of each disk since the last write that was synced.
+    pub(crate) has_power_cuts: bool,
+    pub(super) unsynced: BTreeMap<NodeId, Vec<(u64, Snapshot)>>,
+    ahead_ms: BTreeMap<NodeId, u64>,
+    /// Whether a block that counts is looked for on each backup that has joined.
+    pub(crate) checks_joined: bool,
+    /// Inputs that all nodes took.
+    pub(crate) handled: u64,
+    /// Versions of statuses come from the calendar of their node, as those of real nodes do.
+    pub(crate) has_real_versions: bool,
 }
 
 impl Mesh {
@@ -148,6 +176,16 @@ impl Mesh {
             wired: BTreeSet::new(),
             last_arrival: BTreeMap::new(),
             lost: Vec::new(),
+            has_batches: false,
+            inbox: BTreeMap::new(),
+            lane_delay: 0,
+            late_links: 0,
+            has_power_cuts: false,
+            unsynced: BTreeMap::new(),
+            ahead_ms: BTreeMap::new(),
+            checks_joined: false,
+            handled: 0,
+            has_real_versions: false,
         }
     }
 
@@ -156,12 +194,16 @@ impl Mesh {
     pub(crate) fn add_node(&mut self, id: NodeId) {
         self.stores.entry(id).or_default();
         let life = self.hosts.get(&id).map_or(0, |host| host.life + 1);
+        let before = self.hosts.get(&id);
+        let ran_before = before.map_or(0, |host| host.ran_before + host.ended - host.started);
         let node = Node::new(id, self.config, Now::default());
         let host = Host {
             node,
             is_up: true,
             ticks: 0,
             started: self.clock,
+            ran_before,
+            ended: self.clock,
             life,
             tick_at: None,
             status_version: 0,
@@ -258,7 +300,9 @@ impl Mesh {
             return;
         }
         host.is_up = false;
+        host.ended = self.clock;
         host.tick_at = None;
+        self.inbox.remove(&id);
         self.wake(id);
         let store = self.stores.get_mut(&id).expect("every node has a store");
         store.forget_kept();
@@ -293,27 +337,172 @@ impl Mesh {
         }
         self.tell_status(id);
         let store = &self.stores[&id];
-        let now = self.now(id).unix_ms;
+        let now = self.running_ms(id);
         let restored = store.jobs.iter().map(|(job, replica)| {
-            let ended_at = store.ended_at.get(job).copied().unwrap_or(now);
+            let ended_at = store.ended_at_ms.get(job).copied().unwrap_or(now);
             Restored {
                 replica: replica.clone(),
                 ended_ago: millis(now.saturating_sub(ended_at)),
                 has_inputs: is_seeded(&replica.record) || store.inputs.contains(job),
             }
         });
-        let buried: Vec<JobId> = store.expired.iter().copied().collect();
+        let buried = store.expired.iter();
+        let buried = buried.map(|(job, submitted_at_unix_ms)| ExpiredJob {
+            job: *job,
+            submitted_at_unix_ms: *submitted_at_unix_ms,
+        });
+        let buried: Vec<ExpiredJob> = buried.collect();
         let restored = restored.collect::<Vec<_>>();
-        for job in buried {
-            self.feed(id, Input::Buried { job });
+        for expired in buried {
+            self.feed(id, Input::Buried(expired));
         }
         for restored in restored {
             self.feed(id, Input::Restore(Box::new(restored)));
         }
         for (one, other) in self.wired.clone() {
             if one == id || other == id {
-                self.happen(self.clock + 1, Happening::Link(one, other));
+                let mut late = 0;
+                if self.late_links > 0 && self.random.chance(500) {
+                    late = self.random.within(0..self.late_links);
+                    self.count("link late");
+                }
+                self.happen(self.clock + 1 + late, Happening::Link(one, other));
             }
+        }
+        // Whoever was known before is looked for where it was.
+        let others: Vec<NodeId> = self.hosts.keys().copied().collect();
+        for other in others {
+            if other != id {
+                self.happen(self.clock + 1_000, Happening::Refused(id, other));
+            }
+        }
+    }
+
+    /// The plug of a machine is pulled: what was not synced may be gone.
+    pub(crate) fn cut_power(&mut self, id: NodeId) {
+        if !self.hosts[&id].is_up {
+            return;
+        }
+        self.crash(id);
+        self.count("power cut");
+        let states = self.unsynced.remove(&id).unwrap_or_default();
+        // The system writes by itself what is older.
+        let written = self.clock.saturating_sub(POWER_CUT_LOSES);
+        let oldest = states.iter().rposition(|(at, _)| *at <= written);
+        let oldest = oldest.unwrap_or(0);
+        if states.is_empty() {
+            return;
+        }
+        let choices = u64::try_from(states.len() - oldest).expect("few");
+        let chosen = oldest + usize::try_from(self.random.within(0..choices)).expect("few");
+        if chosen + 1 < states.len() {
+            self.count("unsynced writes lost");
+        }
+        let (_, snapshot) = states[chosen].clone();
+        self.unsynced
+            .insert(id, vec![(self.clock, snapshot.clone())]);
+        self.restore_disk(id, snapshot);
+    }
+
+    /// The store of a node is damaged, and set aside.
+    pub(crate) fn wipe(&mut self, id: NodeId) {
+        self.crash(id);
+        self.count("store lost");
+        self.unsynced.remove(&id);
+        self.restore_disk(id, Snapshot::default());
+    }
+
+    fn restore_disk(&mut self, id: NodeId, snapshot: Snapshot) {
+        let store = self.stores.get_mut(&id).expect("every node has a store");
+        store.restore(snapshot);
+        let store = &self.stores[&id];
+        let has = |job, block| store.credit(job, block).is_some();
+        self.memory.done_work.forget(id, has);
+    }
+
+    /// A node leaves in good order, as far as it comes in that time.
+    pub(crate) fn leave(&mut self, id: NodeId, wait: Duration) {
+        if !self.hosts[&id].is_up {
+            return;
+        }
+        self.count("node left");
+        self.feed(id, Input::Resign);
+        self.run_for(wait);
+        if self.hosts[&id].is_up {
+            self.feed(id, Input::Leave);
+            self.crash(id);
+        }
+    }
+
+    /// A page goes to another node, and takes along what it computes.
+    pub(crate) fn move_page(&mut self, (from, worker): DeviceKey, to: NodeId, is_noticed: bool) {
+        let Some(device) = self.devices.remove(&(from, worker)) else {
+            return;
+        };
+        self.count("page moved");
+        if is_noticed {
+            self.feed(from, Input::WorkerLeft { worker });
+        }
+        let blocks: Vec<(JobId, BlockIndex)> = device.tasks.keys().copied().collect();
+        let profile = device.profile.clone();
+        self.devices.insert((to, worker), device);
+        self.feed(to, Input::Worker { worker, profile });
+        let holds = Input::WorkerHolds {
+            worker,
+            blocks: blocks.clone(),
+        };
+        self.feed(to, holds);
+        for (job, block) in blocks {
+            let at = self.clock + self.random.within(1_000..500_000);
+            let at_device = (to, worker);
+            self.happen(
+                at,
+                Happening::Finish {
+                    at: at_device,
+                    job,
+                    block,
+                },
+            );
+        }
+        self.tell_status(to);
+        if !is_noticed {
+            self.feed(from, Input::WorkerLeft { worker });
+        }
+        self.tell_status(from);
+    }
+
+    /// Another line takes the place of the one between two nodes, as when both dial at once.
+    pub(crate) fn replace_line(&mut self, one: NodeId, other: NodeId, is_noticed: bool) {
+        let (one, other) = pair(one, other);
+        if !self.lines.contains_key(&(one, other)) {
+            return;
+        }
+        self.count("line replaced");
+        let line = Line {
+            number: self.fresh_number(),
+            opened: self.clock,
+        };
+        self.lines.insert((one, other), line);
+        if is_noticed {
+            self.enqueue(one, Input::LinkDown { peer: other });
+        }
+        self.enqueue(one, Input::LinkUp { peer: other });
+        self.enqueue(other, Input::LinkUp { peer: one });
+    }
+
+    /// An input that comes from outside: alone, or with what comes at about the same time.
+    pub(super) fn enqueue(&mut self, id: NodeId, input: Input) {
+        if !self.has_batches {
+            return self.feed(id, input);
+        }
+        if !self.hosts[&id].is_up {
+            return;
+        }
+        let waiting = self.inbox.entry(id).or_default();
+        waiting.push(input);
+        if waiting.len() == 1 {
+            let at = self.clock + self.random.within(0..BATCH_WAITS);
+            self.happen(at, Happening::Drain(id));
         }
     }
 
@@ -354,8 +543,15 @@ impl Mesh {
         let host = &self.hosts[&id];
         Now {
             moment: Moment::from_micros(self.clock - host.started),
-            unix_ms: self.unix_ms() - self.behind_ms.get(&id).unwrap_or(&0),
+            unix_ms: self.unix_ms() - self.behind_ms.get(&id).unwrap_or(&0)
+                + self.ahead_ms.get(&id).unwrap_or(&0),
         }
+    }
+
+    /// How long a node has been running, over all its lives.
+    pub(super) fn running_ms(&self, id: NodeId) -> u64 {
+        let host = &self.hosts[&id];
+        (host.ran_before + self.clock - host.started) / 1000
     }
 
     pub(crate) fn unix_ms(&self) -> u64 {
@@ -393,6 +589,20 @@ impl Mesh {
         *self.behind_ms.entry(id).or_default() += unix_ms;
     }
 
+    /// The calendar of this node is so much further ahead from now on.
+    pub(crate) fn set_clock_ahead(&mut self, id: NodeId, unix_ms: u64) {
+        *self.ahead_ms.entry(id).or_default() += unix_ms;
+    }
+
+    /// The small messages that a new link brings about at once: they wait in the queue of the link.
+    pub(crate) fn small_messages_of_a_new_link(&mut self, at: NodeId, peer: NodeId) -> usize {
+        let now = self.now(at);
+        let host = self.hosts.get_mut(&at).expect("it was added");
+        let outputs = host.node.handle(now, Input::LinkUp { peer });
+        let is_small = |output: &&Output| matches!(output, Output::Send { to, message } if *to == peer && !message.goes_behind_blocks());
+        outputs.iter().filter(is_small).count()
+    }
+
     // ----- inner ---------------------------------------------------------
 
     pub(super) fn happen(&mut self, at: u64, happening: Happening) {
@@ -407,13 +617,17 @@ impl Mesh {
 
     /// What a node tells of itself, as its driver would.
     fn tell_status(&mut self, id: NodeId) {
-        let version = self.unix_ms();
+        let version = if self.has_real_versions {
+            self.now(id).unix_ms
+        } else {
+            self.unix_ms()
+        };
         let host = self.hosts.get_mut(&id).expect("it was added");
         host.status_version = version.max(host.status_version + 1);
         let mut status = NodeStatus {
             version: host.status_version,
             name: format!("node {}", id.short()),
-            addresses: vec![format!("{}:8080", id.short())],
+            addresses: vec![([10, 0, 0, id.as_bytes()[0]], 8080).into()],
             device: "simulated".to_owned(),
             cores: 4,
             threads: 0,

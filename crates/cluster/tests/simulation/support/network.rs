@@ -40,6 +40,10 @@ impl Mesh {
                 at += self.random.within(0..200_000);
             } else {
                 let lane = message.goes_behind_blocks();
+                if lane && self.lane_delay > 0 && self.random.chance(100) {
+                    self.count("lane late");
+                    at += self.random.within(0..self.lane_delay);
+                }
                 let last = self.last_arrival.entry((from, to, lane)).or_default();
                 at = at.max(*last);
                 *last = at;
@@ -74,7 +78,7 @@ impl Mesh {
             let store = self.stores.get_mut(&to).expect("every node has a store");
             store.keep(key, bytes);
         }
-        self.feed(to, Input::Peer { from, message });
+        self.enqueue(to, Input::Peer { from, message });
     }
 
     /// Whether what the first sends does not come to the second, though their
@@ -106,16 +110,16 @@ impl Mesh {
             opened: self.clock,
         };
         self.lines.insert((one, other), line);
-        self.feed(one, Input::LinkUp { peer: other });
-        self.feed(other, Input::LinkUp { peer: one });
+        self.enqueue(one, Input::LinkUp { peer: other });
+        self.enqueue(other, Input::LinkUp { peer: one });
     }
 
     pub(super) fn on_cut(&mut self, one: NodeId, other: NodeId) {
         if self.lines.remove(&(one, other)).is_none() {
             return;
         }
-        self.feed(one, Input::LinkDown { peer: other });
-        self.feed(other, Input::LinkDown { peer: one });
+        self.enqueue(one, Input::LinkDown { peer: other });
+        self.enqueue(other, Input::LinkDown { peer: one });
         self.happen(self.clock + micros(RELINK), Happening::Link(one, other));
     }
 }

@@ -8,7 +8,9 @@ use wire::{BlockIndex, JobId, JobStatus, NodeId};
 use super::device::{DeviceKey, Habit};
 use super::is_seeded;
 use super::mesh::{Happening, Mesh, micros, pair};
-use crate::invariants::{blocks_count_once, done_work_is_not_begun_again, stored_before_told};
+use crate::invariants::{
+    blocks_count_once, done_work_is_not_begun_again, joined_backups_have_it, stored_before_told,
+};
 
 /// What a few nodes have under way at once: more is a storm that feeds itself.
 const HAPPENINGS_MAX: usize = 100_000;
@@ -126,15 +128,20 @@ impl Mesh {
             Happening::Link(one, other) => self.on_link(one, other),
             Happening::Cut(one, other) => self.on_cut(one, other),
             Happening::Restart(id) => self.restart(id),
+            Happening::Drain(id) => {
+                let inputs = self.inbox.remove(&id).unwrap_or_default();
+                self.feed_all(id, inputs);
+            }
         }
     }
 
     /// The process that something happens to.
     fn sleeper_of(&self, happening: &Happening) -> Option<NodeId> {
         match happening {
-            Happening::Tick(id) | Happening::InputsFetched(id, ..) | Happening::Refused(id, _) => {
-                Some(*id)
-            }
+            Happening::Tick(id)
+            | Happening::InputsFetched(id, ..)
+            | Happening::Refused(id, _)
+            | Happening::Drain(id) => Some(*id),
             Happening::Arrive { to, .. } => Some(*to),
             Happening::Finish { at, .. } | Happening::GiveBack { at, .. } => Some(at.0),
             Happening::Link(one, other) | Happening::Cut(one, other) => [one, other]
@@ -145,15 +152,30 @@ impl Mesh {
         }
     }
 
-    /// Gives a node an input and carries its outputs out, in order.
+    /// Gives a node an input, behind those that wait for it, and carries its outputs out, in order.
     pub(crate) fn feed(&mut self, id: NodeId, input: Input) {
+        let mut inputs = self.inbox.remove(&id).unwrap_or_default();
+        inputs.push(input);
+        self.feed_all(id, inputs);
+    }
+
+    fn feed_all(&mut self, id: NodeId, inputs: Vec<Input>) {
         let now = self.now(id);
         let host = self.hosts.get_mut(&id).expect("it was added");
-        if !host.is_up {
+        if !host.is_up || inputs.is_empty() {
             return;
         }
         let life = host.life;
-        let outputs = host.node.handle(now, input);
+        if inputs.len() > 1 {
+            *self.counts.entry("batch of inputs").or_default() += 1;
+        }
+        self.handled += u64::try_from(inputs.len()).expect("few");
+        let mut outputs = host.node.handle_all(now, inputs);
+        if self.has_batches {
+            // As the driver does: all changes first, in one transaction.
+            outputs.sort_by_key(|output| !matches!(output, Output::Persist(_)));
+        }
+        let host = self.hosts.get_mut(&id).expect("it was added");
         let deadline = host.node.next_deadline();
         assert!(
             deadline > now.moment,
@@ -180,7 +202,7 @@ impl Mesh {
     }
 
     fn carry_out(&mut self, id: NodeId, output: Output) {
-        let now = self.now(id);
+        let running_ms = self.running_ms(id);
         let store = self.stores.get_mut(&id).expect("every node has a store");
         match output {
             Output::Persist(change) => {
@@ -199,7 +221,17 @@ impl Mesh {
                 } else {
                     store.unsynced.remove(&job);
                 }
-                store.apply(change, now.unix_ms);
+                store.apply(change, running_ms);
+                if self.has_power_cuts {
+                    let snapshot = store.snapshot();
+                    let is_synced = !store.unsynced.contains(&job);
+                    let states = self.unsynced.entry(id).or_default();
+                    if is_synced {
+                        // The log is one: with a write all before it are on the disk.
+                        states.clear();
+                    }
+                    states.push((self.clock, snapshot));
+                }
             }
             Output::Send { to, message } => self.send(id, to, message),
             Output::ToWorker { worker, command } => self.command((id, worker), command),
@@ -223,7 +255,7 @@ impl Mesh {
                 self.link(id, peer);
             }
             Output::Event(event) => {
-                stored_before_told::check_event(store, &event);
+                stored_before_told::check_event(store, !self.has_batches, &event);
                 if let Event::ElectionWon { job, .. } = &event {
                     let has_inputs = store.inputs.contains(job);
                     assert!(
@@ -239,6 +271,11 @@ impl Mesh {
                         stored_before_told::check_safe(&self.stores, id, *job, true);
                     }
                     _ => {}
+                }
+                if let Event::BlockDone { job, block, .. } = &event
+                    && self.checks_joined
+                {
+                    joined_backups_have_it::check(self, id, *job, *block);
                 }
                 self.count(transition(&event));
                 self.memory.acknowledged.on_event(&event);
@@ -262,7 +299,7 @@ impl Mesh {
             let store = self.stores.get_mut(&at).expect("every node has a store");
             store.inputs.insert(job);
             self.count("inputs copied");
-            self.feed(at, Input::InputsStored { job });
+            self.enqueue(at, Input::InputsStored { job });
         } else {
             self.count("inputs not to be had");
             self.feed(at, Input::InputsMissing { job });
@@ -300,7 +337,7 @@ impl Mesh {
                 block,
                 proof,
             };
-            self.feed(home, result);
+            self.enqueue(home, result);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::{Change, Replica};
-use wire::{BlockIndex, ChunkHash, JobId, WorkerId};
+use wire::{BlockIndex, ChunkHash, ExpiredJob, JobId, WorkerId};
 
 use super::device::result_hash;
 use crate::invariants::blocks_count_once;
@@ -11,9 +11,10 @@ use crate::invariants::blocks_count_once;
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     pub(crate) jobs: BTreeMap<JobId, Replica>,
-    pub(crate) expired: BTreeSet<JobId>,
-    /// When each job ended, by this node's own calendar.
-    pub(crate) ended_at: BTreeMap<JobId, u64>,
+    /// With the times of their submissions.
+    pub(crate) expired: BTreeMap<JobId, u64>,
+    /// When each job ended, by how long this node has been running.
+    pub(crate) ended_at_ms: BTreeMap<JobId, u64>,
     /// Jobs of which the inputs are here, too.
     pub(crate) inputs: BTreeSet<JobId>,
     /// Jobs whose last change went to the system, and not yet to the disk: another node has it, or will.
@@ -22,8 +23,39 @@ pub(crate) struct Store {
     kept: BTreeMap<(JobId, BlockIndex, WorkerId, ChunkHash), u32>,
 }
 
+/// What is on a disk.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Snapshot {
+    jobs: BTreeMap<JobId, Replica>,
+    expired: BTreeMap<JobId, u64>,
+    ended_at_ms: BTreeMap<JobId, u64>,
+    inputs: BTreeSet<JobId>,
+}
+
 impl Store {
-    pub(crate) fn apply(&mut self, change: Change, now_unix_ms: u64) {
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            jobs: self.jobs.clone(),
+            expired: self.expired.clone(),
+            ended_at_ms: self.ended_at_ms.clone(),
+            inputs: self.inputs.clone(),
+        }
+    }
+
+    pub(crate) fn restore(&mut self, snapshot: Snapshot) {
+        let Snapshot {
+            jobs,
+            expired,
+            ended_at_ms,
+            inputs,
+        } = snapshot;
+        (self.jobs, self.expired, self.ended_at_ms, self.inputs) =
+            (jobs, expired, ended_at_ms, inputs);
+        self.unsynced.clear();
+        self.kept.clear();
+    }
+
+    pub(crate) fn apply(&mut self, change: Change, running_ms: u64) {
         match change {
             Change::Accepted { record, leadership } => {
                 let job = record.id;
@@ -57,14 +89,26 @@ impl Store {
                 if let Some((ended, ago)) = ended {
                     replica.record_end(ended);
                     let ago = u64::try_from(ago.as_millis()).expect("short");
-                    self.ended_at.insert(job, now_unix_ms.saturating_sub(ago));
+                    self.ended_at_ms.insert(job, running_ms.saturating_sub(ago));
                 }
             }
-            Change::Expired { job } => {
+            Change::Lost { job, block } => {
+                let replica = self.jobs.get_mut(&job).expect("accepted before damaged");
+                assert!(replica.done.remove(&block).is_some(), "it was not there");
+            }
+            Change::Withdrawn { job } => {
+                self.jobs.remove(&job);
+                self.inputs.remove(&job);
+            }
+            Change::Expired(ExpiredJob {
+                job,
+                submitted_at_unix_ms,
+            }) => {
                 // Or only heard of.
                 self.jobs.remove(&job);
                 self.inputs.remove(&job);
-                assert!(self.expired.insert(job), "job {job} expired twice");
+                let known = self.expired.insert(job, submitted_at_unix_ms);
+                assert_eq!(known, None, "job {job} expired twice");
             }
         }
     }
