@@ -26,6 +26,8 @@ mod files;
 mod forms;
 #[path = "api/lifetimes.rs"]
 mod lifetimes;
+#[path = "api/long_life.rs"]
+mod long_life;
 #[path = "api/origins.rs"]
 mod origins;
 #[path = "api/pages.rs"]

@@ -274,7 +274,7 @@ fn test_mesh(session: &mut Session) -> Result<Verdict> {
             "needs root on Linux, to make network namespaces",
         ));
     }
-    system::ensure(session, &[Program::Ip])?;
+    system::ensure(session, &[Program::Ip, Program::Curl])?;
     let binary = build::build(session)?;
     // The packages of `unit`, so that nothing is compiled again; cargo runs the one test program.
     let mut command = session.command("cargo", &["test", "--no-fail-fast"]);
