@@ -1,6 +1,7 @@
 //! `cargo xtask sim`: the protocol's real core under every fault, seed after seed, much faster than
 //! real time; and the known bugs that are put in on purpose, each of which it must find.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -27,10 +28,10 @@ pub(crate) fn sim(session: &mut Session, seeds: u64) -> Result<usize> {
     let broken = session.step("simulation", why, |session| {
         build(session, None)?;
         let began = Instant::now();
-        let found = first_failure(session, None, 0..seeds)?;
-        let rate = seeds as f64 / began.elapsed().as_secs_f64();
+        let (found, counts) = play(session, None, 0..seeds)?;
+        let seconds = began.elapsed().as_secs_f64();
         if found.is_none() {
-            println!("    {seeds} seeds hold, {rate:.0} a second");
+            print_counts(seeds, seconds, &counts);
         }
         Ok(found)
     })?;
@@ -43,7 +44,7 @@ pub(crate) fn sim(session: &mut Session, seeds: u64) -> Result<usize> {
         let why = "a known bug, put in on purpose, is to be found";
         session.step(bug, why, |session| {
             build(session, Some(bug))?;
-            let found = first_failure(session, Some(bug), 0..PLANTED_SEEDS)?;
+            let (found, _) = play(session, Some(bug), 0..PLANTED_SEEDS)?;
             let seed = found.with_context(|| format!("{PLANTED_SEEDS} seeds do not show it"))?;
             println!("    found by seed {seed}");
             Ok(())
@@ -52,8 +53,27 @@ pub(crate) fn sim(session: &mut Session, seeds: u64) -> Result<usize> {
     Ok(PLANTED.len())
 }
 
-/// The first seed that fails, if one of them does; each core takes its share.
-fn first_failure(session: &Session, bug: Option<&str>, seeds: Range<u64>) -> Result<Option<u64>> {
+/// What happened in all runs together: faults and what the nodes did about them, by kind.
+type Counts = BTreeMap<String, u64>;
+
+fn print_counts(seeds: u64, seconds: f64, counts: &Counts) {
+    let of = |what: &str| counts.get(what).copied().unwrap_or(0) as f64;
+    println!(
+        "    {seeds} seeds hold, {:.0} a second: {:.0} events of the protocol a second, {:.0} hours of its time",
+        seeds as f64 / seconds,
+        of("protocol events") / seconds,
+        of("virtual ms") / 3.6e6
+    );
+    let kinds = counts.iter();
+    for (what, count) in
+        kinds.filter(|(what, _)| !["protocol events", "virtual ms"].contains(&what.as_str()))
+    {
+        println!("    {what:<36} {count:>12}");
+    }
+}
+
+/// The first seed that fails, if one of them does, and what happened; each core takes its share.
+fn play(session: &Session, bug: Option<&str>, seeds: Range<u64>) -> Result<(Option<u64>, Counts)> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     let share = (seeds.end - seeds.start).div_ceil(cores);
     let mut runs = Vec::new();
@@ -62,10 +82,18 @@ fn first_failure(session: &Session, bug: Option<&str>, seeds: Range<u64>) -> Res
         runs.push(start(session, bug, &range)?);
     }
     let mut failures = Vec::new();
+    let mut counts = Counts::new();
     for run in runs {
-        failures.extend(failed_seed(run)?);
+        match ended(run)? {
+            Ok(seen) => {
+                for (what, count) in seen {
+                    *counts.entry(what).or_default() += count;
+                }
+            }
+            Err(seed) => failures.push(seed),
+        }
     }
-    Ok(failures.into_iter().min())
+    Ok((failures.into_iter().min(), counts))
 }
 
 fn test_command(session: &Session, bug: Option<&str>) -> Command {
@@ -95,11 +123,14 @@ fn start(session: &Session, bug: Option<&str>, range: &str) -> Result<Child> {
     Ok(command.spawn()?)
 }
 
-/// The seed that a run names, if it failed.
-fn failed_seed(run: Child) -> Result<Option<u64>> {
+/// What happened in a run, or the seed that it names, if it failed.
+fn ended(run: Child) -> Result<std::result::Result<Counts, u64>> {
     let output = run.wait_with_output()?;
     if output.status.success() {
-        return Ok(None);
+        let text = String::from_utf8_lossy(&output.stdout);
+        let line = text.lines().find(|line| line.starts_with("{\""));
+        let counts = line.map(serde_json::from_str).transpose()?;
+        return Ok(Ok(counts.unwrap_or_default()));
     }
     let text = String::from_utf8_lossy(&output.stderr);
     let named = text.lines().find_map(|line| {
@@ -107,5 +138,5 @@ fn failed_seed(run: Child) -> Result<Option<u64>> {
         rest.split(' ').next()?.parse().ok()
     });
     let seed = named.with_context(|| format!("the simulation ended without a seed:\n{text}"))?;
-    Ok(Some(seed))
+    Ok(Err(seed))
 }
