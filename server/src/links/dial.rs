@@ -16,7 +16,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::client_async_with_config;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, protocol::WebSocketConfig};
 use wire::{FRAME_BYTES_MAX, NodeId, Problem};
 
 use super::handshake::HandshakeError;
@@ -107,6 +107,9 @@ pub enum DialError {
     /// The machine is there, and nothing listens.
     #[error("nothing listens there: is the node running, and on that port?")]
     Refused,
+    /// It was there, and the connection broke: its process begins or ends.
+    #[error("the connection to it broke at once: is a node starting or stopping there? Try again")]
+    Broken,
     /// It answers, but not as it should.
     #[error("{0}")]
     Handshake(#[from] HandshakeError),
@@ -193,7 +196,7 @@ enum Patience {
 #[derive(Debug)]
 struct Dialling {
     is_endless: AtomicBool,
-    /// Ends the pause before the next try.
+    /// Ends the pause before the next try, and a try that only waits for addresses that say nothing.
     news: Notify,
 }
 
@@ -295,13 +298,18 @@ impl Dialler {
             }
             let refused_until = lock(&self.refused_until).get(&peer).copied();
             if refused_until.is_none_or(|until| until <= Instant::now()) {
-                match self.dial_all(peer, self.addresses_of(peer).await).await {
-                    Ok(()) => return,
+                let addresses = self.addresses_of(peer).await;
+                match self.dial_all(peer, addresses, &dialling.news).await {
+                    None => {
+                        (tries, pause) = (0, PAUSE_FIRST);
+                        continue;
+                    }
+                    Some(Ok(())) => return,
                     // Its machine is there and nothing listens: the process ended.
-                    Err(DialError::Refused) => {
+                    Some(Err(DialError::Refused)) => {
                         self.services.driver.tell(Input::Refused { peer }).await;
                     }
-                    Err(_) => self.services.driver.tell(Input::Unreached { peer }).await,
+                    Some(Err(_)) => self.services.driver.tell(Input::Unreached { peer }).await,
                 }
             }
             if !dialling.is_endless.load(Ordering::Relaxed) {
@@ -325,47 +333,77 @@ impl Dialler {
     /// Dials a node at all its addresses at once: one that nobody else reaches (a private network, a container)
     /// says nothing for seconds. The node is at one of them, so whichever answers first has it. A refusal counts
     /// where the node was linked last, else where all refuse.
-    async fn dial_all(&self, peer: NodeId, addresses: Vec<SocketAddr>) -> Result<(), DialError> {
+    ///
+    /// Nothing when there is news of the node meanwhile: it may have come by a link of its own and be lost again,
+    /// and what its addresses say now counts.
+    async fn dial_all(
+        &self,
+        peer: NodeId,
+        addresses: Vec<SocketAddr>,
+        news: &Notify,
+    ) -> Option<Result<(), DialError>> {
         // A link worked there, so its word settles whether the node's process lives.
         let proven = self.services.links.last_remote(peer);
         let count = addresses.len();
         // It may listen on another port there.
         let is_proven = |address: &&SocketAddr| Some(address.ip()) == proven;
         let mut at_proven = addresses.iter().filter(is_proven).count();
-        let mut connecting: FuturesUnordered<_> = addresses
-            .into_iter()
-            .map(|address| async move {
-                let connected = timeout(CONNECT_TIMEOUT, connect(address)).await;
-                (address, connected.unwrap_or(Err(DialError::Unreachable)))
-            })
-            .collect();
-        let mut refusals = 0;
-        while let Some((address, connected)) = connecting.next().await {
-            match connected {
-                Ok(socket) => {
-                    let greeted = self.greet(address, socket).await;
-                    if greeted == Ok(peer) || self.services.links.is_open(peer) {
-                        return Ok(());
-                    }
-                    if let Err(DialError::Handshake(HandshakeError::Copied { at })) = greeted {
-                        self.leave_alone(peer, address, at);
-                        return Err(DialError::Unreachable);
-                    }
+        let attempt = |address: SocketAddr, pause: Option<Duration>| async move {
+            if let Some(pause) = pause {
+                tokio::time::sleep(pause).await;
+            }
+            let connected = timeout(CONNECT_TIMEOUT, connect(address)).await;
+            (address, connected.unwrap_or(Err(DialError::Unreachable)))
+        };
+        let connecting = addresses.into_iter().map(|address| attempt(address, None));
+        let mut connecting: FuturesUnordered<_> = connecting.collect();
+        let deadline = Instant::now() + CONNECT_TIMEOUT;
+        let (mut refusals, mut pause) = (0, PAUSE_FIRST);
+        loop {
+            // Never in the middle of a handshake: that enters its link.
+            let next = tokio::select! {
+                next = connecting.next() => next,
+                () = news.notified() => return None,
+            };
+            let Some((address, connected)) = next else {
+                break;
+            };
+            let greeted = match connected {
+                Ok(socket) => self.greet(address, socket).await,
+                Err(error) => Err(error),
+            };
+            if greeted == Ok(peer) || self.services.links.is_open(peer) {
+                return Some(Ok(()));
+            }
+            match greeted {
+                Err(DialError::Handshake(HandshakeError::Copied { at })) => {
+                    self.leave_alone(peer, address, at);
+                    return Some(Err(DialError::Unreachable));
+                }
+                // A process that ends closes its links before the socket on which it listens.
+                Err(DialError::Broken | DialError::Handshake(HandshakeError::Silent))
+                    if Some(address.ip()) == proven && Instant::now() < deadline =>
+                {
+                    connecting.push(attempt(address, Some(pause)));
+                    pause *= 2;
                 }
                 Err(DialError::Refused) => {
                     refusals += 1;
                     at_proven -= usize::from(Some(address.ip()) == proven);
                     if at_proven == 0 && Some(address.ip()) == proven {
-                        return Err(DialError::Refused);
+                        return Some(Err(DialError::Refused));
                     }
                 }
-                Err(_) => {}
+                _ => {}
             }
         }
-        if refusals > 0 && refusals == count {
-            return Err(DialError::Refused);
-        }
-        Err(DialError::Unreachable)
+        let all_refuse = refusals > 0 && refusals == count;
+        let error = if all_refuse {
+            DialError::Refused
+        } else {
+            DialError::Unreachable
+        };
+        Some(Err(error))
     }
 
     /// Another machine has this node's key, and the node at this address keeps to that one.
@@ -549,6 +587,9 @@ async fn connect(address: SocketAddr) -> Result<Socket, DialError> {
     let stream = TcpStream::connect(address).await;
     let stream = stream.map_err(|error| match error.kind() {
         std::io::ErrorKind::ConnectionRefused => DialError::Refused,
+        std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::ConnectionAborted => {
+            DialError::Broken
+        }
         _ => DialError::Unreachable,
     })?;
     let _ = stream.set_nodelay(true);
@@ -561,7 +602,11 @@ async fn connect(address: SocketAddr) -> Result<Socket, DialError> {
     let stream = MaybeTlsStream::Plain(stream);
     let (socket, _) = client_async_with_config(url, stream, Some(config))
         .await
-        .map_err(|_| DialError::Unreachable)?;
+        .map_err(|error| match error {
+            // Something else listens there.
+            tungstenite::Error::Http(_) => DialError::Unreachable,
+            _ => DialError::Broken,
+        })?;
     Ok(Socket::dialled(socket))
 }
 
