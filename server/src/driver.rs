@@ -292,8 +292,8 @@ impl Driver {
         if tries >= STORE_TRIES {
             tracing::warn!("the store can be written again");
             self.channel.trouble.send_replace(None);
-            self.world.links.open_again();
         }
+        self.world.links.open_again();
         // Small results are asked for as soon as they are there, where the job was submitted.
         for (change, bytes) in changes {
             if let (Change::Done { job, done, .. }, Some(bytes)) = (change, bytes)
@@ -309,7 +309,8 @@ impl Driver {
     }
 
     /// A slow disk is no reason to take this node for dead: it goes on saying that it lives, for as long as the
-    /// others would wait for a silent one. Work that waits for its disk for longer goes to others.
+    /// others would wait for a silent one. Work that waits for its disk for longer goes to others. When they have
+    /// missed this node it takes no links until its disk answers: else it would come and go.
     async fn apply(
         &self,
         changes: &[StoredChange],
@@ -321,12 +322,17 @@ impl Driver {
         let applying = self.world.store.apply(changes, inputs, is_backed);
         tokio::pin!(applying);
         let begun = Instant::now();
-        while begun.elapsed() < self.node.config().heartbeat_timeout {
+        let patience = self.node.config().heartbeat_timeout;
+        while begun.elapsed() < patience {
             match tokio::time::timeout(SLOW_DISK_HEARTBEAT, &mut applying).await {
                 Ok(applied) => return applied,
                 Err(_) => self.world.links.send_heartbeats(),
             }
         }
+        if let Ok(applied) = tokio::time::timeout(patience, &mut applying).await {
+            return applied;
+        }
+        self.world.links.close_all();
         applying.await
     }
 
