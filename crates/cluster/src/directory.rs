@@ -112,7 +112,14 @@ impl Directory {
             let is_revived = entry.is_abandoned
                 && (is_held || summary.status != JobStatus::Running)
                 && (known.epoch, known.version) <= (summary.epoch, summary.version);
-            if !is_revived && standing(known) >= standing(&summary) {
+            // Of a job that was reopened the newer word counts, whether its sender knows that or not.
+            let both_run = [known.status, summary.status] == [JobStatus::Running; 2];
+            let is_newer = if both_run {
+                (known.epoch, known.version) < (summary.epoch, summary.version)
+            } else {
+                standing(known) < standing(&summary)
+            };
+            if !is_revived && !is_newer {
                 return false;
             }
         } else if self.jobs.len() >= DIRECTORY_JOBS_MAX {
@@ -256,6 +263,19 @@ mod tests {
             assert!(directory.learn(summary(JobStatus::Running, 2, true), true, now));
             assert!(directory.learn(summary(end, 3, true), true, now), "{end}");
         }
+    }
+
+    #[test]
+    fn a_job_that_was_reopened_goes_on_with_another_coordinator() {
+        let mut directory = Directory::default();
+        let now = Moment::default();
+        assert!(directory.learn(summary(JobStatus::Running, 1, true), true, now));
+        let mut next = summary(JobStatus::Running, 1, false);
+        next.epoch.number += 1;
+        assert!(directory.learn(next, true, now));
+        let mut before = summary(JobStatus::Running, 9, true);
+        before.epoch.number -= 1;
+        assert!(!directory.learn(before, true, now));
     }
 
     #[test]

@@ -133,11 +133,12 @@ impl Node {
         is_wanted && self.is_leaderless(now, job, follower) && self.is_first_to_stand(job, follower)
     }
 
-    /// Whether the job is to go on: it has not ended, or the blocks with which
-    /// it was complete are not here.
+    /// Whether the job is to go on: it has not ended, or the blocks with which it was complete are not here, or its
+    /// end is not.
     fn needs_leader(&self, job: JobId, follower: &Follower) -> bool {
         let told = self.directory.get(job).map(|told| told.status);
-        let is_cut_short = told == Some(JobStatus::Complete) && follower.lacks_blocks();
+        let is_cut_short =
+            told == Some(JobStatus::Complete) && (follower.lacks_blocks() || !follower.has_ended());
         // Whoever has them gives them without an election.
         !self.is_over(job) || is_cut_short && self.is_long_leaderless(follower)
     }
@@ -392,7 +393,9 @@ impl Node {
                 ended: None,
             }));
         }
-        let was_over = self.is_over(job);
+        // Its summaries stand above the end, as those of the coordinator before did.
+        let known = self.directory.get(job);
+        let was_over = self.is_over(job) || known.is_some_and(|known| known.reopened);
         let Ok(mut coordinator) = Coordinator::new(replica, &self.config, now, age) else {
             return;
         };

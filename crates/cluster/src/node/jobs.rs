@@ -399,6 +399,7 @@ impl Node {
         if !self.directory.learn(summary.clone(), is_held, now) {
             return;
         }
+        self.relay_to_superseded(before, &summary, outputs);
         self.note_holders(now, job);
         // First what is here, then what is under way here: a new coordinator that
         // has heard both gives work away.
@@ -422,6 +423,24 @@ impl Node {
             outputs.push(Output::Send { to, message });
         }
         outputs.push(Output::Event(Event::JobChanged { job }));
+    }
+
+    /// A coordinator that lives may not hear its successor, or whoever ended the job, on a partial partition: a node
+    /// that hears both relays it.
+    fn relay_to_superseded(
+        &self,
+        before: Option<Epoch>,
+        summary: &JobSummary,
+        outputs: &mut Vec<Output>,
+    ) {
+        let superseded = before.map(|before| before.coordinator);
+        let Some(to) = superseded.filter(|before| *before != summary.epoch.coordinator) else {
+            return;
+        };
+        if to != self.id && self.membership.is_reached(to) {
+            let message = PeerMessage::Job(summary.clone());
+            outputs.push(Output::Send { to, message });
+        }
     }
 
     /// `may_pass_on` when a person asked for it here, and not another node.

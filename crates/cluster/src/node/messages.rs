@@ -56,11 +56,10 @@ impl Node {
                 match self.coordinators.get_mut(&job).filter(|_| is_genuine) {
                     Some(coordinator) => coordinator.on_pull(now.moment, from, exchange, outputs),
                     None => {
-                        let message = PeerMessage::NoWork {
-                            job,
-                            worker: exchange.worker,
-                        };
+                        let worker = exchange.worker;
+                        let message = PeerMessage::NoWork { job, worker };
                         outputs.push(Output::Send { to: from, message });
+                        self.correct(from, job, outputs);
                     }
                 }
             }
@@ -335,6 +334,20 @@ impl Node {
         }
     }
 
+    /// A node takes this one for the coordinator of a job: it gets what is known of it here. On a partial partition
+    /// it may not hear whoever coordinates the job now.
+    fn correct(&self, from: NodeId, job: JobId, outputs: &mut Vec<Output>) {
+        let Some(known) = self.directory.get(job) else {
+            return;
+        };
+        if known.epoch.coordinator != self.id {
+            let message = PeerMessage::Job(known.clone());
+            outputs.push(Output::Send { to: from, message });
+        } else if known.status == JobStatus::Running {
+            self.disown(from, job, known.epoch, outputs);
+        }
+    }
+
     /// Whether a device goes by the id of a node that it is not.
     pub(super) fn is_impostor(&self, home: NodeId, exchange: &Exchange) -> bool {
         let is_of = |node: NodeId| exchange.worker == WorkerId::from(node);
@@ -365,14 +378,15 @@ fn epoch_in(message: &PeerMessage) -> Option<(JobId, Epoch)> {
     }
 }
 
-/// The job whose copies a message is about.
+/// The job that whoever sends the message takes for one that lives.
 fn subject_of(message: &PeerMessage) -> Option<JobId> {
     match message {
         PeerMessage::Job(summary) => Some(summary.id),
         PeerMessage::CopyHead { job, .. }
         | PeerMessage::CopyState { job, .. }
         | PeerMessage::CopyRequest { job, .. }
-        | PeerMessage::Election { job, .. } => Some(*job),
+        | PeerMessage::Election { job, .. }
+        | PeerMessage::Pull { job, .. } => Some(*job),
         _ => None,
     }
 }

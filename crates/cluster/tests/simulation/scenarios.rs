@@ -10,6 +10,7 @@ mod keeping;
 mod leasing;
 mod makespan;
 mod membership;
+mod partial;
 mod restoring;
 mod returning;
 mod spreading;
