@@ -68,9 +68,12 @@ enum Command {
     },
     /// Run the protocol's core under every fault, from seeds, and find the bugs planted on purpose
     Sim {
-        /// How many seeds
+        /// How many seeds in each mode
         #[arg(long, default_value_t = 1000)]
         seeds: u64,
+        /// One mode only
+        #[arg(long)]
+        mode: Option<sim::Mode>,
     },
     /// Disturb real nodes in network namespaces while they compute, and compare every result
     Chaos {
@@ -124,10 +127,13 @@ fn main() -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Test { suites, .. } => test::test(&mut session, &suites),
-        Command::Sim { seeds } => sim::sim(&mut session, seeds).map(|_| {
-            session.print_times();
-            ExitCode::SUCCESS
-        }),
+        Command::Sim { seeds, mode } => {
+            let modes = mode.map_or(sim::Mode::ALL.to_vec(), |mode| vec![mode]);
+            sim::sim(&mut session, seeds, &modes).map(|_| {
+                session.print_times();
+                ExitCode::SUCCESS
+            })
+        }
         Command::Chaos {
             minutes,
             nodes,

@@ -10,7 +10,34 @@ use anyhow::{Context, Result, bail};
 
 use crate::session::{Session, describe};
 
-const TEST: &str = "chance::acknowledged_jobs_end_with_each_block_counted_once_whatever_happens";
+/// Which faults end before the jobs must.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Mode {
+    /// All of them
+    Safety,
+    /// Some never do: nodes stay away for good, cuts stay
+    Liveness,
+}
+
+impl Mode {
+    pub(crate) const ALL: [Self; 2] = [Self::Safety, Self::Liveness];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Safety => "safety",
+            Self::Liveness => "liveness",
+        }
+    }
+
+    fn test(self) -> &'static str {
+        match self {
+            Self::Safety => {
+                "chance::acknowledged_jobs_end_with_each_block_counted_once_whatever_happens"
+            }
+            Self::Liveness => "chance::jobs_end_or_are_reported_when_some_faults_never_heal",
+        }
+    }
+}
 
 /// Features of the package `cluster`, each a bug.
 const PLANTED: [&str; 3] = [
@@ -22,35 +49,38 @@ const PLANTED: [&str; 3] = [
 /// A planted bug that so many seeds do not show is one that the simulator is blind to.
 const PLANTED_SEEDS: u64 = 20_000;
 
-/// Runs so many seeds without a bug, then finds the planted ones; how many those are.
-pub(crate) fn sim(session: &mut Session, seeds: u64) -> Result<usize> {
-    let why = "the real core under faults, compiled with optimisation";
-    let broken = session.step("simulation", why, |session| {
-        build(session, None)?;
-        let began = Instant::now();
-        let (found, counts) = play(session, None, 0..seeds)?;
-        let seconds = began.elapsed().as_secs_f64();
-        if found.is_none() {
-            print_counts(seeds, seconds, &counts);
+/// Runs so many seeds in each mode without a bug, then finds the planted ones; how many checks those are.
+pub(crate) fn sim(session: &mut Session, seeds: u64, modes: &[Mode]) -> Result<usize> {
+    for mode in modes {
+        let why = "the real core under faults, compiled with optimisation";
+        let broken = session.step(mode.name(), why, |session| {
+            build(session, None)?;
+            let began = Instant::now();
+            let (found, counts) = play(session, *mode, None, 0..seeds)?;
+            let seconds = began.elapsed().as_secs_f64();
+            if found.is_none() {
+                print_counts(seeds, seconds, &counts);
+            }
+            Ok(found)
+        })?;
+        if let Some(seed) = broken {
+            bail!(
+                "seed {seed} fails; replay it: MATMESH_SEED={seed} cargo test -p cluster --test simulation {}",
+                mode.test()
+            );
         }
-        Ok(found)
-    })?;
-    if let Some(seed) = broken {
-        bail!(
-            "seed {seed} fails; replay it: MATMESH_SEED={seed} cargo test -p cluster --test simulation chance"
-        );
     }
     for bug in PLANTED {
         let why = "a known bug, put in on purpose, is to be found";
         session.step(bug, why, |session| {
             build(session, Some(bug))?;
-            let (found, _) = play(session, Some(bug), 0..PLANTED_SEEDS)?;
+            let (found, _) = play(session, Mode::Safety, Some(bug), 0..PLANTED_SEEDS)?;
             let seed = found.with_context(|| format!("{PLANTED_SEEDS} seeds do not show it"))?;
             println!("    found by seed {seed}");
             Ok(())
         })?;
     }
-    Ok(PLANTED.len())
+    Ok(modes.len() + PLANTED.len())
 }
 
 /// What happened in all runs together: faults and what the nodes did about them, by kind.
@@ -73,13 +103,18 @@ fn print_counts(seeds: u64, seconds: f64, counts: &Counts) {
 }
 
 /// The first seed that fails, if one of them does, and what happened; each core takes its share.
-fn play(session: &Session, bug: Option<&str>, seeds: Range<u64>) -> Result<(Option<u64>, Counts)> {
+fn play(
+    session: &Session,
+    mode: Mode,
+    bug: Option<&str>,
+    seeds: Range<u64>,
+) -> Result<(Option<u64>, Counts)> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     let share = (seeds.end - seeds.start).div_ceil(cores);
     let mut runs = Vec::new();
     for first in seeds.clone().step_by(usize::try_from(share.max(1))?) {
         let range = format!("{first}..{}", seeds.end.min(first + share));
-        runs.push(start(session, bug, &range)?);
+        runs.push(start(session, mode, bug, &range)?);
     }
     let mut failures = Vec::new();
     let mut counts = Counts::new();
@@ -114,9 +149,9 @@ fn build(session: &Session, bug: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-fn start(session: &Session, bug: Option<&str>, range: &str) -> Result<Child> {
+fn start(session: &Session, mode: Mode, bug: Option<&str>, range: &str) -> Result<Child> {
     let mut command = test_command(session, bug);
-    command.args(["--", "--exact", TEST, "--nocapture"]);
+    command.args(["--", "--exact", mode.test(), "--nocapture"]);
     command.env("MATMESH_SEEDS", range);
     command.env("RUST_BACKTRACE", "0");
     command.stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -5,8 +5,12 @@
 //! Every other seed draws kinds of faults besides that last longer, or that lie around the core: batches of
 //! inputs, lanes that lag, power cuts, lost stores, late links ([`Kind`]).
 //!
+//! There are two modes. In *safety* all faults end. In *liveness* some never do ([`liveness`]).
+//!
 //! Every number of a run comes from its seed. A seed that fails is replayed with
-//! `MATMESH_SEED=n cargo test -p cluster --test simulation chance`.
+//! `MATMESH_SEED=n cargo test -p cluster --test simulation chance::acknowledged`, or `chance::jobs_end` for liveness.
+
+mod liveness;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -83,16 +87,40 @@ const SEEN: [&str; 45] = [
 
 #[test]
 fn acknowledged_jobs_end_with_each_block_counted_once_whatever_happens() {
+    run_all(Mode::Safety, SEEDS, &SEEN);
+}
+
+#[test]
+fn jobs_end_or_are_reported_when_some_faults_never_heal() {
+    run_all(Mode::Liveness, liveness::SEEDS, &liveness::SEEN);
+}
+
+/// Which faults end before the jobs must.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Safety,
+    Liveness,
+}
+
+/// One seed if the environment names it, else all of them: what they must have had is `expected`.
+#[expect(
+    clippy::print_stdout,
+    reason = "`cargo xtask sim` reads the counts of a run"
+)]
+fn run_all(mode: Mode, usual: Range<u64>, expected: &[&str]) {
     if let Ok(seed) = std::env::var("MATMESH_SEED") {
         let seed = seed.parse().expect("a number");
         println!("{:?}", kinds_of(seed, &mut further_chance(seed)));
-        let counts = run(seed);
+        let counts = run(seed, mode);
         println!("{counts:?}");
         return;
     }
+    let seeds = seeds(usual.clone());
+    // Fewer runs may lack a kind by chance.
+    let are_many = seeds.clone().count() >= usual.count();
     let mut seen = BTreeMap::new();
-    for seed in seeds() {
-        let Ok(counts) = std::panic::catch_unwind(|| run(seed)) else {
+    for seed in seeds {
+        let Ok(counts) = std::panic::catch_unwind(|| run(seed, mode)) else {
             panic!("seed {seed} fails; replay it with MATMESH_SEED={seed}");
         };
         for (what, count) in counts {
@@ -100,16 +128,14 @@ fn acknowledged_jobs_end_with_each_block_counted_once_whatever_happens() {
         }
     }
     println!("{seen:?}");
-    // Fewer runs may lack a kind by chance.
-    let are_many = seeds().count() >= SEEDS.count();
-    for what in SEEN {
+    for what in expected {
         assert!(!are_many || seen.contains_key(what), "no run had: {what}");
     }
 }
 
-fn seeds() -> Range<u64> {
+fn seeds(usual: Range<u64>) -> Range<u64> {
     let Ok(text) = std::env::var("MATMESH_SEEDS") else {
-        return SEEDS;
+        return usual;
     };
     let (first, end) = text.split_once("..").expect("a range");
     first.parse().expect("a number")..end.parse().expect("a number")
@@ -188,11 +214,15 @@ fn further_chance(seed: u64) -> Random {
 }
 
 /// One run; what happened in it, by kind.
-fn run(seed: u64) -> BTreeMap<&'static str, u64> {
+fn run(seed: u64, mode: Mode) -> BTreeMap<&'static str, u64> {
     let mut chance = Random::new(seed ^ 0x5eed);
     let mut more = further_chance(seed);
-    let kinds = kinds_of(seed, &mut more);
-    let mut mesh = Mesh::with_config(seed, config_of(&kinds, &mut more));
+    let mut kinds = kinds_of(seed, &mut more);
+    let mut config = config_of(&kinds, &mut more);
+    if mode == Mode::Liveness {
+        liveness::adapt(&mut kinds, &mut config);
+    }
+    let mut mesh = Mesh::with_config(seed, config);
     set_up(&mut mesh, &kinds, &mut more);
     let nodes: Vec<NodeId> = (1..=2 + u8::try_from(seed % 6).expect("small"))
         .map(node)
@@ -232,7 +262,10 @@ fn run(seed: u64) -> BTreeMap<&'static str, u64> {
         mesh.run_for(millis(chance.within(0..600)));
         step += 1;
     }
-    finish(&mut mesh, &nodes, &jobs, &kinds);
+    match mode {
+        Mode::Safety => finish(&mut mesh, &nodes, &jobs, &kinds),
+        Mode::Liveness => liveness::finish(&mut mesh, &mut more, &nodes, &jobs),
+    }
     *mesh.counts.entry("virtual ms").or_default() += mesh.clock / 1000;
     *mesh.counts.entry("protocol events").or_default() += mesh.handled;
     mesh.counts
@@ -548,8 +581,8 @@ fn people(mesh: &mut Mesh, chance: &mut Random, at: NodeId, kinds: &BTreeSet<Kin
     false
 }
 
-/// The faults end, and one good device is there.
-fn finish(mesh: &mut Mesh, nodes: &[NodeId], jobs: &[JobId], kinds: &BTreeSet<Kind>) {
+/// The faults of lines and processes end.
+fn heal(mesh: &mut Mesh, nodes: &[NodeId]) {
     mesh.faults = Faults::default();
     (mesh.lane_delay, mesh.late_links) = (0, 0);
     mesh.muted.clear();
@@ -558,12 +591,17 @@ fn finish(mesh: &mut Mesh, nodes: &[NodeId], jobs: &[JobId], kinds: &BTreeSet<Ki
         mesh.restart(*id);
     }
     // A real line loses nothing but by breaking; that of a summary, which is
-    // told once, is mended when the line is there again.
+    // sent once, is mended when the line is there again.
     for (index, one) in nodes.iter().enumerate() {
         for other in &nodes[index + 1..] {
             mesh.jolt(*one, *other);
         }
     }
+}
+
+/// All faults end, and one good device is there.
+fn finish(mesh: &mut Mesh, nodes: &[NodeId], jobs: &[JobId], kinds: &BTreeSet<Kind>) {
+    heal(mesh, nodes);
     mesh.attach(nodes[nodes.len() - 1], page(99), Device::page(2, 1000.0));
     if kinds.contains(&Kind::ShortLives) {
         return all_end_or_expire(mesh, nodes, jobs);
@@ -572,10 +610,6 @@ fn finish(mesh: &mut Mesh, nodes: &[NodeId], jobs: &[JobId], kinds: &BTreeSet<Ki
         // What is damaged everywhere is computed again.
         mesh.run_for(seconds(60));
     }
-    let can_end = |store: &Store, job| {
-        let copy = store.jobs.get(&job);
-        copy.is_some_and(|copy| is_seeded(&copy.record) || store.inputs.contains(&job))
-    };
     let lost: Vec<JobId> = (jobs.iter().copied())
         .filter(|job| !mesh.stores.values().any(|store| can_end(store, *job)))
         .collect();
@@ -598,7 +632,13 @@ fn finish(mesh: &mut Mesh, nodes: &[NodeId], jobs: &[JobId], kinds: &BTreeSet<Ki
     nothing_is_left_over::check(mesh);
 }
 
-/// Whatever became of the jobs, nobody believes later that one of them still runs.
+/// Whether whoever has this store can compute all of the job.
+fn can_end(store: &Store, job: JobId) -> bool {
+    let copy = store.jobs.get(&job);
+    copy.is_some_and(|copy| is_seeded(&copy.record) || store.inputs.contains(&job))
+}
+
+/// Whatever became of the jobs, no node believes later that one of them still runs.
 fn all_end_or_expire(mesh: &mut Mesh, nodes: &[NodeId], jobs: &[JobId]) {
     mesh.run_for(seconds(400));
     for job in jobs {

@@ -144,6 +144,8 @@ pub(crate) struct Mesh {
     pub(crate) handled: u64,
     /// Versions of statuses come from the calendar of their node, as those of real nodes do.
     pub(crate) has_real_versions: bool,
+    /// Nodes that never start again.
+    pub(crate) gone: BTreeSet<NodeId>,
 }
 
 impl Mesh {
@@ -186,6 +188,7 @@ impl Mesh {
             checks_joined: false,
             handled: 0,
             has_real_versions: false,
+            gone: BTreeSet::new(),
         }
     }
 
@@ -324,7 +327,7 @@ impl Mesh {
 
     /// The process starts again on its store; its devices come back.
     pub(crate) fn restart(&mut self, id: NodeId) {
-        if self.hosts[&id].is_up {
+        if self.hosts[&id].is_up || self.gone.contains(&id) {
             return;
         }
         self.add_node(id);
