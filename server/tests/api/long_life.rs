@@ -1,10 +1,14 @@
 //! What happens in meshes that live for days: holders that never come back, keys used again, restarts.
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::{Value, json};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::api_client::{client, problem_of, seeded_job, until};
+use crate::matrices::assert_same_bits;
 use crate::running_node::{NodeOptions, RunningNode, restart};
 
 async fn post_with_key(node: &RunningNode, key: &str, body: &Value) -> reqwest::Response {
@@ -258,7 +262,7 @@ async fn a_node_that_is_alone_says_how_to_name_another() {
 }
 
 #[tokio::test]
-async fn ten_thousand_jobs_do_not_keep_a_newcomer_away() {
+async fn thousands_of_jobs_do_not_keep_a_newcomer_away() {
     const JOBS: usize = 5000;
     let here = NodeOptions::new().start();
     let body =
@@ -292,4 +296,50 @@ async fn ten_thousand_jobs_do_not_keep_a_newcomer_away() {
         .filter(|line| line.contains("link open"))
         .count();
     assert_eq!(links, 1, "{:#?}", there.log_lines());
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// As the README says it: stop the node, copy the folder, start with the copy. On another machine the node has
+/// another identity, and goes on with the jobs all the same.
+#[tokio::test]
+async fn a_copied_data_folder_has_the_results_and_goes_on_with_the_jobs() {
+    let mut node = NodeOptions::new().start();
+    let id = node.get_json("/api/v1/nodes").await[0]["id"].clone();
+    // Its blocks are so large that they lie beside the store.
+    let ended = node.submit(&seeded_job(300, 20, 300, 1)).await;
+    node.completed(&ended).await;
+    let result = node.result(&ended).await;
+    assert!(node.stop_gently().success());
+    let mut node = NodeOptions::new()
+        .in_folder(node.kill())
+        .that_never_computes()
+        .start();
+    let running = node.submit(&seeded_job(40, 40, 40, 2)).await;
+    assert!(node.stop_gently().success());
+    let folder = node.kill();
+    for is_other_machine in [false, true] {
+        let copy = tempfile::tempdir().unwrap();
+        copy_folder(folder.path(), copy.path());
+        if is_other_machine {
+            fs::write(copy.path().join("machine"), "0".repeat(64)).unwrap();
+        }
+        let node = restart(copy);
+        let nodes = node.get_json("/api/v1/nodes").await;
+        assert_eq!(nodes[0]["id"] != id, is_other_machine, "{nodes}");
+        assert_same_bits(&node.result(&ended).await, &result);
+        let done = node.completed(&running).await;
+        assert_eq!(done["blocks"]["done"], done["blocks"]["total"], "{done}");
+    }
 }
