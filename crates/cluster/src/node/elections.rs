@@ -393,7 +393,7 @@ impl Node {
                 ended: None,
             }));
         }
-        // Its summaries stand above the end, as those of the coordinator before did.
+        // Its summaries supersede the end, as those of its predecessor did.
         let known = self.directory.get(job);
         let was_over = self.is_over(job) || known.is_some_and(|known| known.reopened);
         let Ok(mut coordinator) = Coordinator::new(replica, &self.config, now, age) else {

@@ -505,7 +505,7 @@ impl Node {
         if let Some((told, copy)) = self.directory.get(job).zip(copy) {
             let mut summary = told.clone();
             summary.holders = copy.replica().holders().collect();
-            // It has ended here, whatever was told of it.
+            // It has ended here, whatever was announced.
             summary.status = copy.replica().status();
             summary.epoch = told.epoch.max(copy.epoch());
             summary.version = told.version.saturating_add(1);
