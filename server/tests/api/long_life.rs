@@ -10,6 +10,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use crate::api_client::{client, problem_of, seeded_job, until};
 use crate::matrices::assert_same_bits;
 use crate::running_node::{NodeOptions, RunningNode, restart};
+use crate::store_trouble::block_store;
 
 async fn post_with_key(node: &RunningNode, key: &str, body: &Value) -> reqwest::Response {
     let request = client().post(format!("{}/api/v1/jobs", node.url));
@@ -67,16 +68,6 @@ async fn a_key_that_was_used_for_other_matrices_is_refused_at_any_node() {
     }
     let jobs = here.get_json("/api/v1/jobs").await;
     assert_eq!(jobs.as_array().unwrap().len(), 1);
-}
-
-/// Another program holds the file: whatever the node writes fails.
-async fn block_store(node: &RunningNode) -> sqlx::SqliteConnection {
-    let path = node.folder().join("matmesh.sqlite");
-    let options = SqliteConnectOptions::new().filename(path);
-    let mut connection = options.connect().await.unwrap();
-    let begin = sqlx::raw_sql("BEGIN EXCLUSIVE");
-    begin.execute(&mut connection).await.unwrap();
-    connection
 }
 
 #[tokio::test]

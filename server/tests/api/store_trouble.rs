@@ -7,7 +7,7 @@ use crate::api_client::{problem_of, seeded_job, until};
 use crate::running_node::{NodeOptions, RunningNode, restart};
 
 /// Another program holds the file: whatever the node writes fails.
-async fn block_store(node: &RunningNode) -> SqliteConnection {
+pub(crate) async fn block_store(node: &RunningNode) -> SqliteConnection {
     let path = node.folder().join("matmesh.sqlite");
     let options = SqliteConnectOptions::new().filename(path);
     let mut connection = options.connect().await.unwrap();
