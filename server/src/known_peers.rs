@@ -47,6 +47,7 @@ pub(crate) async fn remember(services: Services) {
     let mut written: BTreeMap<NodeId, Vec<SocketAddr>> = BTreeMap::new();
     let mut alone = Duration::ZERO;
     loop {
+        // Writes of addresses that change often are batched by this; nothing waits for it.
         tokio::time::sleep(REMEMBER_INTERVAL).await;
         let Ok(linked) = services.driver.look(|node, _| linked_at(node)).await else {
             continue;

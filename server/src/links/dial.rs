@@ -252,6 +252,7 @@ impl Dialler {
                 if !dialler.services.links.is_open(peer) {
                     dialler.start(peer, Patience::Once);
                 }
+                // Nothing reports that a node is back but dialling it.
                 tokio::time::sleep(REGISTERED_PAUSE).await;
             }
         });
@@ -350,6 +351,7 @@ impl Dialler {
         let mut at_proven = addresses.iter().filter(is_proven).count();
         let attempt = |address: SocketAddr, pause: Option<Duration>| async move {
             if let Some(pause) = pause {
+                // Nothing reports when a process has ended but its port, which then refuses.
                 tokio::time::sleep(pause).await;
             }
             let connected = timeout(CONNECT_TIMEOUT, connect(address)).await;
@@ -449,6 +451,7 @@ impl Dialler {
             if !peer.is_some_and(|peer| self.services.links.is_open(peer)) {
                 let dialled = self.dial_name(address).await;
                 if let Err(DialError::Handshake(HandshakeError::Copied { .. })) = dialled {
+                    // The other machine does not announce when it is gone.
                     tokio::time::sleep(COPIED_PAUSE).await;
                 } else if let Err(error) = dialled
                     && told.replace(error) != Some(error)
