@@ -22,6 +22,7 @@ mod chaos;
 mod failover;
 mod instructions;
 mod mesh;
+mod mutants;
 mod pages;
 mod scripts;
 mod serve;
@@ -66,14 +67,17 @@ enum Command {
         #[arg(long)]
         list: bool,
     },
-    /// Run the protocol's core under every fault, from seeds, and find the bugs planted on purpose
+    /// Run the protocol's core under every fault, from seeds, or see whether its tests find mistakes
     Sim {
         /// How many seeds in each mode
-        #[arg(long, default_value_t = 1000)]
-        seeds: u64,
+        #[arg(long)]
+        seeds: Option<u64>,
         /// One mode only
         #[arg(long)]
         mode: Option<sim::Mode>,
+        /// Put each known mistake into the core instead, and print who finds it; 2,000 seeds unless others are named
+        #[arg(long, conflicts_with = "mode")]
+        mutants: bool,
     },
     /// Disturb real nodes in network namespaces while they compute, and compare every result
     Chaos {
@@ -127,12 +131,20 @@ fn main() -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Test { suites, .. } => test::test(&mut session, &suites),
-        Command::Sim { seeds, mode } => {
-            let modes = mode.map_or(sim::Mode::ALL.to_vec(), |mode| vec![mode]);
-            sim::sim(&mut session, seeds, &modes).map(|_| {
-                session.print_times();
-                ExitCode::SUCCESS
-            })
+        Command::Sim {
+            seeds,
+            mode,
+            mutants,
+        } => {
+            if mutants {
+                let seeds = seeds.unwrap_or(mutants::SEEDS);
+                mutants::find_all(&mut session, mutants::Choice::All, seeds)?;
+            } else {
+                let modes = mode.map_or(sim::Mode::ALL.to_vec(), |mode| vec![mode]);
+                sim::sim(&mut session, seeds.unwrap_or(1000), &modes)?;
+            }
+            session.print_times();
+            Ok(ExitCode::SUCCESS)
         }
         Command::Chaos {
             minutes,

@@ -103,7 +103,7 @@ impl Election {
             number: newest.number.saturating_add(1),
             coordinator: self.own,
         };
-        if reached.is_empty() || cfg!(feature = "planted-no-merge") {
+        if reached.is_empty() {
             return Step::Lead(epoch, reached.iter().copied().collect());
         }
         self.stage = Stage::Collecting {

@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use super::tally::{Runner, Tally, run_tests};
 use crate::build;
 use crate::instructions;
+use crate::mutants;
 use crate::pages;
 use crate::session::{Session, run};
 use crate::sim;
@@ -77,7 +78,9 @@ impl Suite {
                 "what kernels and frames cost, in instructions: no more than before"
             }
             Self::Mesh => "real nodes in network namespaces: discovery, failure, rejoining",
-            Self::Sim => "the protocol under faults from seeds, and the bugs planted to be found",
+            Self::Sim => {
+                "the protocol under faults from seeds, and mistakes that its tests must find"
+            }
             Self::EndToEnd => "real nodes and real browsers, desktop and mobile",
         }
     }
@@ -292,7 +295,8 @@ fn test_mesh(session: &mut Session) -> Result<Verdict> {
 
 /// As `cargo xtask sim`, with as many seeds as a check before a merge may take.
 fn test_protocol(session: &mut Session) -> Result<Verdict> {
-    let checks = sim::sim(session, SEEDS, &sim::Mode::ALL)?;
+    let mut checks = sim::sim(session, SEEDS, &sim::Mode::ALL)?;
+    checks += mutants::find_all(session, mutants::Choice::Sample, mutants::SEEDS)?;
     Ok(Verdict::Ran(Tally {
         passed: u32::try_from(checks).unwrap_or(u32::MAX),
         ..Tally::default()

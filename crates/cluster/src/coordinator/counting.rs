@@ -71,11 +71,6 @@ impl Coordinator {
                 self.answer(home, block, worker, outputs);
             }
         } else {
-            if cfg!(feature = "planted-late-result-counted")
-                && let Some(done) = self.replica.done.get_mut(&block)
-            {
-                done.counted += 1;
-            }
             self.answer_when_safe(home, block, worker, outputs);
         }
         if !self.pending.is_empty() {

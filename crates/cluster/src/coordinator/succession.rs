@@ -70,7 +70,7 @@ impl Coordinator {
         let tally = self.tally();
         self.set_tally(Tally { begun_us, ..tally });
         self.copy_to(now, backups, outputs);
-        if self.is_running() && !cfg!(feature = "planted-no-merge") {
+        if self.is_running() {
             let until = now.moment + ADOPTION_WAIT;
             self.adoption = Some(Adoption {
                 awaited: reached,

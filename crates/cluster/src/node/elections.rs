@@ -385,14 +385,12 @@ impl Node {
             backups: united.clone(),
         };
         replica.record_leadership(leadership.clone());
-        if !cfg!(feature = "planted-epoch-not-persisted") {
-            outputs.push(Output::Persist(Change::Head {
-                job,
-                leadership,
-                tallies: Vec::new(),
-                ended: None,
-            }));
-        }
+        outputs.push(Output::Persist(Change::Head {
+            job,
+            leadership,
+            tallies: Vec::new(),
+            ended: None,
+        }));
         // Its summaries supersede the end, as those of its predecessor did.
         let known = self.directory.get(job);
         let was_over = self.is_over(job) || known.is_some_and(|known| known.reopened);
