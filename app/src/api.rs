@@ -6,6 +6,7 @@
 //! `live`.
 
 mod cancel_job;
+mod delete_job;
 mod register_node;
 mod submission_form;
 mod submit_job;
@@ -16,6 +17,7 @@ mod cluster;
 mod submission_reader;
 
 pub use cancel_job::{CancelJob, cancel_job};
+pub use delete_job::{DeleteJob, delete_job};
 pub use register_node::{RegisterNode, register_node};
 pub use submission_form::SubmissionForm;
 pub use submit_job::{SubmitJob, submit_job};

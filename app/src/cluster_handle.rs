@@ -20,6 +20,8 @@ pub enum Command {
     Submit(Box<Submission>, Answer<JobView>),
     /// End a job.
     Cancel(JobId, Answer<JobView>),
+    /// Delete a job that has ended.
+    Delete(JobId, Answer<JobView>),
     /// Link to a node that discovery does not show.
     Register(String, Answer<NodeId>),
 }

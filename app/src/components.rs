@@ -12,6 +12,7 @@ mod contribution_panel;
 mod contribution_rules;
 mod coordination;
 mod cost_estimate;
+mod delete_form;
 mod device_table;
 mod header;
 mod job_progress;
@@ -47,6 +48,7 @@ pub(crate) use contribution_panel::{ContributionPanel, FoldedContribution, Panel
 pub(crate) use contribution_rules::ContributionRules;
 pub(crate) use coordination::Coordination;
 pub(crate) use cost_estimate::CostEstimate;
+pub(crate) use delete_form::DeleteForm;
 pub(crate) use device_table::DeviceTable;
 pub(crate) use header::Header;
 pub(crate) use job_progress::JobProgress;

@@ -166,6 +166,10 @@ pub(crate) mod job {
     pub(crate) const TITLE: &str = "Job";
     pub(crate) const FETCHING: &str = "Fetching the job…";
     pub(crate) const CANCEL: &str = "Cancel";
+    pub(crate) const DELETE: &str = "Delete this job";
+    pub(crate) const DELETE_HINT: &str =
+        "Its result goes from every device of the mesh, and cannot be had again.";
+    pub(crate) const DELETE_NOW: &str = "Delete the job and its result";
     pub(crate) const PROGRESS: &str = "Blocks done";
     pub(crate) const REPORT: &str = "Report";
     pub(crate) const MAP: &str = "Blocks";

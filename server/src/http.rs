@@ -69,7 +69,7 @@ pub fn api_router(services: Services) -> Router {
     };
     Router::new()
         .route("/api/v1/jobs", get(job_list::list).post(submit::submit))
-        .route("/api/v1/jobs/{id}", get(jobs::show).delete(jobs::cancel))
+        .route("/api/v1/jobs/{id}", get(jobs::show).delete(jobs::remove))
         .route("/api/v1/jobs/{id}/course", get(jobs::course))
         .route("/api/v1/jobs/{id}/result", get(matrices::result))
         .route("/api/v1/jobs/{id}/result/corner", get(matrices::corner))

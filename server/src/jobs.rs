@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cluster::{Input, JobProgress, Liveness, Node, Now};
 use tokio::task::JoinSet;
-use wire::{CourseView, JobId, JobView, NodeId, Problem};
+use wire::{CourseView, JobId, JobStatus, JobView, NodeId, Problem};
 
 use crate::http::forward::{self, Question};
 use crate::services::Services;
@@ -213,28 +213,85 @@ pub(crate) async fn view_after(
     }
 }
 
-/// Ends a job; one that has ended already stays as it is.
-pub(crate) async fn cancel(services: &Services, job: JobId) -> Result<JobView, Problem> {
+/// What to do about a job that somebody does not want any longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// Cancel it if it runs; if it is complete, delete it and its result. One that was cancelled stays so.
+    Any,
+    /// Only cancel it: what ended meanwhile stays as it is.
+    OfRunning,
+    /// Only delete it: 409 if it runs.
+    OfEnded,
+}
+
+impl Removal {
+    /// The parameter `only` of a DELETE.
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        match text {
+            "running" => Some(Self::OfRunning),
+            "ended" => Some(Self::OfEnded),
+            _ => None,
+        }
+    }
+
+    fn query(self) -> &'static str {
+        match self {
+            Self::Any => "",
+            Self::OfRunning => "?only=running",
+            Self::OfEnded => "?only=ended",
+        }
+    }
+}
+
+/// Cancels a job or deletes it, wherever it is.
+pub(crate) async fn remove(
+    services: &Services,
+    job: JobId,
+    removal: Removal,
+) -> Result<JobView, Problem> {
     if is_out_of_reach(services, job).await? {
-        return cancel_here(services, job).await;
+        return remove_here(services, job, removal).await;
     }
     match locate(services, job).await? {
-        Place::Here => cancel_here(services, job).await,
+        Place::Here => remove_here(services, job, removal).await,
         Place::At(node) => {
             let question = Question {
                 method: axum::http::Method::DELETE,
-                ..Question::read(path_of(job))
+                ..Question::read(format!("{}{}", path_of(job), removal.query()))
             };
             ask_coordinator(services, node, question).await
         }
     }
 }
 
-/// The same by this node, which has a copy, though another may lead.
-pub(crate) async fn cancel_here(services: &Services, job: JobId) -> Result<JobView, Problem> {
-    services.driver.tell_and_wait(Input::Cancel { job }).await?;
-    // An end is told when the backups have it.
-    view_after(services, job, END_WAIT).await
+/// The same by this node, which has a copy, though another may lead. Of a job that is deleted the answer is what
+/// it was.
+pub(crate) async fn remove_here(
+    services: &Services,
+    job: JobId,
+    removal: Removal,
+) -> Result<JobView, Problem> {
+    let runs = services.driver.look(move |node, _| node.is_running(job));
+    if runs.await? {
+        if removal == Removal::OfEnded {
+            let detail = format!("job {job} still runs: cancel it first");
+            return Err(Problem::new(409, detail));
+        }
+        services.driver.tell_and_wait(Input::Cancel { job }).await?;
+        // An end is told when the backups have it.
+        return view_after(services, job, END_WAIT).await;
+    }
+    let ended = find(services, job).await?;
+    let ended = ended.ok_or_else(|| unknown(&job.to_string()))?;
+    let is_deletion = match removal {
+        Removal::Any => ended.status == JobStatus::Complete,
+        Removal::OfEnded => true,
+        Removal::OfRunning => false,
+    };
+    if is_deletion {
+        services.driver.tell_and_wait(Input::Delete { job }).await?;
+    }
+    Ok(ended)
 }
 
 /// How a job goes, block by block.
@@ -261,11 +318,11 @@ pub(crate) fn unknown(job: &str) -> Problem {
     Problem::new(404, format!("no job has the id {job}: see /api/v1/jobs"))
 }
 
-/// The answer for a job whose time to live is over.
+/// The answer for a job that is gone.
 pub(crate) fn expired(job: JobId) -> Problem {
     Problem::new(
         410,
-        format!("job {job} has expired, its result is gone: submit it again"),
+        format!("job {job} has expired or was deleted, its result is gone: submit it again"),
     )
 }
 

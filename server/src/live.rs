@@ -279,12 +279,11 @@ async fn follow_mesh(live: Live) {
 
 async fn look_at_mesh(services: &Services) -> Result<MeshShown, Problem> {
     let look = |node: &Node, _| {
-        let jobs = node.jobs();
-        let listed = jobs.iter().take(JOBS_LISTED_MAX);
+        let listed = node.jobs().take(JOBS_LISTED_MAX);
         MeshShown {
             nodes: views::node_views(node),
-            jobs: listed.map(|job| JobLine::from(*job)).collect(),
-            jobs_known: u32::try_from(jobs.len()).unwrap_or(u32::MAX),
+            jobs: listed.map(JobLine::from).collect(),
+            jobs_known: u32::try_from(node.jobs_known()).unwrap_or(u32::MAX),
         }
     };
     services.driver.look(look).await

@@ -3,7 +3,7 @@
 use app::Command;
 use tokio::sync::mpsc;
 
-use crate::jobs;
+use crate::jobs::{self, Removal};
 use crate::services::Services;
 use crate::submission::Submissions;
 
@@ -27,7 +27,12 @@ async fn answer(command: Command, services: Services, submissions: Submissions) 
             let _ = answer.send(submitted);
         }
         Command::Cancel(job, answer) => {
-            let _ = answer.send(jobs::cancel(&services, job).await);
+            let cancelled = jobs::remove(&services, job, Removal::OfRunning).await;
+            let _ = answer.send(cancelled);
+        }
+        Command::Delete(job, answer) => {
+            let deleted = jobs::remove(&services, job, Removal::OfEnded).await;
+            let _ = answer.send(deleted);
         }
         Command::Register(address, answer) => {
             let _ = answer.send(services.links.register(&address).await);

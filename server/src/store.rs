@@ -278,6 +278,7 @@ fn migrations() -> Migrator {
     let order = include_str!("../migrations/0005_in_order_of_time.sql");
     let packs_by_name = include_str!("../migrations/0006_packs_by_name.sql");
     let long_life = include_str!("../migrations/0007_long_life.sql");
+    let deleted_jobs = include_str!("../migrations/0008_deleted_jobs.sql");
     Migrator::with_migrations(vec![
         simple(1, "jobs", jobs),
         simple(2, "copies", copies),
@@ -286,6 +287,7 @@ fn migrations() -> Migrator {
         simple(5, "in order of time", order),
         simple(6, "packs by name", packs_by_name),
         simple(7, "long life", long_life),
+        simple(8, "deleted jobs", deleted_jobs),
     ])
 }
 

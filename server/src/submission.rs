@@ -8,8 +8,8 @@ mod spool;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cluster::Node;
-use cluster::limits::RUNNING_JOBS_MAX;
+use cluster::limits::{DIRECTORY_JOBS_MAX, RUNNING_JOBS_MAX};
+use cluster::{Node, Now};
 use kernel::Matrix;
 use kernel::cut::{Bounds, Cut, ProductShape};
 use tokio::sync::watch;
@@ -20,6 +20,7 @@ use wire::{
 
 use crate::jobs;
 use crate::services::Services;
+use crate::views;
 
 pub(crate) use spool::{Intake, IntakeError, Spool};
 
@@ -101,13 +102,18 @@ impl Submissions {
         self.services.driver.look(look).await
     }
 
-    /// 503 when this node coordinates as many jobs as it can.
+    /// 503 when this node coordinates as many jobs as it can, or knows as many as it can.
     pub(crate) async fn check_room(&self) -> Result<(), Problem> {
-        let running = self
-            .services
-            .driver
-            .look(|node, _| node.running_jobs())
-            .await?;
+        let look = |node: &Node, now: Now| (node.running_jobs(), node.is_full_for(now.moment));
+        let (running, full_for) = self.services.driver.look(look).await?;
+        if let Some(wait) = full_for {
+            let until = views::rfc3339_in(wait);
+            let detail = format!(
+                "the mesh keeps {DIRECTORY_JOBS_MAX} jobs, as many as it can, and the result of none of them was \
+                 fetched: fetch results or delete jobs, or try again at {until}, when the first one expires"
+            );
+            return Err(Problem::new(503, detail).retry_after(wait.as_secs() + 1));
+        }
         if running < RUNNING_JOBS_MAX {
             return Ok(());
         }

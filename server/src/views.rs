@@ -43,6 +43,7 @@ pub(crate) fn job_view(job: &JobProgress, time_to_live: Duration) -> JobView {
         elapsed_ms: job.elapsed_ms,
         expires_at: ended.map(|ended| rfc3339(ended.at_unix_ms.saturating_add(time_to_live_ms))),
         contributions: job.contributions.clone(),
+        disk_bytes: Some(job.disk_bytes),
         error: ended.and_then(|ended| match &ended.ending {
             Ending::Failed(reason) => Some(reason.clone()),
             Ending::Complete | Ending::Cancelled => None,
@@ -106,6 +107,7 @@ pub(crate) fn summary_view(known: &KnownJob) -> JobView {
         },
         expires_at: None,
         contributions: Vec::new(),
+        disk_bytes: None,
         error: known.is_abandoned.then(|| {
             "no node that holds this job was here for its time to live: it goes on when one comes back"
                 .to_owned()
@@ -144,6 +146,13 @@ pub(crate) fn join_view(own_addresses: Vec<SocketAddr>) -> JoinView {
 pub(crate) fn rfc3339(unix_ms: u64) -> String {
     let time = UNIX_EPOCH + Duration::from_millis(unix_ms.min(UNIX_MS_MAX));
     humantime::format_rfc3339_millis(time).to_string()
+}
+
+/// A moment that is to come.
+pub(crate) fn rfc3339_in(wait: Duration) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let then = now.unwrap_or_default().saturating_add(wait);
+    rfc3339(u64::try_from(then.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn node_view(

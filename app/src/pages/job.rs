@@ -4,8 +4,9 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 
 use crate::components::{
-    Alert, BlockMap, CancelForm, ContributionPanel, Coordination, DeviceTable, FoldedContribution,
-    JobProgress, PanelPlace, ProblemNotice, ResultPanel, StatusBadge, TimeLine, WithoutScript,
+    Alert, BlockMap, CancelForm, ContributionPanel, Coordination, DeleteForm, DeviceTable,
+    FoldedContribution, JobProgress, PanelPlace, ProblemNotice, ResultPanel, StatusBadge, TimeLine,
+    WithoutScript,
 };
 use crate::course::names_of;
 use crate::dynamic::dynamic;
@@ -80,11 +81,18 @@ fn JobHead(live: Live) -> impl IntoView {
                 <a class="report-link" href=report download=report_name rel="external">
                     {texts::REPORT}
                 </a>
-                <CancelForm id=form_id is_running=Signal::derive(move || status.get() == Some(JobStatus::Running)) />
+                <CancelForm
+                    id=form_id.clone()
+                    is_running=Signal::derive(move || status.get() == Some(JobStatus::Running))
+                />
             </div>
             <p class="muted">{size} " · " <span class="mono breakable">{id}</span></p>
             <JobProgress live />
             <Alert message=error />
+            <DeleteForm
+                id=form_id
+                has_ended=Signal::derive(move || status.get().is_some_and(|status| status != JobStatus::Running))
+            />
             {dynamic(move || {
                 // Without script the browser asks for the page again.
                 (status.get() == Some(JobStatus::Running))

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use wire::{Epoch, JobId, JobStatus, JobSummary};
 
-use crate::limits::{
-    DIRECTORY_JOBS_MAX, HOLDERS_MAX, IDEMPOTENCY_KEY_BYTES_MAX, SUMMARIES_PER_PAGE,
-};
+use crate::limits::{HOLDERS_MAX, IDEMPOTENCY_KEY_BYTES_MAX, SUMMARIES_PER_PAGE};
 use crate::time::Moment;
 
 #[derive(Debug)]
@@ -31,6 +29,10 @@ pub(crate) struct Directory {
     /// while most jobs of a directory have long ended.
     running: BTreeSet<(u64, JobId)>,
     ended: BTreeSet<(Moment, JobId)>,
+    /// Those of them whose result somebody was sent, or that have none: they go first.
+    disposable: BTreeSet<(Moment, JobId)>,
+    /// All of them by the time of their submission.
+    by_age: BTreeSet<(u64, JobId)>,
     /// Those that were submitted under an `Idempotency-Key`.
     by_key: BTreeMap<String, BTreeSet<JobId>>,
 }
@@ -40,8 +42,31 @@ impl Directory {
         self.jobs.get(&job).map(|entry| &entry.summary)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &JobSummary> {
-        self.jobs.values().map(|entry| &entry.summary)
+    pub(crate) fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = &JobSummary> {
+        let jobs = self.by_age.iter().rev();
+        jobs.filter_map(|(_, job)| self.get(*job))
+    }
+
+    /// The job that may go before its time: the first that ended of those whose results were fetched, or that
+    /// have none.
+    pub(crate) fn first_disposable(&self) -> Option<JobId> {
+        self.disposable.first().map(|(_, job)| *job)
+    }
+
+    /// Somebody was sent the whole result of a job. True when that is news.
+    pub(crate) fn note_fetched(&mut self, job: JobId) -> bool {
+        let entry = self.jobs.get_mut(&job);
+        let Some(entry) = entry.filter(|entry| !entry.summary.fetched) else {
+            return false;
+        };
+        entry.summary.fetched = true;
+        self.disposable
+            .extend(entry.ended_at.map(|ended_at| (ended_at, job)));
+        true
     }
 
     /// All of it for another node, in parts that each fit a frame; what runs is in the first ones, so that
@@ -107,8 +132,12 @@ impl Directory {
     /// Takes a summary unless a newer one is known. True when it was taken. `is_held` when a holder that it
     /// names is there: then a job that was abandoned runs again.
     pub(crate) fn learn(&mut self, mut summary: JobSummary, is_held: bool, now: Moment) -> bool {
+        if summary.fetched {
+            self.note_fetched(summary.id);
+        }
         if let Some(entry) = self.jobs.get(&summary.id) {
             let known = &entry.summary;
+            summary.fetched |= known.fetched;
             let is_revived = entry.is_abandoned
                 && (is_held || summary.status != JobStatus::Running)
                 && (known.epoch, known.version) <= (summary.epoch, summary.version);
@@ -122,8 +151,6 @@ impl Directory {
             if !is_revived && !is_newer {
                 return false;
             }
-        } else if self.jobs.len() >= DIRECTORY_JOBS_MAX {
-            self.forget_oldest();
         }
         summary.holders.truncate(HOLDERS_MAX);
         summary
@@ -144,9 +171,17 @@ impl Directory {
     fn insert(&mut self, mut entry: Entry, ended_at: Option<Moment>) {
         let (job, summary) = (entry.summary.id, &entry.summary);
         match ended_at {
-            Some(ended_at) => self.ended.insert((ended_at, job)),
-            None => self.running.insert((summary.submitted_at_unix_ms, job)),
-        };
+            Some(ended_at) => {
+                self.ended.insert((ended_at, job));
+                if summary.fetched || summary.status != JobStatus::Complete {
+                    self.disposable.insert((ended_at, job));
+                }
+            }
+            None => {
+                self.running.insert((summary.submitted_at_unix_ms, job));
+            }
+        }
+        self.by_age.insert((summary.submitted_at_unix_ms, job));
         if let Some(key) = &summary.idempotency_key {
             self.by_key.entry(key.clone()).or_default().insert(job);
         }
@@ -156,11 +191,9 @@ impl Directory {
 
     /// The job ended, as far as this matters here, only now.
     pub(crate) fn keep_longer(&mut self, job: JobId, now: Moment) {
-        if let Some(entry) = self.jobs.get_mut(&job)
-            && let Some(ended_at) = entry.ended_at.replace(now)
-        {
-            self.ended.remove(&(ended_at, job));
-            self.ended.insert((now, job));
+        if let Some(entry) = self.forget(job) {
+            let ended_at = entry.ended_at.map(|_| now);
+            self.insert(entry, ended_at);
         }
     }
 
@@ -184,10 +217,12 @@ impl Directory {
 
     fn forget(&mut self, job: JobId) -> Option<Entry> {
         let entry = self.jobs.remove(&job)?;
-        self.running
-            .remove(&(entry.summary.submitted_at_unix_ms, job));
+        let age = (entry.summary.submitted_at_unix_ms, job);
+        self.running.remove(&age);
+        self.by_age.remove(&age);
         if let Some(ended_at) = entry.ended_at {
             self.ended.remove(&(ended_at, job));
+            self.disposable.remove(&(ended_at, job));
         }
         if let Some(key) = &entry.summary.idempotency_key
             && let Some(jobs) = self.by_key.get_mut(key)
@@ -198,15 +233,6 @@ impl Directory {
             }
         }
         Some(entry)
-    }
-
-    /// The one that ended first; in a mesh of only running jobs the oldest.
-    fn forget_oldest(&mut self) {
-        let ended = self.ended.first().map(|(_, job)| *job);
-        let running = || self.running.first().map(|(_, job)| *job);
-        if let Some(job) = ended.or_else(running) {
-            self.forget(job);
-        }
     }
 }
 
@@ -251,6 +277,7 @@ mod tests {
             submitted_at_unix_ms: 0,
             idempotency_key: None,
             reopened,
+            fetched: false,
         }
     }
 
@@ -284,7 +311,7 @@ mod tests {
         let now = Moment::default();
         assert!(directory.learn(summary(JobStatus::Running, 1, false), true, now));
         directory.abandon(JobId::from_bytes([1; 16]), now);
-        let status = |directory: &Directory| directory.iter().next().map(|job| job.status);
+        let status = |directory: &Directory| directory.newest_first().next().map(|job| job.status);
         assert_eq!(status(&directory), Some(JobStatus::Failed));
         assert_eq!(directory.pages(), Vec::<Vec<JobSummary>>::new());
         // Somebody else still believes that it runs.

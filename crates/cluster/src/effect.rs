@@ -135,6 +135,16 @@ pub enum Input {
         /// The job.
         job: JobId,
     },
+    /// Somebody deletes a job, and with it its result; one that runs is cancelled.
+    Delete {
+        /// The job.
+        job: JobId,
+    },
+    /// Somebody was sent the whole result of a job by this node.
+    Fetched {
+        /// The job.
+        job: JobId,
+    },
     /// A job from this node's store, at start.
     Restore(Box<Restored>),
     /// A job whose time was over before this node started: nobody brings it back.
@@ -296,7 +306,7 @@ pub enum Change {
         /// The block.
         block: BlockIndex,
     },
-    /// The job's time to live is over: keep its id, remove the rest.
+    /// The job is gone: keep its id, remove the rest.
     Expired(ExpiredJob),
     /// Remove all of the job, as if it had never been here.
     Withdrawn {

@@ -224,6 +224,7 @@ impl Follower {
             submitted_at_unix_ms: record.submitted_at_unix_ms,
             idempotency_key: record.idempotency_key.clone(),
             reopened: false,
+            fetched: false,
         }
     }
 

@@ -6,8 +6,14 @@ use std::time::Duration;
 /// block; this many of the largest fit into memory many times over.
 pub const RUNNING_JOBS_MAX: usize = 256;
 
-/// Jobs that a node knows of. A summary takes about 200 bytes.
-pub const DIRECTORY_JOBS_MAX: usize = 10_000;
+/// Jobs that a node knows of. One takes about 600 bytes here, and 2 KiB more on each of its holders.
+pub const DIRECTORY_JOBS_MAX: usize = 100_000;
+
+/// Jobs that it takes in besides: other nodes accept some before they hear that the directory is full.
+pub const DIRECTORY_RESERVE: usize = 4096;
+
+/// How long a node gathers jobs whose results were fetched before it tells the others.
+pub const FETCHED_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Jobs in one page of the directory: with the longest key and all holders each takes below 2 KiB, so that a
 /// page fits a frame.
@@ -55,7 +61,7 @@ pub const COPY_REQUEST_PAUSE: Duration = Duration::from_millis(250);
 pub const COPIES_MAX: usize = 4096;
 
 /// Copies of jobs that have ended, of one node: as many as its directory knows.
-pub const ENDED_COPIES_MAX: usize = DIRECTORY_JOBS_MAX;
+pub const ENDED_COPIES_MAX: usize = DIRECTORY_JOBS_MAX + DIRECTORY_RESERVE;
 
 /// How long after a node came or went the holders of ended jobs are looked through: a node that restarts is
 /// back within seconds, and nothing need be copied.
@@ -184,7 +190,7 @@ pub const LEASES_PER_BLOCK_MAX: usize = 2;
 /// "expired" and not "never known".
 pub const TOMBSTONE: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Expired jobs remembered at once; 16 bytes each.
+/// Jobs remembered at once that are gone; about 100 bytes each.
 pub const TOMBSTONES_MAX: usize = 100_000;
 
 /// How long a device that hears of a new tiny job waits for blocks that it need not ask for. They come

@@ -5,7 +5,8 @@
 //! | `messages` | which machine a message is for |
 //! | `mesh` | links, and what nodes report of themselves |
 //! | `arrivals` | what is made harmless before anybody reads it |
-//! | `jobs` | the life of a job, from submission to expiry |
+//! | `jobs` | the life of a job, from submission to its end |
+//! | `forgetting` | jobs that go: expired, deleted, or dropped by a full directory |
 //! | `abandoned` | jobs whose holders are all away |
 //! | `copies` | copies of jobs that others lead |
 //! | `keeping` | copies of ended jobs whose holders leave |
@@ -17,6 +18,7 @@ mod abandoned;
 mod arrivals;
 mod copies;
 mod elections;
+mod forgetting;
 mod jobs;
 mod keeping;
 mod mesh;
@@ -41,6 +43,7 @@ use crate::placement::Workforce;
 use crate::replica::Replica;
 use crate::time::{Moment, Now};
 use abandoned::Abandoned;
+use forgetting::{FetchedHere, Tombstones};
 use keeping::Keeping;
 use restless::Restless;
 use results::Gathered;
@@ -105,21 +108,14 @@ pub struct Node {
     abandoned: Abandoned,
     /// Ended jobs that are to have more holders.
     keeping: Keeping,
-    /// Jobs whose time to live is over.
-    expired: BTreeMap<JobId, Tombstone>,
+    /// Jobs that are gone.
+    expired: Tombstones,
+    fetched_here: FetchedHere,
     /// Nodes that have another job under the same id: nothing of theirs is taken.
     foreign: BTreeSet<(JobId, NodeId)>,
     /// The node is about to leave: it hands its jobs over and takes none.
     is_resigning: bool,
     last_handled: Moment,
-}
-
-/// What is remembered of a job whose time to live is over.
-#[derive(Debug, Clone, Copy)]
-struct Tombstone {
-    since: Moment,
-    /// 0 where it is not known.
-    submitted_at_unix_ms: u64,
 }
 
 impl Node {
@@ -147,7 +143,8 @@ impl Node {
             gathered: Gathered::default(),
             abandoned: Abandoned::default(),
             keeping: Keeping::default(),
-            expired: BTreeMap::new(),
+            expired: Tombstones::default(),
+            fetched_here: FetchedHere::default(),
             foreign: BTreeSet::new(),
             is_resigning: false,
             last_handled: now.moment,
@@ -190,6 +187,7 @@ impl Node {
             .chain(self.gathered.next_deadline())
             .chain(self.abandoned.next_deadline(self.config.result_ttl))
             .chain(self.keeping.next_deadline())
+            .chain(self.fetched_here.next_deadline())
             .fold(self.membership.next_deadline(), Moment::min)
     }
 
@@ -218,11 +216,14 @@ impl Node {
     }
 
     /// Every job of the mesh, newest first.
+    pub fn jobs(&self) -> impl Iterator<Item = &JobSummary> {
+        self.directory.newest_first()
+    }
+
+    /// How many jobs of the mesh are known.
     #[must_use]
-    pub fn jobs(&self) -> Vec<&JobSummary> {
-        let mut jobs: Vec<&JobSummary> = self.directory.iter().collect();
-        jobs.sort_by_key(|job| std::cmp::Reverse((job.submitted_at_unix_ms, job.id)));
-        jobs
+    pub fn jobs_known(&self) -> usize {
+        self.directory.len()
     }
 
     /// A job of the mesh.
@@ -346,12 +347,6 @@ impl Node {
         self.replica(job).is_none() && !self.is_held(job)
     }
 
-    /// Whether the job was here and its time to live is over.
-    #[must_use]
-    pub fn is_expired(&self, job: JobId) -> bool {
-        self.expired.contains_key(&job)
-    }
-
     /// Jobs that this node coordinates and that have not ended.
     #[must_use]
     pub fn running_jobs(&self) -> usize {
@@ -418,6 +413,8 @@ impl Node {
                 submitted_at_unix_ms,
             } => self.on_withdraw(job, submitted_at_unix_ms, outputs),
             Input::Cancel { job } => self.on_cancel(now, job, true, outputs),
+            Input::Delete { job } => self.on_delete(now, job, outputs),
+            Input::Fetched { job } => self.on_fetched_here(now.moment, job),
             Input::Restore(restored) => self.on_restore(now, *restored, outputs),
             Input::Buried(expired) => self.bury(now.moment, expired),
             Input::ResultDamaged { job, block } => {
@@ -449,6 +446,7 @@ impl Node {
         self.tick_abandoned(now.moment, outputs);
         self.tick_keeping(now.moment, outputs);
         self.tick_expiries(now.moment, outputs);
+        self.tick_fetched(now.moment, outputs);
         self.tell_due_summaries(now.moment, outputs);
         self.pull(now.moment, outputs);
     }

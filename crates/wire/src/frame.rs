@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::{PageMessage, PeerMessage};
 
 /// Of frames between nodes. Rises with every change that an older node would misread.
-pub const PEER_PROTOCOL_VERSION: u32 = 5;
+pub const PEER_PROTOCOL_VERSION: u32 = 6;
 
 /// Of frames between a page and its node; others write pages' workers, too. It rises on its own.
 pub const PAGE_PROTOCOL_VERSION: u32 = 4;

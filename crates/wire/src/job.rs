@@ -227,4 +227,6 @@ pub struct JobSummary {
     pub idempotency_key: Option<String>,
     /// It was complete, and runs again: whoever had the last blocks is gone.
     pub reopened: bool,
+    /// Somebody was sent the whole result: where a directory is full, such a job goes first.
+    pub fetched: bool,
 }

@@ -425,6 +425,7 @@ mod tests {
             elapsed_ms: 1.0,
             expires_at: None,
             contributions: devices.collect(),
+            disk_bytes: None,
             error: None,
         }
     }

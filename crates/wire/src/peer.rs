@@ -121,6 +121,8 @@ pub struct ExpiredJob {
     /// When it was submitted, as its record says: an `Idempotency-Key` may bring the same id again. 0 where
     /// that is not known.
     pub submitted_at_unix_ms: u64,
+    /// Somebody deleted it before its time was over: it is gone wherever it still is.
+    pub is_deleted: bool,
 }
 
 /// One message from node to node.
@@ -315,11 +317,16 @@ pub enum PeerMessage {
         /// The epoch that ends.
         epoch: Epoch,
     },
-    /// The time to live of these jobs was over before the receiver came back to speak
-    /// of them.
+    /// These jobs are gone: their time to live was over before the receiver came back to speak
+    /// of them, or somebody deleted them.
     Expired {
         /// The jobs.
         jobs: Vec<ExpiredJob>,
+    },
+    /// Somebody was sent the whole results of these jobs: where a directory is full, they go first.
+    Fetched {
+        /// The jobs.
+        jobs: Vec<JobId>,
     },
     /// The coordinator of this epoch never acknowledged the job to its submitter, and drops it. Whoever
     /// has a copy goes on without it; for all others the job never was.

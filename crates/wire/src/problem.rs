@@ -12,6 +12,9 @@ pub struct Problem {
     pub status: u16,
     /// What happened, where, and what to do.
     pub detail: String,
+    /// Seconds after which it is worth trying again, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u64>,
 }
 
 impl Problem {
@@ -22,6 +25,16 @@ impl Problem {
             title: title_of(status).to_owned(),
             status,
             detail: detail.into(),
+            retry_after_s: None,
+        }
+    }
+
+    /// The same, worth another try after so many seconds.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self {
+            retry_after_s: Some(seconds),
+            ..self
         }
     }
 }

@@ -94,6 +94,10 @@ pub struct JobView {
     pub expires_at: Option<String>,
     /// One a device, the one with most rows first.
     pub contributions: Vec<ContributionView>,
+    /// Bytes of its result and its inputs on each of its holders; null where none of them answers. An input that
+    /// several jobs share counts for each.
+    #[serde(default)]
+    pub disk_bytes: Option<u64>,
     /// Why it failed.
     pub error: Option<String>,
 }

@@ -60,7 +60,7 @@ fn page_frames_have_the_bytes_of_this_protocol_version() {
 
 #[test]
 fn the_golden_files_belong_to_this_protocol_version() {
-    assert_eq!(PEER_PROTOCOL_VERSION, 5, "write golden/peer.txt anew");
+    assert_eq!(PEER_PROTOCOL_VERSION, 6, "write golden/peer.txt anew");
     assert_eq!(PAGE_PROTOCOL_VERSION, 4, "write golden/page.txt anew");
 }
 
@@ -109,6 +109,7 @@ fn every_variant_has_a_golden_frame() {
             PeerMessage::Refused { .. } => "Refused",
             PeerMessage::Resign { .. } => "Resign",
             PeerMessage::Expired { .. } => "Expired",
+            PeerMessage::Fetched { .. } => "Fetched",
             PeerMessage::Withdrawn { .. } => "Withdrawn",
             PeerMessage::Missing { .. } => "Missing",
             PeerMessage::Seen { .. } => "Seen",

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use reqwest::Method;
-use wire::{JobView, NodeView};
+use wire::{JobStatus, JobView, NodeView};
 
 use super::table::write_table;
 use super::{Failure, JobArgs, JobsArgs, NodeClient, NodesArgs};
@@ -19,9 +19,17 @@ pub(super) async fn jobs(args: JobsArgs) -> Result<(), Failure> {
         return print(&node.ask_text(Method::GET, &path).await?);
     }
     let jobs: Vec<JobView> = node.ask(Method::GET, &path).await?;
-    let rows: Vec<[String; 6]> = jobs.iter().map(job_row).collect();
-    let titles = ["JOB", "STATUS", "SIZE", "BLOCKS", "TIME", "SUBMITTED"];
-    print_with(|out| write_table(out, titles, &[3, 4], &rows))
+    let rows: Vec<[String; 7]> = jobs.iter().map(job_row).collect();
+    let titles = [
+        "JOB",
+        "STATUS",
+        "SIZE",
+        "BLOCKS",
+        "TIME",
+        "DISK",
+        "SUBMITTED",
+    ];
+    print_with(|out| write_table(out, titles, &[3, 4, 5], &rows))
 }
 
 /// `matmesh job ID`
@@ -62,8 +70,17 @@ async fn one_job(args: &JobArgs, method: Method) -> Result<(), Failure> {
     if args.json {
         return print(&node.ask_text(method, &path).await?);
     }
+    let has_ended = |job: &JobView| job.status != JobStatus::Running;
+    let is_deletion =
+        method == Method::DELETE && has_ended(&node.ask::<JobView>(Method::GET, &path).await?);
     let job: JobView = node.ask(method, &path).await?;
-    print_with(|out| write_job(out, &job))
+    print_with(|out| {
+        write_job(out, &job)?;
+        if is_deletion {
+            writeln!(out, "\nThe job had ended: it and its result are deleted.")?;
+        }
+        Ok(())
+    })
 }
 
 fn write_job(out: &mut impl Write, job: &JobView) -> io::Result<()> {
@@ -90,6 +107,7 @@ fn write_job(out: &mut impl Write, job: &JobView) -> io::Result<()> {
         job.coordinator.short(),
         job.epoch
     )?;
+    writeln!(out, "disk         {} on each holder", disk(job))?;
     if let Some(error) = &job.error {
         writeln!(out, "error        {error}")?;
     }
@@ -116,13 +134,14 @@ fn write_job(out: &mut impl Write, job: &JobView) -> io::Result<()> {
     write_table(out, titles, &[2, 3, 4, 5], &rows)
 }
 
-fn job_row(job: &JobView) -> [String; 6] {
+fn job_row(job: &JobView) -> [String; 7] {
     [
         job.id.to_string(),
         job.status.to_string(),
         size(job),
         format!("{}/{}", job.blocks.done, job.blocks.total),
         seconds(job.elapsed_ms),
+        disk(job),
         job.submitted_at.clone(),
     ]
 }
@@ -151,6 +170,13 @@ fn node_row(node: &NodeView) -> [String; 7] {
 
 fn size(job: &JobView) -> String {
     format!("{}×{}×{}", job.rows, job.inner, job.cols)
+}
+
+/// On each of its holders.
+fn disk(job: &JobView) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "shown to people")]
+    let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+    job.disk_bytes.map_or_else(|| "-".to_owned(), megabytes)
 }
 
 fn seconds(elapsed_ms: f64) -> String {

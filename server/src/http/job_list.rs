@@ -116,10 +116,7 @@ async fn ask(services: &Services, node: NodeId, selection: Selection) -> Option<
 /// The jobs that this node leads or led, newest first.
 async fn own_jobs(services: &Services, selection: Selection) -> Result<Vec<JobView>, Problem> {
     let own = services.driver.look(move |node, _| {
-        let led = node
-            .jobs()
-            .into_iter()
-            .filter(|job| node.answers_for(job.id));
+        let led = node.jobs().filter(|job| node.answers_for(job.id));
         let wanted = led.filter(|job| selection.status.is_none_or(|status| status == job.status));
         wanted
             .map(|job| job.id)

@@ -13,7 +13,7 @@ use super::Api;
 use super::forward::{self, Question, is_forwarded};
 use super::parameters::{JobPath, Parameters};
 use super::problem::ApiProblem;
-use crate::jobs::{self, Place};
+use crate::jobs::{self, Place, Removal};
 use crate::services::Services;
 
 /// A request that waits costs a connection and nothing else; still, nobody is
@@ -35,12 +35,15 @@ pub(super) async fn show(
     Ok(Json(jobs::view_after(&services, job, wait).await?).into_response())
 }
 
-/// `DELETE /api/v1/jobs/ID`
-pub(super) async fn cancel(
+/// `DELETE /api/v1/jobs/ID`: cancels a job that runs, deletes one that is complete. With `?only=running` or
+/// `?only=ended` nothing but that, our own addition: a job may end while its person presses the button.
+pub(super) async fn remove(
     State(Api { services, .. }): State<Api>,
     JobPath(job): JobPath,
     request: Parts,
 ) -> Result<Response, ApiProblem> {
+    let only = "running or ended";
+    let removal = Parameters::of(&request.uri)?.read("only", only, Removal::named)?;
     // Nobody who has a copy is there: whoever is asked says that it is cancelled.
     if !jobs::is_out_of_reach(&services, job).await?
         && let Some(node) = at_coordinator(&services, job, &request.headers).await?
@@ -48,7 +51,8 @@ pub(super) async fn cancel(
         let question = Question::same_as(&request, Duration::ZERO);
         return Ok(forward::forward(&services, node, &question).await?);
     }
-    Ok(Json(jobs::cancel_here(&services, job).await?).into_response())
+    let removal = removal.unwrap_or(Removal::Any);
+    Ok(Json(jobs::remove_here(&services, job, removal).await?).into_response())
 }
 
 /// `GET /api/v1/jobs/ID/course`: which block is where, who has it and when. Our

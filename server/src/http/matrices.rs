@@ -1,11 +1,14 @@
 //! Results and inputs as files.
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, VARY};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use cluster::Input;
+use futures_util::{StreamExt, stream};
 use kernel::format::OutputFormat;
 use wire::{JobId, Problem};
 
@@ -129,6 +132,16 @@ async fn send(
         }
         opened => opened?,
     };
+    let body = match wanted {
+        Wanted::Result => {
+            // Where there is no room for others, what somebody has may go.
+            let driver = services.driver.clone();
+            when_sent(body, length, async move {
+                driver.tell(Input::Fetched { job }).await;
+            })
+        }
+        Wanted::Input(_) => body,
+    };
     let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
@@ -153,6 +166,30 @@ async fn send(
     Ok(response)
 }
 
+/// The same body; `then` begins when its last byte is taken.
+fn when_sent(
+    body: Body,
+    length: Option<u64>,
+    then: impl Future<Output = ()> + Send + 'static,
+) -> Body {
+    let state = (body.into_data_stream(), length, Some(Box::pin(then)));
+    Body::from_stream(stream::unfold(
+        state,
+        move |(mut parts, mut left, mut then)| async move {
+            let part = parts.next().await;
+            let size = part.as_ref().and_then(|part| part.as_ref().ok());
+            let size = size.map_or(0, |part| part.len() as u64);
+            left = left.map(|left| left.saturating_sub(size));
+            // Behind the last byte of a known length nothing is asked for any more.
+            let is_all = part.is_none() || left == Some(0);
+            if is_all && let Some(then) = then.take() {
+                then.await;
+            }
+            part.map(|part| (part, (parts, left, then)))
+        },
+    ))
+}
+
 /// Whether another holder may give what the copy here does not.
 fn is_bad_copy(problem: &Problem, request: &Parts) -> bool {
     problem.status >= 500 && !is_forwarded(&request.headers)
@@ -162,4 +199,43 @@ fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     let value =
         HeaderValue::from_str(text).expect("hexadecimal digits and a suffix are plain text");
     headers.insert(name, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_result_is_fetched_when_its_last_byte_is_taken_and_not_before() {
+        for (length, broken) in [
+            (Some(4), false),
+            (None, false),
+            (Some(4), true),
+            (None, true),
+        ] {
+            let second = match broken {
+                true => Err(std::io::Error::other("the holder died")),
+                false => Ok(Bytes::from("cd")),
+            };
+            let parts = stream::iter([Ok(Bytes::from("ab")), second]);
+            let is_fetched = Arc::new(AtomicBool::new(false));
+            let noted = Arc::clone(&is_fetched);
+            let then = async move { noted.store(true, Ordering::Relaxed) };
+            let body = when_sent(Body::from_stream(parts), length, then);
+            let mut parts = body.into_data_stream();
+            assert!(parts.next().await.unwrap().is_ok());
+            assert!(!is_fetched.load(Ordering::Relaxed));
+            assert_eq!(parts.next().await.unwrap().is_err(), broken);
+            // A connection that knows the length asks no further, and one that broke off cannot.
+            if length.is_none() && !broken {
+                assert!(parts.next().await.is_none());
+            }
+            assert_eq!(is_fetched.load(Ordering::Relaxed), !broken);
+        }
+    }
 }

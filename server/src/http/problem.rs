@@ -8,7 +8,7 @@ use wire::Problem;
 
 /// When a person or program should try again what cannot be done now. What is
 /// away for longer is asked for again that often, which costs nobody anything.
-const RETRY_AFTER_S: u16 = 1;
+const RETRY_AFTER_S: u64 = 1;
 
 /// A [`Problem`] as an answer.
 #[derive(Debug)]
@@ -43,9 +43,10 @@ pub(super) fn status_of(problem: &Problem) -> StatusCode {
 /// Says when to try again, where that helps.
 pub(super) fn add_retry_after(problem: &Problem, response: &mut Response) {
     if problem.status == 503 {
+        let seconds = problem.retry_after_s.unwrap_or(RETRY_AFTER_S);
         response
             .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
 }
 

@@ -331,17 +331,18 @@ pub(super) const REMOVE: [&str; 5] = [
     "DELETE FROM endings WHERE job = ?",
 ];
 
-/// Remembers the id of a job whose time is over, and removes the rest.
+/// Remembers the id of a job that is gone, and removes the rest.
 fn expire(writing: &mut Writing, expired: ExpiredJob) {
     let now_ms = to_stored(writing.now_ms());
     writing
         .add(
-            "INSERT OR IGNORE INTO tombstones (job, at_unix_ms, submitted_at_unix_ms)
-         VALUES (?, ?, ?)",
+            "INSERT OR IGNORE INTO tombstones (job, at_unix_ms, submitted_at_unix_ms, is_deleted)
+         VALUES (?, ?, ?, ?)",
         )
         .bind_bytes(&key_of(expired.job))
         .bind(now_ms)
-        .bind(to_stored(expired.submitted_at_unix_ms));
+        .bind(to_stored(expired.submitted_at_unix_ms))
+        .bind(i64::from(expired.is_deleted));
     remove(writing, expired.job);
 }
 
@@ -419,6 +420,7 @@ pub(super) mod tests {
         Change::Expired(ExpiredJob {
             job,
             submitted_at_unix_ms: 0,
+            is_deleted: false,
         })
     }
 

@@ -1,11 +1,12 @@
 //! Reads jobs back: all of them at start, their results whenever asked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
 use cluster::limits::{TOMBSTONE, TOMBSTONES_MAX};
 use cluster::{Replica, Restored};
+use futures_util::TryStreamExt;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use wire::{
@@ -54,8 +55,7 @@ impl Store {
             .add("DELETE FROM tombstones WHERE at_unix_ms < ?")
             .bind(to_stored(since));
         writing.commit().await?;
-        let newest =
-            "SELECT job, submitted_at_unix_ms FROM tombstones ORDER BY at_unix_ms DESC LIMIT ?";
+        let newest = "SELECT job, submitted_at_unix_ms, is_deleted FROM tombstones ORDER BY at_unix_ms DESC LIMIT ?";
         let rows = sqlx::query(newest)
             .bind(i64::try_from(TOMBSTONES_MAX).unwrap_or(i64::MAX))
             .fetch_all(&mut *self.readers.lend().await?)
@@ -64,63 +64,62 @@ impl Store {
             Ok(ExpiredJob {
                 job: job_of(bytes_at(row, 0)?),
                 submitted_at_unix_ms: from_stored(row.try_get(1)?),
+                is_deleted: row.try_get(2)?,
             })
         });
         jobs.collect()
     }
 
-    /// Every job that is not expired.
+    /// Every job that is not gone. Each table is read once, whatever the number of jobs.
     pub async fn jobs(&self) -> Result<Vec<Restored>, StoreError> {
-        let rows = sqlx::query(
+        let mut jobs = self.read_heads().await?;
+        self.read_blocks(&mut jobs).await?;
+        self.read_tallies(&mut jobs).await?;
+        self.read_endings(&mut jobs).await?;
+        self.read_claims(&mut jobs).await?;
+        Ok(jobs.into_values().map(|(job, _)| job).collect())
+    }
+
+    async fn read_heads(&self) -> Result<Jobs, StoreError> {
+        let mut reader = self.readers.lend().await?;
+        let mut rows = sqlx::query(
             "SELECT record, epoch_number, epoch_coordinator, leadership_version, backups FROM jobs",
         )
-        .fetch_all(&mut *self.readers.lend().await?)
-        .await?;
-        let mut jobs = Vec::with_capacity(rows.len());
-        for row in rows {
-            let record = rmp_serde::from_slice(&row.try_get::<Vec<u8>, _>(0)?)
+        .fetch(&mut *reader);
+        let mut jobs = Jobs::new();
+        while let Some(row) = rows.try_next().await? {
+            let record: JobRecord = rmp_serde::from_slice(&row.try_get::<Vec<u8>, _>(0)?)
                 .map_err(|_| StoreError::Damaged { what: "job" })?;
             let leadership = Leadership {
                 epoch: epoch_at(&row, 1)?,
                 version: from_stored(row.try_get(3)?),
                 backups: ids_at(&row, 4)?,
             };
-            let mut replica = Replica::new(record, leadership);
-            self.read_blocks(&mut replica).await?;
-            self.read_tallies(&mut replica).await?;
-            let ended_ago = self.read_ending(&mut replica).await?;
-            let has_inputs = self.has_inputs(&replica.record).await?;
-            jobs.push(Restored {
-                replica,
-                ended_ago,
-                has_inputs,
-            });
+            let hashes = [&record.a, &record.b].into_iter().filter_map(chunks_of);
+            let wanted: BTreeSet<&ChunkHash> = hashes.flatten().collect();
+            let wanted = wanted.len();
+            let restored = Restored {
+                replica: Replica::new(record, leadership),
+                ended_ago: Duration::ZERO,
+                has_inputs: wanted == 0,
+            };
+            jobs.insert(restored.replica.record.id, (restored, wanted));
         }
         Ok(jobs)
     }
 
-    /// Whether every chunk that a job is made from is here; a chunk's claim is
-    /// stored together with its bytes.
-    async fn has_inputs(&self, record: &JobRecord) -> Result<bool, StoreError> {
-        let hashes = [&record.a, &record.b].into_iter().filter_map(chunks_of);
-        let wanted: BTreeSet<&ChunkHash> = hashes.flatten().collect();
-        let found: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM job_chunks WHERE job = ?")
-            .bind(&key_of(record.id)[..])
-            .fetch_one(&mut *self.readers.lend().await?)
-            .await?;
-        Ok(usize::try_from(found).unwrap_or(0) >= wanted.len())
-    }
-
-    async fn read_blocks(&self, replica: &mut Replica) -> Result<(), StoreError> {
-        let rows = sqlx::query(
+    async fn read_blocks(&self, jobs: &mut Jobs) -> Result<(), StoreError> {
+        let mut reader = self.readers.lend().await?;
+        let mut rows = sqlx::query(
             "SELECT block, hash, worker, kind, name, device, compute_ms, operations, epoch_number,
-             epoch_coordinator, counted, leased_us, stored_us, receive_us, wait_us, taken_from
-             FROM blocks WHERE job = ?",
+             epoch_coordinator, counted, leased_us, stored_us, receive_us, wait_us, taken_from, job
+             FROM blocks",
         )
-        .bind(&key_of(replica.record.id)[..])
-        .fetch_all(&mut *self.readers.lend().await?)
-        .await?;
-        for row in rows {
+        .fetch(&mut *reader);
+        while let Some(row) = rows.try_next().await? {
+            let Some((job, _)) = jobs.get_mut(&job_of(bytes_at(&row, 16)?)) else {
+                continue;
+            };
             let kind = match row.try_get::<String, _>(3)?.as_str() {
                 "browser" => WorkerKind::Browser,
                 _ => WorkerKind::Native,
@@ -129,7 +128,7 @@ impl Store {
                 u32::try_from(row.try_get::<i64, _>(0)?).map_err(|_| StoreError::Damaged {
                     what: "block number",
                 })?;
-            replica.record_done(DoneBlock {
+            job.replica.record_done(DoneBlock {
                 block: BlockIndex(block),
                 hash: ChunkHash::from_bytes(bytes_at(&row, 1)?),
                 worker: WorkerId::from_bytes(bytes_at(&row, 2)?),
@@ -146,48 +145,67 @@ impl Store {
         Ok(())
     }
 
-    async fn read_tallies(&self, replica: &mut Replica) -> Result<(), StoreError> {
-        let rows = sqlx::query(
-            "SELECT epoch_number, epoch_coordinator, computed, rejected, reassigned, begun_us
-             FROM tallies WHERE job = ?",
+    async fn read_tallies(&self, jobs: &mut Jobs) -> Result<(), StoreError> {
+        let mut reader = self.readers.lend().await?;
+        let mut rows = sqlx::query(
+            "SELECT epoch_number, epoch_coordinator, computed, rejected, reassigned, begun_us, job
+             FROM tallies",
         )
-        .bind(&key_of(replica.record.id)[..])
-        .fetch_all(&mut *self.readers.lend().await?)
-        .await?;
-        for row in rows {
+        .fetch(&mut *reader);
+        while let Some(row) = rows.try_next().await? {
             let tally = Tally {
                 computed: from_stored(row.try_get(2)?),
                 rejected: from_stored(row.try_get(3)?),
                 reassigned: from_stored(row.try_get(4)?),
                 begun_us: from_stored(row.try_get(5)?),
             };
-            replica.raise_tally(epoch_at(&row, 0)?, tally);
+            if let Some((job, _)) = jobs.get_mut(&job_of(bytes_at(&row, 6)?)) {
+                job.replica.raise_tally(epoch_at(&row, 0)?, tally);
+            }
         }
         Ok(())
     }
 
-    /// How long this node has been running since it ended.
-    async fn read_ending(&self, replica: &mut Replica) -> Result<Duration, StoreError> {
-        let row = sqlx::query(
-            "SELECT ending, at_unix_ms, elapsed_ms, here_at_unix_ms FROM endings WHERE job = ?",
-        )
-        .bind(&key_of(replica.record.id)[..])
-        .fetch_optional(&mut *self.readers.lend().await?)
-        .await?;
-        let Some(row) = row else {
-            return Ok(Duration::ZERO);
-        };
-        let ending = rmp_serde::from_slice(&row.try_get::<Vec<u8>, _>(0)?)
-            .map_err(|_| StoreError::Damaged { what: "ending" })?;
-        replica.record_end(Ended {
-            ending,
-            at_unix_ms: from_stored(row.try_get(1)?),
-            elapsed_ms: row.try_get(2)?,
-        });
-        let here_at = from_stored(row.try_get(3)?);
-        Ok(self.clock.since(here_at))
+    /// How jobs ended, and for how long this node has been running since.
+    async fn read_endings(&self, jobs: &mut Jobs) -> Result<(), StoreError> {
+        let mut reader = self.readers.lend().await?;
+        let mut rows =
+            sqlx::query("SELECT ending, at_unix_ms, elapsed_ms, here_at_unix_ms, job FROM endings")
+                .fetch(&mut *reader);
+        while let Some(row) = rows.try_next().await? {
+            let Some((job, _)) = jobs.get_mut(&job_of(bytes_at(&row, 4)?)) else {
+                continue;
+            };
+            let ending = rmp_serde::from_slice(&row.try_get::<Vec<u8>, _>(0)?)
+                .map_err(|_| StoreError::Damaged { what: "ending" })?;
+            job.replica.record_end(Ended {
+                ending,
+                at_unix_ms: from_stored(row.try_get(1)?),
+                elapsed_ms: row.try_get(2)?,
+            });
+            job.ended_ago = self.clock.since(from_stored(row.try_get(3)?));
+        }
+        Ok(())
+    }
+
+    /// Whether every chunk that a job is made from is here; a chunk's claim is
+    /// stored together with its bytes.
+    async fn read_claims(&self, jobs: &mut Jobs) -> Result<(), StoreError> {
+        let mut reader = self.readers.lend().await?;
+        let mut rows =
+            sqlx::query("SELECT job, COUNT(*) FROM job_chunks GROUP BY job").fetch(&mut *reader);
+        while let Some(row) = rows.try_next().await? {
+            if let Some((job, wanted)) = jobs.get_mut(&job_of(bytes_at(&row, 0)?)) {
+                let found = usize::try_from(row.try_get::<i64, _>(1)?).unwrap_or(0);
+                job.has_inputs = found >= *wanted;
+            }
+        }
+        Ok(())
     }
 }
+
+/// What was read of each, and how many chunks its inputs are made of.
+type Jobs = BTreeMap<JobId, (Restored, usize)>;
 
 fn chunks_of(source: &MatrixSource) -> Option<&Vec<ChunkHash>> {
     match source {

@@ -72,7 +72,59 @@ async fn a_complete_job_cannot_be_cancelled_any_more() {
     let node = NodeOptions::new().start();
     let job = node.submit(&seeded_job(4, 4, 4, 1)).await;
     node.completed(&job).await;
-    assert_eq!(cancel(&node, &job).await["status"], "complete");
+    let only_running = format!("{job}?only=running");
+    assert_eq!(cancel(&node, &only_running).await["status"], "complete");
+    assert_eq!(
+        node.get_json(&format!("/api/v1/jobs/{job}")).await["status"],
+        "complete"
+    );
+}
+
+#[tokio::test]
+async fn a_job_that_is_deleted_at_any_node_is_gone_at_all_also_after_a_restart() {
+    let here = NodeOptions::new().start();
+    let there = NodeOptions::new().linked_to(&here).start();
+    here.sees(2).await;
+    there.sees(2).await;
+    let job = here.submit(&seeded_job(4, 5, 6, 1)).await;
+    let shown = here.completed(&job).await;
+    assert_eq!(shown["disk_bytes"], 8 * 4 * 6);
+    let path = &format!("/api/v1/jobs/{job}");
+    let node = &there;
+    until("the other node has heard of its end", || async move {
+        let shown = node.get(path).await.json::<Value>().await.unwrap();
+        (shown["status"] == "complete").then_some(())
+    })
+    .await;
+    // Nothing that runs is deleted, and nothing that is deleted was anything else.
+    assert_eq!(cancel(&there, &job).await["status"], "complete");
+    for node in [&here, &there] {
+        until("it is gone", || async move {
+            (node.get(path).await.status() == 410).then_some(())
+        })
+        .await;
+        let problem = problem_of(node.get(&format!("{path}/result")).await).await;
+        assert_eq!(problem["status"], 410);
+        assert!(problem["detail"].as_str().unwrap().contains("deleted"));
+    }
+    let here = restart(here.kill());
+    assert_eq!(here.get(path).await.status(), 410);
+}
+
+#[tokio::test]
+async fn only_what_has_ended_is_deleted_where_that_is_asked() {
+    let node = NodeOptions::new().that_never_computes().start();
+    let job = node.submit(&seeded_job(4, 4, 4, 1)).await;
+    let only_ended = format!("{job}?only=ended");
+    assert_eq!(cancel(&node, &only_ended).await["status"], 409);
+    assert_eq!(cancel(&node, &job).await["status"], "cancelled");
+    assert_eq!(cancel(&node, &only_ended).await["status"], "cancelled");
+    let path = format!("/api/v1/jobs/{job}");
+    assert_eq!(node.get(&path).await.status(), 410);
+    assert_eq!(
+        cancel(&node, &format!("{job}?only=some")).await["status"],
+        400
+    );
 }
 
 #[tokio::test]

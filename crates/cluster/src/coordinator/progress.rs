@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wire::{
     BlockCounts, BlockView, ContributionView, CourseDevice, CourseView, DoneBlock, Epoch,
-    EpochView, JobStatus, JobSummary, NodeId, Tally, WorkerId, WorkerKind,
+    EpochView, JobStatus, JobSummary, MatrixSource, NodeId, Shape, Tally, WorkerId, WorkerKind,
 };
 
 use kernel::cut::Cut;
@@ -35,6 +35,8 @@ pub struct JobProgress {
     pub contributions: Vec<ContributionView>,
     /// Nodes that hold a copy beside the coordinator.
     pub backups: Vec<NodeId>,
+    /// Bytes of the result and the inputs on each holder.
+    pub disk_bytes: u64,
 }
 
 impl Coordinator {
@@ -82,6 +84,7 @@ impl Coordinator {
             submitted_at_unix_ms: record.submitted_at_unix_ms,
             idempotency_key: record.idempotency_key.clone(),
             reopened: self.is_reopened,
+            fetched: false,
         }
     }
 
@@ -155,8 +158,28 @@ pub(crate) fn progress_of(replica: &Replica, cut: &Cut) -> JobProgress {
         elapsed_ms: replica.ended.as_ref().map_or(0.0, |ended| ended.elapsed_ms),
         contributions: contributions_of(replica, cut),
         backups: replica.leadership.backups.clone(),
+        disk_bytes: disk_bytes_of(replica, cut),
         replica: replica.clone(),
     }
+}
+
+/// What a job takes on the disk of a holder: blocks that are done, and inputs that are not made from a seed.
+fn disk_bytes_of(replica: &Replica, cut: &Cut) -> u64 {
+    let Shape { rows, inner, cols } = replica.record.shape;
+    let blocks = replica.done.keys().filter_map(|block| cut.block(block.0));
+    let done = blocks.map(|block| {
+        let (rows, cols) = (
+            block.rows.end - block.rows.start,
+            block.cols.end - block.cols.start,
+        );
+        u64::from(rows) * u64::from(cols)
+    });
+    let input = |source: &MatrixSource, rows, cols| match source {
+        MatrixSource::Random(_) => 0,
+        MatrixSource::Chunks(_) => u64::from(rows) * u64::from(cols),
+    };
+    let inputs = input(&replica.record.a, rows, inner) + input(&replica.record.b, inner, cols);
+    8 * (done.sum::<u64>() + inputs)
 }
 
 /// The course of a job as a copy has it: blocks that are done, and by whom. `age` is the time since

@@ -214,6 +214,7 @@ mod tests {
             submitted_at_unix_ms: 0,
             idempotency_key: None,
             reopened: false,
+            fetched: false,
         }
     }
 

@@ -125,7 +125,7 @@ impl Node {
         let known = self.replica(job).map(|replica| &replica.record);
         let is_other = known.is_some_and(|known| !is_same_job(known, &head.record));
         let is_acceptable = is_within_limits(head, self.config.side_max);
-        if self.expired.contains_key(&job) || !is_acceptable {
+        if self.expired.contains(job) || !is_acceptable {
             return;
         }
         if is_other {

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use wire::{
-    BlockIndex, Epoch, ExpiredJob, JobId, JobRecord, JobStatus, JobSummary, Leadership, NodeId,
-    PeerMessage, WorkerId,
+    BlockIndex, Epoch, JobId, JobRecord, JobStatus, JobSummary, Leadership, NodeId, PeerMessage,
+    WorkerId,
 };
 
-use super::{Node, Tombstone};
+use super::Node;
 use crate::coordinator::Coordinator;
 use crate::effect::{Change, Event, Output, Restored};
 use crate::follower::Follower;
-use crate::limits::{BACKUPS_MAX, ENDED_COPIES_MAX, HOLDER_SEARCH, HOLDERS_MAX, TOMBSTONES_MAX};
+use crate::limits::{BACKUPS_MAX, ENDED_COPIES_MAX, HOLDER_SEARCH, HOLDERS_MAX};
 use crate::replica::Replica;
 use crate::tasks::is_given_unasked;
 use crate::time::{Moment, Now};
@@ -21,7 +21,7 @@ use crate::time::{Moment, Now};
 impl Node {
     pub(super) fn on_submit(&mut self, now: Now, record: JobRecord, outputs: &mut Vec<Output>) {
         let job = record.id;
-        if self.replica(job).is_some() || self.expired.contains_key(&job) {
+        if self.replica(job).is_some() || self.expired.contains(job) {
             // The same key came to two nodes at once, and the other's copy was
             // faster than this one's submission.
             return;
@@ -389,14 +389,16 @@ impl Node {
     ) {
         let (job, epoch, status) = (summary.id, summary.epoch, summary.status);
         let given_unasked = is_given_unasked(summary.shape, summary.options.spread);
-        if self.expired.contains_key(&job) {
+        if self.expired.contains(job) {
             return;
         }
         let before = self.directory.get(job).map(|known| known.epoch);
         let holders = std::iter::once(&epoch.coordinator).chain(&summary.holders);
         let is_there = |node: &NodeId| *node == self.id || self.membership.is_reached(*node);
         let is_held = holders.into_iter().any(is_there);
-        if !self.directory.learn(summary.clone(), is_held, now) {
+        if !self.make_room(now, job, outputs)
+            || !self.directory.learn(summary.clone(), is_held, now)
+        {
             return;
         }
         self.relay_to_superseded(before, &summary, outputs);
@@ -516,7 +518,7 @@ impl Node {
     /// Whether a job has ended, as far as is known here.
     pub(super) fn is_over(&self, job: JobId) -> bool {
         let told = self.directory.get(job);
-        self.expired.contains_key(&job)
+        self.expired.contains(job)
             || told.is_some_and(|summary| summary.status != JobStatus::Running)
     }
 
@@ -525,128 +527,6 @@ impl Node {
         let done = self.followers.get(&job);
         let done = done.and_then(|copy| copy.replica().done.get(&block));
         self.is_over(job) && done.is_some_and(|done| done.worker == worker)
-    }
-
-    /// Jobs whose time is over, here and as far as this node has heard.
-    pub(super) fn tick_expiries(&mut self, now: Moment, outputs: &mut Vec<Output>) {
-        while let Some((at, job)) = self.expiries.first().copied() {
-            if at > now {
-                break;
-            }
-            self.expire(now, job, outputs);
-        }
-        let time_to_live = self.config.result_ttl;
-        for job in self.directory.ended_for(time_to_live, now) {
-            if self.directory.is_abandoned(job) {
-                // It may come back, and then it is known again.
-                self.directory.remove(job);
-                continue;
-            }
-            // A copy is kept for its own time, which may end later.
-            let copy = self.followers.get(&job);
-            if copy.is_some_and(|copy| copy.listed_until.is_some()) {
-                self.directory.keep_longer(job, now);
-            } else {
-                self.expire(now, job, outputs);
-            }
-        }
-    }
-
-    /// The others have forgotten a job that is still here: this node slept, or
-    /// was off, for longer than its time to live.
-    ///
-    /// A copy is given up on that word when it is of the same submission, whatever the calendars say: nobody
-    /// forgets a job before it ended. Where that is not known it must have been here for its time to live. True
-    /// when it was given up.
-    pub(super) fn on_expired(
-        &mut self,
-        now: Now,
-        from: NodeId,
-        expired: ExpiredJob,
-        outputs: &mut Vec<Output>,
-    ) -> bool {
-        let job = expired.job;
-        let Some(newest) = self.newest_epoch(job) else {
-            return false;
-        };
-        // Of a job that another leads, the other has the say.
-        let leader = newest.coordinator;
-        if leader != from && self.membership.is_reached(leader) {
-            if self.replica(job).is_none()
-                && let Some(told) = self.directory.get(job)
-            {
-                // It says itself whether it has forgotten it.
-                let message = PeerMessage::Job(told.clone());
-                outputs.push(Output::Send {
-                    to: leader,
-                    message,
-                });
-            }
-            return false;
-        }
-        let time_to_live = self.config.result_ttl;
-        // No job that moves here is given up on anybody's word.
-        let led = self.coordinators.get(&job);
-        let moves = led.is_some_and(|own| !own.has_stalled(now.moment, time_to_live));
-        let copy = self.followers.get(&job);
-        let is_kept = copy.is_some_and(|copy| {
-            let submitted = copy.replica().record.submitted_at_unix_ms;
-            let is_same = submitted == expired.submitted_at_unix_ms;
-            // What has ended here is kept for its own time.
-            (copy.has_ended() || !is_same) && copy.time_here(now.moment) < time_to_live
-        });
-        let age = led.map_or(Duration::ZERO, |own| own.age(now.moment));
-        if is_kept {
-            self.note_declined(now.moment, from, job);
-        }
-        if moves || is_kept {
-            return false;
-        }
-        if let Some(own) = self.coordinators.remove(&job)
-            && let Ok(follower) = Follower::new(own.into_replica(), now.moment, age)
-        {
-            self.keep(follower, outputs);
-        }
-        self.expire(now.moment, job, outputs);
-        self.host.on_job_ended(job, outputs);
-        true
-    }
-
-    /// A job's time is over: only its id is remembered.
-    pub(super) fn expire(&mut self, now: Moment, job: JobId, outputs: &mut Vec<Output>) {
-        let copy = self.followers.get(&job);
-        let copy = copy.map(|copy| copy.replica().record.submitted_at_unix_ms);
-        let told = || {
-            self.directory
-                .get(job)
-                .map(|told| told.submitted_at_unix_ms)
-        };
-        let expired = ExpiredJob {
-            job,
-            submitted_at_unix_ms: copy.or_else(told).unwrap_or(0),
-        };
-        // Also where there was no copy: after a restart the answer is the same.
-        outputs.push(Output::Persist(Change::Expired(expired)));
-        self.forget_copy(job);
-        self.directory.remove(job);
-        self.abandoned.forget(job);
-        self.bury(now, expired);
-        outputs.push(Output::Event(Event::JobChanged { job }));
-    }
-
-    /// Remembers that a job's time is over.
-    pub(super) fn bury(&mut self, now: Moment, expired: ExpiredJob) {
-        if self.expired.len() >= TOMBSTONES_MAX {
-            let oldest = self.expired.iter().min_by_key(|(_, it)| it.since);
-            if let Some(oldest) = oldest.map(|(job, _)| *job) {
-                self.expired.remove(&oldest);
-            }
-        }
-        let tombstone = Tombstone {
-            since: now,
-            submitted_at_unix_ms: expired.submitted_at_unix_ms,
-        };
-        self.expired.insert(expired.job, tombstone);
     }
 }
 

@@ -36,7 +36,7 @@ impl Node {
             }
             return;
         }
-        if let Some(job) = subject_of(&message).filter(|job| self.expired.contains_key(job)) {
+        if let Some(job) = subject_of(&message).filter(|job| self.expired.contains(*job)) {
             self.tell_expired(from, [job], outputs);
             return;
         }
@@ -183,6 +183,7 @@ impl Node {
             PeerMessage::Expired { jobs } => {
                 self.on_all_expired(now, from, jobs, outputs);
             }
+            PeerMessage::Fetched { jobs } => self.on_fetched(jobs),
             PeerMessage::Withdrawn { job, epoch } => {
                 self.on_withdrawn(now, from, job, epoch, outputs);
             }
@@ -220,7 +221,7 @@ impl Node {
         let summaries = summaries.into_iter().take(SUMMARIES_PER_PAGE);
         let mut expired = Vec::new();
         for summary in summaries {
-            if self.expired.contains_key(&summary.id) {
+            if self.expired.contains(summary.id) {
                 expired.push(summary.id);
             } else if self.is_believable(summary.id, summary.epoch) {
                 self.on_job(now, from, summary, outputs);
@@ -238,7 +239,8 @@ impl Node {
         outputs: &mut Vec<Output>,
     ) {
         jobs.truncate(SUMMARIES_PER_PAGE);
-        jobs.retain(|expired| self.on_expired(now, from, *expired, outputs));
+        // Whoever deletes a job tells all nodes itself.
+        jobs.retain(|expired| self.on_expired(now, from, *expired, outputs) && !expired.is_deleted);
         let given_up: Vec<JobId> = jobs.into_iter().map(|expired| expired.job).collect();
         for to in self.membership.linked() {
             if to != from {
@@ -254,13 +256,7 @@ impl Node {
         jobs: impl IntoIterator<Item = JobId>,
         outputs: &mut Vec<Output>,
     ) {
-        let jobs = jobs.into_iter().filter_map(|job| {
-            let submitted_at_unix_ms = self.expired.get(&job)?.submitted_at_unix_ms;
-            Some(ExpiredJob {
-                job,
-                submitted_at_unix_ms,
-            })
-        });
+        let jobs = jobs.into_iter().filter_map(|job| self.expired.get(job));
         let jobs: Vec<ExpiredJob> = jobs.collect();
         if to != self.id && !jobs.is_empty() {
             let message = PeerMessage::Expired { jobs };
@@ -327,7 +323,7 @@ impl Node {
     /// This node is taken for the coordinator of a job that it does not know:
     /// it has lost its store. Its backups would wait for it for ever.
     fn disown(&self, from: NodeId, job: JobId, epoch: Epoch, outputs: &mut Vec<Output>) {
-        let knows = self.replica(job).is_some() || self.expired.contains_key(&job);
+        let knows = self.replica(job).is_some() || self.expired.contains(job);
         if epoch.coordinator == self.id && from != self.id && !knows {
             let message = PeerMessage::Resign { job, epoch };
             outputs.push(Output::Send { to: from, message });

@@ -52,6 +52,7 @@ impl Restless {
             Input::Restore(restored) => self.add(restored.replica.record.id),
             Input::Buried(expired) => self.add(expired.job),
             Input::Cancel { job }
+            | Input::Delete { job }
             | Input::Withdraw { job, .. }
             | Input::ResultDamaged { job, .. }
             | Input::InputsStored { job }
@@ -63,6 +64,7 @@ impl Restless {
             | Input::Refused { .. }
             | Input::Unreached { .. }
             | Input::OwnStatus(_)
+            | Input::Fetched { .. }
             | Input::Worker { .. }
             | Input::WorkerLeft { .. }
             | Input::WorkerResult { .. }
@@ -105,6 +107,7 @@ impl Restless {
             | PeerMessage::Counted { .. }
             | PeerMessage::Held { .. }
             | PeerMessage::Heartbeat { .. }
+            | PeerMessage::Fetched { .. }
             | PeerMessage::Status(_)
             | PeerMessage::Acquaintances(_)
             | PeerMessage::Goodbye

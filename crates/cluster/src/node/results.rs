@@ -123,6 +123,7 @@ impl Node {
                 }
             }
             Input::Cancel { job }
+            | Input::Delete { job }
             | Input::Withdraw { job, .. }
             | Input::ResultDamaged { job, .. } => {
                 self.take_gathered(now, *job, outputs);
@@ -144,6 +145,7 @@ impl Node {
             | Input::Submit(_)
             | Input::Restore(_)
             | Input::Buried(_)
+            | Input::Fetched { .. }
             | Input::InputsStored { .. }
             | Input::InputsMissing { .. } => {}
         }
@@ -182,6 +184,7 @@ impl Node {
             | PeerMessage::NoWork { .. }
             | PeerMessage::WorkAvailable { .. }
             | PeerMessage::Heartbeat { .. }
+            | PeerMessage::Fetched { .. }
             | PeerMessage::Status(_)
             | PeerMessage::Acquaintances(_)
             | PeerMessage::Missing { .. }

@@ -136,6 +136,7 @@ pub(crate) fn summary() -> impl Strategy<Value = JobSummary> {
             submitted_at_unix_ms,
             idempotency_key: Some("k".repeat(3000)),
             reopened: false,
+            fetched: false,
         },
     )
 }
@@ -350,11 +351,13 @@ pub(crate) fn message() -> impl Strategy<Value = PeerMessage> {
             let expired = ExpiredJob {
                 job,
                 submitted_at_unix_ms,
+                is_deleted: submitted_at_unix_ms % 2 == 0,
             };
             PeerMessage::Expired {
                 jobs: vec![expired; 3],
             }
         }),
+        1 => job().prop_map(|job| PeerMessage::Fetched { jobs: vec![job; 2] }),
         1 => (job(), epoch()).prop_map(|(job, epoch)| PeerMessage::Withdrawn { job, epoch }),
         1 => proptest::collection::vec(summary(), 0..4).prop_map(PeerMessage::Directory),
         1 => node().prop_map(|node| PeerMessage::Missing { node }),

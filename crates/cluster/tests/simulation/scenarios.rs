@@ -5,6 +5,7 @@ mod abandoned;
 mod authority;
 mod completing;
 mod ending;
+mod forgetting;
 mod gathering;
 mod keeping;
 mod leasing;

@@ -186,6 +186,7 @@ pub(crate) fn summary() -> impl Strategy<Value = JobSummary> {
                 submitted_at_unix_ms: submitted,
                 idempotency_key,
                 reopened: false,
+                fetched: true,
             }
         },
     )
@@ -413,15 +414,17 @@ pub(crate) fn peer_message() -> impl Strategy<Value = PeerMessage> {
         (job(), epoch()).prop_map(|(job, epoch)| PeerMessage::Election { job, epoch }),
         refused,
         (job(), epoch()).prop_map(|(job, epoch)| PeerMessage::Resign { job, epoch }),
-        vec((job(), any::<u64>()), 0..4).prop_map(|jobs| PeerMessage::Expired {
+        vec((job(), any::<u64>(), any::<bool>()), 0..4).prop_map(|jobs| PeerMessage::Expired {
             jobs: jobs
                 .into_iter()
-                .map(|(job, submitted_at_unix_ms)| ExpiredJob {
+                .map(|(job, submitted_at_unix_ms, is_deleted)| ExpiredJob {
                     job,
                     submitted_at_unix_ms,
+                    is_deleted,
                 })
                 .collect(),
         }),
+        vec(job(), 0..4).prop_map(|jobs| PeerMessage::Fetched { jobs }),
         (job(), epoch()).prop_map(|(job, epoch)| PeerMessage::Withdrawn { job, epoch }),
         (job(), block_set()).prop_map(|(job, blocks)| PeerMessage::Inventory { job, blocks }),
         vec(summary(), 0..3).prop_map(PeerMessage::Directory),

@@ -113,6 +113,7 @@ fn summary() -> JobSummary {
         submitted_at_unix_ms: 1_700_000_000_000,
         idempotency_key: Some("key".to_owned()),
         reopened: false,
+        fetched: false,
     }
 }
 
@@ -379,9 +380,11 @@ pub(crate) fn peer_samples() -> Vec<(&'static str, PeerMessage)> {
                 jobs: vec![ExpiredJob {
                     job,
                     submitted_at_unix_ms: 1_700_000_000_000,
+                    is_deleted: false,
                 }],
             },
         ),
+        ("Fetched", PeerMessage::Fetched { jobs: vec![job] }),
         (
             "Withdrawn",
             PeerMessage::Withdrawn {

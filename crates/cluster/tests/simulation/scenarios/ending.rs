@@ -61,7 +61,7 @@ fn an_expired_job_does_not_come_back_with_a_node_that_was_away() {
     mesh.run_for(seconds(1));
     assert!(mesh.node(node(1)).is_expired(id));
     assert_eq!(mesh.node(node(1)).job(id), None);
-    assert_eq!(mesh.node(node(1)).jobs().len(), 0);
+    assert_eq!(mesh.node(node(1)).jobs().count(), 0);
     assert_eq!(id, job(1));
 }
 

@@ -44,7 +44,11 @@ fn a_newcomer_who_knows_one_node_comes_to_know_all_nodes_and_jobs() {
     let newcomer = mesh.node(node(4));
     assert_eq!(newcomer.job(done).unwrap().status, JobStatus::Complete);
     assert_eq!(newcomer.job(running).unwrap().status, JobStatus::Running);
-    assert_eq!(newcomer.jobs()[0].id, job(2), "newest first");
+    assert_eq!(
+        newcomer.jobs().next().map(|first| first.id),
+        Some(job(2)),
+        "newest first"
+    );
 }
 
 #[test]
@@ -208,13 +212,13 @@ fn a_new_link_brings_a_directory_of_ten_thousand_jobs_in_few_messages() {
         mesh.run_for(millis(5));
     }
     mesh.run_for(seconds(5));
-    assert_eq!(mesh.node(node(1)).jobs().len(), 6000);
+    assert_eq!(mesh.node(node(1)).jobs().count(), 6000);
     let small = mesh.small_messages_of_a_new_link(node(1), node(2));
     assert!(small < 10, "{small} small messages wait for a new link");
     mesh.add_node(node(3));
     mesh.link(node(1), node(3));
     mesh.run_for(millis(100));
-    assert_eq!(mesh.node(node(3)).jobs().len(), 6000);
+    assert_eq!(mesh.node(node(3)).jobs().count(), 6000);
 }
 
 #[test]

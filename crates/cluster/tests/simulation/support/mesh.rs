@@ -349,12 +349,7 @@ impl Mesh {
                 has_inputs: is_seeded(&replica.record) || store.inputs.contains(job),
             }
         });
-        let buried = store.expired.iter();
-        let buried = buried.map(|(job, submitted_at_unix_ms)| ExpiredJob {
-            job: *job,
-            submitted_at_unix_ms: *submitted_at_unix_ms,
-        });
-        let buried: Vec<ExpiredJob> = buried.collect();
+        let buried: Vec<ExpiredJob> = store.expired.values().copied().collect();
         let restored = restored.collect::<Vec<_>>();
         for expired in buried {
             self.feed(id, Input::Buried(expired));

@@ -12,7 +12,7 @@ use crate::invariants::blocks_count_once;
 pub(crate) struct Store {
     pub(crate) jobs: BTreeMap<JobId, Replica>,
     /// With the times of their submissions.
-    pub(crate) expired: BTreeMap<JobId, u64>,
+    pub(crate) expired: BTreeMap<JobId, ExpiredJob>,
     /// When each job ended, by how long this node has been running.
     pub(crate) ended_at_ms: BTreeMap<JobId, u64>,
     /// Jobs of which the inputs are here, too.
@@ -27,7 +27,7 @@ pub(crate) struct Store {
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Snapshot {
     jobs: BTreeMap<JobId, Replica>,
-    expired: BTreeMap<JobId, u64>,
+    expired: BTreeMap<JobId, ExpiredJob>,
     ended_at_ms: BTreeMap<JobId, u64>,
     inputs: BTreeSet<JobId>,
 }
@@ -100,14 +100,12 @@ impl Store {
                 self.jobs.remove(&job);
                 self.inputs.remove(&job);
             }
-            Change::Expired(ExpiredJob {
-                job,
-                submitted_at_unix_ms,
-            }) => {
+            Change::Expired(expired) => {
+                let job = expired.job;
                 // Or only heard of.
                 self.jobs.remove(&job);
                 self.inputs.remove(&job);
-                let known = self.expired.insert(job, submitted_at_unix_ms);
+                let known = self.expired.insert(job, expired);
                 assert_eq!(known, None, "job {job} expired twice");
             }
         }
