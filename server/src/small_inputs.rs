@@ -158,6 +158,7 @@ mod tests {
                 epoch: Epoch {
                     number: 1,
                     coordinator: NODE,
+                    incarnation: 0,
                 },
                 version: 0,
                 backups: Vec::new(),

@@ -222,7 +222,12 @@ async fn start(
 ) -> anyhow::Result<Started> {
     let node_id = identity.node_id();
     let clock = Clock::start();
-    let node = Node::new(node_id, config.node_config(), clock.now());
+    let node = Node::new(
+        node_id,
+        identity.incarnation(),
+        config.node_config(),
+        clock.now(),
+    );
     let restored = store.jobs().await?;
     let buried = store.buried().await?;
     let (driver_handle, requests) = driver::requests();

@@ -260,6 +260,7 @@ mod tests {
             epoch: Epoch {
                 number: 2,
                 coordinator: NodeId::from_bytes([2; 16]),
+                incarnation: 0,
             },
             version,
             holders: Vec::new(),

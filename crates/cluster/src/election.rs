@@ -53,6 +53,7 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(crate) struct Election {
     own: NodeId,
+    incarnation: u64,
     /// How long those with a higher id have to answer.
     answer_wait: Duration,
     pub(crate) stage: Stage,
@@ -67,7 +68,7 @@ impl Election {
     /// Stands. `reached` are the other holders that answer; `newest` is the
     /// newest epoch known.
     pub(crate) fn stand(
-        own: NodeId,
+        (own, incarnation): (NodeId, u64),
         answer_wait: Duration,
         reached: &BTreeSet<NodeId>,
         newest: Epoch,
@@ -75,6 +76,7 @@ impl Election {
     ) -> (Self, Step) {
         let mut election = Self {
             own,
+            incarnation,
             answer_wait,
             stage: Stage::Waiting,
             until: now,
@@ -102,6 +104,7 @@ impl Election {
         let epoch = Epoch {
             number: newest.number.saturating_add(1),
             coordinator: self.own,
+            incarnation: self.incarnation,
         };
         if reached.is_empty() {
             return Step::Lead(epoch, reached.iter().copied().collect());

@@ -17,7 +17,7 @@
 //! use wire::{NodeId, PeerMessage};
 //!
 //! let id = |byte| NodeId::from_bytes([byte; 16]);
-//! let mut node = Node::new(id(1), NodeConfig::default(), Now::default());
+//! let mut node = Node::new(id(1), 1, NodeConfig::default(), Now::default());
 //! let outputs = node.handle(Now::default(), Input::LinkUp { peer: id(2) });
 //! assert!(outputs.iter().any(|output| matches!(
 //!     output,

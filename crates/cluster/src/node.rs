@@ -85,6 +85,7 @@ impl Default for NodeConfig {
 #[derive(Debug)]
 pub struct Node {
     id: NodeId,
+    incarnation: u64,
     config: NodeConfig,
     own_status: Option<NodeStatus>,
     membership: Membership,
@@ -119,9 +120,9 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node that knows nobody yet.
+    /// A node that knows nobody yet. Each process of a node is another `incarnation`: it leads in epochs of its own.
     #[must_use]
-    pub fn new(id: NodeId, config: NodeConfig, now: Now) -> Self {
+    pub fn new(id: NodeId, incarnation: u64, config: NodeConfig, now: Now) -> Self {
         let NodeConfig {
             heartbeat_interval,
             heartbeat_timeout,
@@ -129,6 +130,7 @@ impl Node {
         } = config;
         Self {
             id,
+            incarnation,
             config,
             own_status: None,
             membership: Membership::new(heartbeat_interval, heartbeat_timeout, now.moment),

@@ -42,6 +42,7 @@ fn epoch() -> impl Strategy<Value = Epoch> {
     (1..4_u64, 1..3_u8).prop_map(|(number, byte)| Epoch {
         number,
         coordinator: NodeId::from_bytes([byte; 16]),
+        incarnation: 0,
     })
 }
 
@@ -194,6 +195,7 @@ fn complete_stands_above_cancelled_and_cancelled_above_failed() {
         epoch: Epoch {
             number: 1,
             coordinator: NodeId::from_bytes([1; 16]),
+            incarnation: 0,
         },
         version: 0,
         backups: Vec::new(),

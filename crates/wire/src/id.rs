@@ -173,14 +173,17 @@ impl fmt::Display for BlockIndex {
     }
 }
 
-/// A coordinator's term of office in one job: a number and the winner's id,
-/// compared in that order, so the two sides of a cut network cannot share one.
+/// A coordinator's term of office in one job: a number, the winner's id and which of its processes it is,
+/// compared in that order, so neither the two sides of a cut network nor two machines with one copied key
+/// can share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Epoch {
     /// Counts up from 1, the epoch of the node where the job was submitted.
     pub number: u64,
     /// Who coordinates in this epoch.
     pub coordinator: NodeId,
+    /// Drawn by the coordinator's process at its start.
+    pub incarnation: u64,
 }
 
 struct IdVisitor<const N: usize>;
@@ -272,10 +275,12 @@ mod tests {
         let earlier = Epoch {
             number: 1,
             coordinator: high,
+            incarnation: 0,
         };
         let later = Epoch {
             number: 2,
             coordinator: low,
+            incarnation: 0,
         };
         assert!(earlier < later);
     }

@@ -144,6 +144,7 @@ mod tests {
         let epoch = Epoch {
             number: 1,
             coordinator: OWN,
+            incarnation: 0,
         };
         PeerMessage::CopyBlock {
             job: JobId::from_bytes([2; 16]),

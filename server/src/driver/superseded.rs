@@ -54,6 +54,7 @@ mod tests {
                 epoch: Epoch {
                     number: 1,
                     coordinator: NodeId::from_bytes([1; 16]),
+                    incarnation: 0,
                 },
                 head: 1,
                 has_inputs,

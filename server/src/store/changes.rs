@@ -201,7 +201,7 @@ fn put_job(writing: &mut Writing, record: &JobRecord, leadership: &Leadership) {
         .bind_bytes(&key_of(record.id))
         .bind(encoded)
         .bind(to_stored(epoch.number))
-        .bind_bytes(epoch.coordinator.as_bytes())
+        .bind(leader_of(epoch))
         .bind(to_stored(leadership.version))
         .bind(ids_of(&leadership.backups));
 }
@@ -214,10 +214,19 @@ fn put_leadership(writing: &mut Writing, job: JobId, leadership: &Leadership) {
          backups = ? WHERE id = ?",
         )
         .bind(to_stored(epoch.number))
-        .bind_bytes(epoch.coordinator.as_bytes())
+        .bind(leader_of(epoch))
         .bind(to_stored(leadership.version))
         .bind(ids_of(&leadership.backups))
         .bind_bytes(&key_of(job));
+}
+
+/// The coordinator of an epoch, and which of its processes: those of earlier versions have none.
+fn leader_of(epoch: Epoch) -> Vec<u8> {
+    let mut leader = epoch.coordinator.as_bytes().to_vec();
+    if epoch.incarnation != 0 {
+        leader.extend(epoch.incarnation.to_le_bytes());
+    }
+    leader
 }
 
 fn ids_of(nodes: &[NodeId]) -> Vec<u8> {
@@ -245,7 +254,7 @@ fn put_block(writing: &mut Writing, job: JobId, done: &DoneBlock) {
     .bind(done.compute_ms)
     .bind(to_stored(done.operations))
     .bind(to_stored(done.epoch.number))
-    .bind_bytes(done.epoch.coordinator.as_bytes())
+    .bind(leader_of(done.epoch))
     .bind(i64::from(done.counted))
     .bind(to_stored(done.course.leased_us))
     .bind(to_stored(done.course.stored_us))
@@ -293,7 +302,7 @@ fn put_tally(writing: &mut Writing, job: JobId, epoch: Epoch, tally: Tally) {
     )
     .bind_bytes(&key_of(job))
     .bind(to_stored(epoch.number))
-    .bind_bytes(epoch.coordinator.as_bytes())
+    .bind(leader_of(epoch))
     .bind(to_stored(tally.computed))
     .bind(to_stored(tally.rejected))
     .bind(to_stored(tally.reassigned))
@@ -406,6 +415,7 @@ pub(super) mod tests {
         let epoch = Epoch {
             number: 1,
             coordinator: NODE,
+            incarnation: 0,
         };
         let leadership = Leadership {
             epoch,

@@ -251,10 +251,19 @@ fn course_at(row: &SqliteRow, column: usize) -> Result<BlockCourse, StoreError> 
 }
 
 fn epoch_at(row: &SqliteRow, column: usize) -> Result<Epoch, StoreError> {
-    let number = from_stored(row.try_get(column)?);
-    let coordinator = NodeId::from_bytes(bytes_at(row, column + 1)?);
+    let damaged = StoreError::Damaged { what: "epoch" };
+    let leader: Vec<u8> = row.try_get(column + 1)?;
+    let (coordinator, incarnation) = leader.split_first_chunk().ok_or(damaged)?;
+    let incarnation = match incarnation {
+        [] => 0,
+        other => {
+            let bytes = other.try_into();
+            u64::from_le_bytes(bytes.map_err(|_| StoreError::Damaged { what: "epoch" })?)
+        }
+    };
     Ok(Epoch {
-        number,
-        coordinator,
+        number: from_stored(row.try_get(column)?),
+        coordinator: NodeId::from_bytes(*coordinator),
+        incarnation,
     })
 }

@@ -200,6 +200,7 @@ mod tests {
             epoch: wire::Epoch {
                 number: 1,
                 coordinator: NodeId::from_bytes([2; 16]),
+                incarnation: 0,
             },
             version: 1,
             holders: Vec::new(),

@@ -206,7 +206,7 @@ impl Node {
         };
         outputs.push(Output::Event(Event::ElectionStarted { job }));
         let (election, step) = Election::stand(
-            self.id,
+            (self.id, self.incarnation),
             self.config.election_timeout,
             &others,
             newest,

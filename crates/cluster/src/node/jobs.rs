@@ -31,6 +31,7 @@ impl Node {
             epoch: Epoch {
                 number: 1,
                 coordinator: self.id,
+                incarnation: self.incarnation,
             },
             version: 0,
             backups: backups.clone(),
@@ -119,6 +120,7 @@ impl Node {
                 epoch: Epoch {
                     number: replica.epoch().number.saturating_add(1),
                     coordinator: self.id,
+                    incarnation: self.incarnation,
                 },
                 version: 0,
                 backups: Vec::new(),

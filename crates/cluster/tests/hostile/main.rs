@@ -100,7 +100,7 @@ impl Driver {
             result_ttl: Duration::from_secs(60),
             ..NodeConfig::default()
         };
-        let node = Node::new(OWN, config, Now::default());
+        let node = Node::new(OWN, 1, config, Now::default());
         let mut driver = Self { node, micros: 0 };
         let peer = NodeId::from_bytes([2; 16]);
         driver.feed(Input::LinkUp { peer });
@@ -223,6 +223,7 @@ fn a_flood_of_jobs_stays_within_the_directory() {
             epoch: Epoch {
                 number: 1,
                 coordinator: from,
+                incarnation: 0,
             },
             version: 1,
             holders: vec![from; 1000],
@@ -282,6 +283,7 @@ fn a_flood_of_leases_gives_a_device_no_more_than_twice_its_room() {
             epoch: Epoch {
                 number: 1,
                 coordinator: from,
+                incarnation: 0,
             },
             worker,
             tasks: vec![task],

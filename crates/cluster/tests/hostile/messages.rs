@@ -57,6 +57,7 @@ pub(crate) fn epoch() -> impl Strategy<Value = Epoch> {
     (number, node()).prop_map(|(number, coordinator)| Epoch {
         number,
         coordinator,
+        incarnation: 0,
     })
 }
 

@@ -34,7 +34,7 @@ const SEEDS: Range<u64> = 0..300;
 const FAULTS_LEAST: u64 = 5;
 
 /// What 300 runs do: a kind that none of them has is one that is not tested.
-const SEEN: [&str; 45] = [
+const SEEN: [&str; 46] = [
     // Faults
     "line broken",
     "node silent",
@@ -53,6 +53,7 @@ const SEEN: [&str; 45] = [
     "power cut",
     "unsynced writes lost",
     "store lost",
+    "older image put back",
     "clock set forward",
     "node left",
     "page moved",
@@ -152,6 +153,8 @@ enum Kind {
     PowerCuts,
     /// A store is damaged, and its node begins with an empty one.
     LostStores,
+    /// A disk is put back from an image of it.
+    OldImages,
     /// After a restart a node finds the others late.
     LateLinks,
     ClocksAhead,
@@ -175,11 +178,12 @@ enum Kind {
     Damage,
 }
 
-const KINDS: [Kind; 15] = [
+const KINDS: [Kind; 16] = [
     Kind::Batches,
     Kind::LateLanes,
     Kind::PowerCuts,
     Kind::LostStores,
+    Kind::OldImages,
     Kind::LateLinks,
     Kind::ClocksAhead,
     Kind::Leaves,
@@ -322,6 +326,11 @@ fn disturb_more(
             if more.chance(500) {
                 mesh.run_for(millis(more.within(0..3_000)));
             }
+            mesh.restart(one);
+        }
+        Kind::OldImages if is_held_elsewhere(mesh, one) => {
+            mesh.put_image_back(one);
+            mesh.run_for(millis(more.within(0..3_000)));
             mesh.restart(one);
         }
         Kind::ClocksAhead => {

@@ -45,6 +45,7 @@ pub(crate) fn epoch() -> impl Strategy<Value = Epoch> {
     (any::<u64>(), node()).prop_map(|(number, coordinator)| Epoch {
         number,
         coordinator,
+        incarnation: 0,
     })
 }
 

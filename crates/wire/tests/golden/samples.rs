@@ -28,6 +28,7 @@ fn epoch() -> Epoch {
     Epoch {
         number: 300,
         coordinator: node(),
+        incarnation: 0,
     }
 }
 

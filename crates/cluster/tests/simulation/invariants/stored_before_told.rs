@@ -113,6 +113,6 @@ pub(crate) fn check_safe(
     let is_synced = !stores[&at].unsynced.contains(&job);
     assert!(
         is_synced || is_elsewhere,
-        "{job} is told, and no disk has it"
+        "{job} is told by {at}, and no disk has it"
     );
 }

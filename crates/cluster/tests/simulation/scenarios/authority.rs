@@ -66,6 +66,7 @@ fn a_lease_of_a_job_that_nobody_knows_is_not_taken() {
     let epoch = Epoch {
         number: 1,
         coordinator: node(2),
+        incarnation: 0,
     };
     lease(&mut mesh, job(9), epoch, task(job(9), [10, 1000, 1000]));
     assert_eq!(given(&mesh, job(9)), 0);
@@ -80,6 +81,7 @@ fn only_the_coordinator_leases() {
     let epoch = Epoch {
         number: 5,
         coordinator: node(1),
+        incarnation: 0,
     };
     let mut other = task(of, [10, 1000, 1000]);
     other.block = BlockIndex(2999);

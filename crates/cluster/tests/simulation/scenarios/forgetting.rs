@@ -2,7 +2,7 @@
 
 use cluster::limits::{DIRECTORY_JOBS_MAX, DIRECTORY_RESERVE};
 use cluster::{Input, Moment, Node, NodeConfig, Now, Output};
-use wire::{Epoch, JobId, JobStatus, JobSummary, NodeId, PeerMessage};
+use wire::{Epoch, JobId, JobStatus, JobSummary, PeerMessage};
 
 use crate::support::device::Device;
 use crate::support::mesh::Mesh;
@@ -96,6 +96,7 @@ impl Listener {
         let epoch = Epoch {
             number: 1,
             coordinator: node(2),
+            incarnation: 0,
         };
         let small = record(1, 1);
         let summary = JobSummary {
@@ -133,7 +134,7 @@ fn a_full_directory_drops_what_was_fetched_and_else_takes_no_more_jobs() {
         unix_ms: 1,
     };
     let mut listener = Listener {
-        node: Node::new(NodeId::from_bytes([1; 16]), NodeConfig::default(), now),
+        node: Node::new(node(1), 1, NodeConfig::default(), now),
         now,
     };
     for number in 0..DIRECTORY_JOBS_MAX {

@@ -328,6 +328,7 @@ fn a_smaller_epoch_leases_nothing() {
         epoch: Epoch {
             number: 0,
             coordinator: node(9),
+            incarnation: 0,
         },
         worker: page(9),
         tasks: sent

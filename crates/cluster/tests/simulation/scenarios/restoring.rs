@@ -125,6 +125,7 @@ fn a_restored_record_that_is_no_job_is_left_alone() {
         epoch: wire::Epoch {
             number: 1,
             coordinator: node(1),
+            incarnation: 0,
         },
         version: 0,
         backups: Vec::new(),

@@ -138,6 +138,8 @@ pub(crate) struct Mesh {
     pub(crate) has_power_cuts: bool,
     pub(super) unsynced: BTreeMap<NodeId, Vec<(u64, Snapshot)>>,
     ahead_ms: BTreeMap<NodeId, u64>,
+    images: BTreeMap<NodeId, Snapshot>,
+    disk_lost_at: Option<u64>,
     /// Whether a block that counts is looked for on each backup that has joined.
     pub(crate) checks_joined: bool,
     /// Inputs that all nodes took.
@@ -185,6 +187,8 @@ impl Mesh {
             has_power_cuts: false,
             unsynced: BTreeMap::new(),
             ahead_ms: BTreeMap::new(),
+            images: BTreeMap::new(),
+            disk_lost_at: None,
             checks_joined: false,
             handled: 0,
             has_real_versions: false,
@@ -199,7 +203,7 @@ impl Mesh {
         let life = self.hosts.get(&id).map_or(0, |host| host.life + 1);
         let before = self.hosts.get(&id);
         let ran_before = before.map_or(0, |host| host.ran_before + host.ended - host.started);
-        let node = Node::new(id, self.config, Now::default());
+        let node = Node::new(id, life, self.config, Now::default());
         let host = Host {
             node,
             is_up: true,
@@ -395,6 +399,7 @@ impl Mesh {
         let chosen = oldest + usize::try_from(self.random.within(0..choices)).expect("few");
         if chosen + 1 < states.len() {
             self.count("unsynced writes lost");
+            self.disk_lost_at = Some(self.clock);
         }
         let (_, snapshot) = states[chosen].clone();
         self.unsynced
@@ -406,8 +411,32 @@ impl Mesh {
     pub(crate) fn wipe(&mut self, id: NodeId) {
         self.crash(id);
         self.count("store lost");
+        self.lose_disk(id, Snapshot::default());
+    }
+
+    /// What is on a disk now is kept aside, as an image of it; the one that was kept before is put back, if there is
+    /// one: the same key and an older store, in a new process.
+    pub(crate) fn put_image_back(&mut self, id: NodeId) {
+        let image = self.stores[&id].snapshot();
+        let Some(older) = self.images.insert(id, image) else {
+            return;
+        };
+        self.crash(id);
+        self.count("older image put back");
+        self.lose_disk(id, older);
+    }
+
+    /// All that was on a disk is gone, or all that came since.
+    fn lose_disk(&mut self, id: NodeId, left: Snapshot) {
+        self.disk_lost_at = Some(self.clock);
         self.unsynced.remove(&id);
-        self.restore_disk(id, Snapshot::default());
+        self.restore_disk(id, left);
+    }
+
+    /// Whether a disk lost something so lately that others may still count on what it had.
+    pub(super) fn may_count_on_a_lost_disk(&self) -> bool {
+        self.disk_lost_at
+            .is_some_and(|at| at + POWER_CUT_LOSES > self.clock)
     }
 
     fn restore_disk(&mut self, id: NodeId, snapshot: Snapshot) {

@@ -263,14 +263,13 @@ impl Mesh {
                         "{id} leads {job} without its inputs"
                     );
                 }
-                match &event {
-                    Event::JobSafe { job } => {
-                        stored_before_told::check_safe(&self.stores, id, *job, false);
-                    }
-                    Event::JobEnded { job, .. } => {
-                        stored_before_told::check_safe(&self.stores, id, *job, true);
-                    }
-                    _ => {}
+                let told = match &event {
+                    Event::JobSafe { job } => Some((*job, false)),
+                    Event::JobEnded { job, .. } => Some((*job, true)),
+                    _ => None,
+                };
+                if let Some((job, has_ended)) = told.filter(|_| !self.may_count_on_a_lost_disk()) {
+                    stored_before_told::check_safe(&self.stores, id, job, has_ended);
                 }
                 if let Event::BlockDone { job, block, .. } = &event
                     && self.checks_joined
