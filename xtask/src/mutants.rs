@@ -127,8 +127,10 @@ fn build(session: &Session, list: &[Mutant]) -> Result<Tests> {
         let program = PathBuf::from(artifact["executable"].as_str()?);
         Some((artifact["target"]["name"].as_str()?.to_owned(), program))
     });
-    let (simulation, others): (Vec<_>, Vec<_>) =
+    let (simulation, mut others): (Vec<_>, Vec<_>) =
         programs.partition(|(name, _)| name == "simulation");
+    // That one takes longest.
+    others.sort_by_key(|(name, _)| name == "hostile");
     let program = |(_, program)| program;
     Ok(Tests {
         folder: copy,

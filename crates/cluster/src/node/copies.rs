@@ -211,6 +211,9 @@ impl Node {
             && follower.on_block(done, tally, bytes, outputs)
         {
             let message = follower.state(Some(block));
+            let leader = follower.epoch().coordinator;
+            // On a partial partition it may not hear whoever sent the block.
+            let news = (leader != from && leader != self.id).then(|| follower.state(None));
             // Whoever sends it has more: nobody need take over for what is on its way, and no other holder be asked.
             follower.next_question = follower
                 .next_question
@@ -225,6 +228,8 @@ impl Node {
             if epoch.coordinator == from {
                 outputs.push(Output::Send { to: from, message });
             }
+            let to = leader;
+            outputs.extend(news.map(|message| Output::Send { to, message }));
             if is_ended && self.led_elsewhere.contains(&job) {
                 self.end_copy(now, job, outputs);
             }

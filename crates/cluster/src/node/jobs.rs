@@ -145,12 +145,8 @@ impl Node {
             follower.searches_until = now.moment + HOLDER_SEARCH;
             follower.on_inputs(now.moment, has_inputs);
             let summary = follower.summary();
-            let (job, has_ended) = (follower.job(), follower.has_ended());
             self.keep(follower, outputs);
             self.on_summary(now.moment, summary, outputs);
-            if has_ended {
-                self.announce_end(now, job, outputs);
-            }
         }
     }
 
