@@ -336,6 +336,17 @@ pub(crate) mod nodes {
         format!("QR code for {address}")
     }
 
+    pub(crate) fn kept_apart(others: usize) -> String {
+        let others = match others {
+            1 => "Another node reaches it".to_owned(),
+            some => format!("{some} other nodes reach it"),
+        };
+        format!(
+            "{others}: the network keeps it and this node apart, so what it coordinates gives no work to devices here. \
+             A firewall or the isolation of guests may be the cause."
+        )
+    }
+
     pub(crate) fn linked(node: &str) -> String {
         format!("Linked to node {node}.")
     }

@@ -124,7 +124,10 @@ pub(crate) fn node_views(node: &Node) -> Vec<NodeView> {
             Liveness::Suspect => NodeLiveness::Suspect,
             Liveness::Unreachable => NodeLiveness::Unreachable,
         };
-        node_view(id, peer.status.as_ref(), liveness, false)
+        NodeView {
+            seen_by: peer.seen_by().collect(),
+            ..node_view(id, peer.status.as_ref(), liveness, false)
+        }
     });
     std::iter::once(own).chain(peers).collect()
 }
@@ -189,6 +192,7 @@ fn node_view(
         device: status
             .map(|status| status.device.clone())
             .unwrap_or_default(),
+        seen_by: Vec::new(),
         browsers: browsers.collect(),
     }
 }

@@ -73,6 +73,7 @@ mod tests {
             mflops,
             operations: 0,
             device: String::new(),
+            seen_by: Vec::new(),
             browsers: Vec::new(),
         }
     }

@@ -68,6 +68,8 @@ struct Device {
     mflops: f64,
     threads: u32,
     share: String,
+    /// What to know about it.
+    note: Option<String>,
     /// Of a node: its address, and the link to its pages.
     address: Option<(String, String)>,
 }
@@ -109,6 +111,7 @@ fn of_node(node: &NodeView, own: Option<WorkerId>, all_operations: u64) -> Devic
         mflops: node.mflops,
         threads: node.cores,
         share: percent(node.operations, all_operations),
+        note: (!node.seen_by.is_empty()).then(|| texts::kept_apart(node.seen_by.len())),
         address: Some((node.address.clone(), link_to(node, own))),
     }
 }
@@ -140,6 +143,7 @@ fn of_browser(browser: &BrowserView, own: Option<WorkerId>, all_operations: u64)
         mflops: browser.mflops,
         threads: browser.threads,
         share: percent(browser.operations, all_operations),
+        note: None,
         address: None,
     }
 }
@@ -162,6 +166,11 @@ fn Row(device: ArcRwSignal<Device>) -> impl IntoView {
             .map(|badge| view! { " " <span class="badge badge-self">{badge}</span> })
     };
     let status = Memo::new(move |_| device.read().status);
+    let note = Memo::new(move |_| device.read().note.clone());
+    let note = move || {
+        note.get()
+            .map(|note| view! { <span class="muted device-kind">{note}</span> })
+    };
     let address = Memo::new(move |_| device.read().address.clone());
     view! {
         <tr class=device.read_untracked().class>
@@ -173,6 +182,7 @@ fn Row(device: ArcRwSignal<Device>) -> impl IntoView {
             </th>
             <td data-label=texts::STATUS>
                 {dynamic(move || view! { <StatusBadge status=status.get().to_owned() /> })}
+                {dynamic(note)}
             </td>
             {cells.into_iter().collect_view()}
             <td data-label=texts::ADDRESS>{dynamic(move || address_of(address.get()))}</td>

@@ -17,6 +17,8 @@ struct Entry {
     /// Last announced as running, and no holder was reachable for its time to live: shown as failed here, until
     /// one comes back.
     is_abandoned: bool,
+    /// Its coordinator does not lead it any more, or has lost it with its store: nobody else has told of it since.
+    is_disowned: bool,
     /// When something was last heard of it.
     heard_at: Moment,
 }
@@ -110,6 +112,18 @@ impl Directory {
         self.jobs.get(&job).is_some_and(|entry| entry.is_abandoned)
     }
 
+    /// The coordinator of this epoch says that it does not lead the job. True when that is news.
+    pub(crate) fn disown(&mut self, job: JobId, epoch: Epoch) -> bool {
+        let entry = self.jobs.get_mut(&job);
+        let entry = entry.filter(|entry| entry.summary.epoch == epoch && !entry.is_disowned);
+        entry.map(|entry| entry.is_disowned = true).is_some()
+    }
+
+    /// See [`Directory::disown`].
+    pub(crate) fn is_disowned(&self, job: JobId) -> bool {
+        self.jobs.get(&job).is_some_and(|entry| entry.is_disowned)
+    }
+
     /// Running jobs of which nothing was heard for so long.
     pub(crate) fn silent_for(&self, long: Duration, now: Moment) -> Vec<JobId> {
         let running = self.running.iter().map(|(_, job)| *job);
@@ -162,6 +176,7 @@ impl Directory {
             summary,
             ended_at: None,
             is_abandoned: false,
+            is_disowned: false,
             heard_at: now,
         };
         self.insert(entry, ended_at);

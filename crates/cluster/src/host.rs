@@ -342,7 +342,7 @@ impl WorkerHost {
             }
             while let Some(next) = next_job(known, directory) {
                 let (job, to) = (next.id, next.epoch.coordinator);
-                if !is_reachable(to) {
+                if !is_reachable(to) || directory.is_disowned(job) {
                     known.idle_at.insert(job, now + IDLE_RETRY);
                     continue;
                 }

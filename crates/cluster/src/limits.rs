@@ -22,6 +22,15 @@ pub const SUMMARIES_PER_PAGE: usize = 512;
 /// Peers of one node: every node holds a link to every other.
 pub const PEERS_MAX: usize = 256;
 
+/// Nodes that are asked whether they reach one that is not reached from here, and how often.
+pub const WITNESSES_MAX: usize = 3;
+
+/// See [`WITNESSES_MAX`]: what they say is shown, and nothing hangs on it.
+pub const WITNESS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// So often they are asked about one that none of them has seen.
+pub const WITNESSES_IN_VAIN_MAX: u32 = 3;
+
 /// Pages that compute through one node.
 pub const PAGES_MAX: usize = 512;
 

@@ -15,7 +15,10 @@ use std::time::Duration;
 use wire::{NodeId, NodeStatus, PeerMessage};
 
 use crate::effect::Output;
-use crate::limits::{ADDRESSES_MAX, PAGES_MAX, PEERS_MAX, SECOND_OPINION_WAIT};
+use crate::limits::{
+    ADDRESSES_MAX, PAGES_MAX, PEERS_MAX, SECOND_OPINION_WAIT, WITNESS_INTERVAL,
+    WITNESSES_IN_VAIN_MAX, WITNESSES_MAX,
+};
 use crate::time::Moment;
 
 /// Whether a peer answers.
@@ -45,6 +48,17 @@ pub struct Peer {
     left: bool,
     last_heard: Moment,
     inquiry: Option<Inquiry>,
+    elsewhere: Elsewhere,
+}
+
+/// Whether others reach a peer that this node does not: then the network keeps the two apart.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Elsewhere {
+    seen_by: BTreeSet<NodeId>,
+    /// When some are asked again.
+    ask_at: Option<Moment>,
+    /// How often nobody had seen it.
+    in_vain: u32,
 }
 
 /// What is known of a peer whose link broke.
@@ -80,6 +94,11 @@ impl Peer {
     #[must_use]
     pub fn has_left(&self) -> bool {
         self.left
+    }
+
+    /// While it is unreachable from here: nodes that reach it.
+    pub fn seen_by(&self) -> impl Iterator<Item = NodeId> {
+        self.elsewhere.seen_by.iter().copied()
     }
 }
 
@@ -145,6 +164,7 @@ impl Membership {
             left: false,
             last_heard: now,
             inquiry: None,
+            elsewhere: Elsewhere::default(),
         };
         self.peers.insert(peer, alive);
         self.send_heartbeat(peer, outputs);
@@ -211,6 +231,15 @@ impl Membership {
                 inquiry.vouched.insert(from);
             }
         }
+        let peer = self.peers.get_mut(&missing);
+        let Some(peer) = peer.filter(|peer| peer.elsewhere.ask_at.is_some()) else {
+            return;
+        };
+        if !alive {
+            peer.elsewhere.seen_by.remove(&from);
+        } else if peer.elsewhere.seen_by.len() < WITNESSES_MAX && !peer.left {
+            peer.elsewhere.seen_by.insert(from);
+        }
     }
 
     /// Another node misses it, too.
@@ -271,6 +300,7 @@ impl Membership {
         if news {
             known.liveness = Liveness::Alive;
             known.inquiry = None;
+            known.elsewhere = Elsewhere::default();
         }
         news
     }
@@ -332,13 +362,37 @@ impl Membership {
             if is_silent || is_refused {
                 peer.liveness = Liveness::Unreachable;
                 peer.inquiry = None;
+                peer.elsewhere.ask_at = Some(now + WITNESS_INTERVAL);
                 dead.push((*id, !is_refused));
                 if peer.linked {
                     outputs.push(Output::CloseLink { peer: *id });
                 }
             }
         }
+        self.ask_witnesses(now, outputs);
         dead
+    }
+
+    /// Some others are asked whether they reach who is not reached from here; not for ever who is nowhere.
+    fn ask_witnesses(&mut self, now: Moment, outputs: &mut Vec<Output>) {
+        let witnesses: Vec<NodeId> = self.reached().take(WITNESSES_MAX).collect();
+        for (node, peer) in &mut self.peers {
+            let elsewhere = &mut peer.elsewhere;
+            if elsewhere.ask_at.is_none_or(|at| at > now) {
+                continue;
+            }
+            let is_in_vain = elsewhere.seen_by.is_empty();
+            elsewhere.in_vain = if is_in_vain { elsewhere.in_vain + 1 } else { 0 };
+            let goes_on = elsewhere.in_vain <= WITNESSES_IN_VAIN_MAX && !peer.left;
+            elsewhere.ask_at = goes_on.then(|| now + WITNESS_INTERVAL);
+            elsewhere
+                .seen_by
+                .retain(|witness| witnesses.contains(witness));
+            for to in &witnesses {
+                let message = PeerMessage::Missing { node: *node };
+                outputs.push(Output::Send { to: *to, message });
+            }
+        }
     }
 
     /// When the next heartbeat, silence or verdict is due.
@@ -356,7 +410,9 @@ impl Membership {
                 _ => silence,
             }
         });
-        verdicts.fold(self.next_heartbeat, Moment::min)
+        let questions = self.peers.values().filter_map(|peer| peer.elsewhere.ask_at);
+        let next = verdicts.chain(questions);
+        next.fold(self.next_heartbeat, Moment::min)
     }
 
     fn send_heartbeat(&mut self, peer: NodeId, outputs: &mut Vec<Output>) {

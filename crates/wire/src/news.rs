@@ -361,6 +361,7 @@ mod tests {
             mflops: 1.0,
             operations: 0,
             device: String::new(),
+            seen_by: Vec::new(),
             browsers: pages.iter().copied().map(page).collect(),
         }
     }

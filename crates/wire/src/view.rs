@@ -159,6 +159,10 @@ pub struct NodeView {
     /// Processor and system.
     #[serde(default)]
     pub device: String,
+    /// While it is unreachable: nodes that reach it. The network keeps it and the node that gives this answer
+    /// apart, and what it coordinates gives no work to devices here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen_by: Vec<NodeId>,
     /// Its pages.
     pub browsers: Vec<BrowserView>,
 }

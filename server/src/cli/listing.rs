@@ -53,7 +53,18 @@ pub(super) async fn nodes(args: NodesArgs) -> Result<(), Failure> {
     let titles = [
         "NODE", "NAME", "ADDRESS", "STATUS", "CORES", "MFLOPS", "BROWSERS",
     ];
-    print_with(|out| write_table(out, titles, &[4, 5, 6], &rows))
+    print_with(|out| {
+        write_table(out, titles, &[4, 5, 6], &rows)?;
+        for node in nodes.iter().filter(|node| !node.seen_by.is_empty()) {
+            writeln!(
+                out,
+                "\n{} is reached by {} other nodes: the network keeps it and the node that was asked apart.",
+                node.name,
+                node.seen_by.len()
+            )?;
+        }
+        Ok(())
+    })
 }
 
 async fn one_job(args: &JobArgs, method: Method) -> Result<(), Failure> {

@@ -62,7 +62,10 @@ impl Node {
             let coordinator = told.epoch.coordinator;
             std::iter::once(coordinator).chain(told.holders.iter().copied())
         });
-        let mut holders = holders.filter(|holder| *holder != self.id);
+        let disowned_by = told.filter(|_| self.directory.is_disowned(job));
+        let disowned_by = disowned_by.map(|told| told.epoch.coordinator);
+        let mut holders =
+            holders.filter(|holder| *holder != self.id && Some(*holder) != disowned_by);
         holders.any(|holder| self.membership.is_reached(holder))
     }
 

@@ -444,9 +444,12 @@ impl Node {
         })
     }
 
-    pub(super) fn on_resigned(&mut self, from: NodeId, job: JobId, epoch: Epoch) {
+    pub(super) fn on_resigned(&mut self, now: Moment, from: NodeId, job: JobId, epoch: Epoch) {
         if epoch.coordinator != from {
             return;
+        }
+        if self.directory.disown(job, epoch) {
+            self.note_holders(now, job);
         }
         if let Some(follower) = self.followers.get_mut(&job) {
             follower.resigned = Some(epoch);

@@ -90,7 +90,7 @@ impl Node {
         outputs: &mut Vec<Output>,
     ) {
         if self.followers.contains_key(&job) {
-            self.on_resigned(from, job, epoch);
+            self.on_resigned(now.moment, from, job, epoch);
         } else if epoch.coordinator == from && self.newest_epoch(job) == Some(epoch) {
             self.directory.remove(job);
             self.note_holders(now.moment, job);

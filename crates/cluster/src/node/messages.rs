@@ -179,7 +179,7 @@ impl Node {
             PeerMessage::Refused { job, refusal } => {
                 self.on_refused(now, from, job, refusal);
             }
-            PeerMessage::Resign { job, epoch } => self.on_resigned(from, job, epoch),
+            PeerMessage::Resign { job, epoch } => self.on_resigned(now.moment, from, job, epoch),
             PeerMessage::Expired { jobs } => {
                 self.on_all_expired(now, from, jobs, outputs);
             }

@@ -102,3 +102,27 @@ fn a_job_that_is_reopened_while_its_end_is_told_goes_on_at_its_devices() {
     let complete = summary(JobStatus::Complete, epoch(2, 1), 4, &[1]);
     assert_eq!(drops(&stage.hears(1, PeerMessage::Job(complete))), 1);
 }
+
+#[test]
+fn nobody_asks_one_for_work_that_does_not_lead_the_job_any_more() {
+    let is_pull = |message: &PeerMessage| matches!(message, PeerMessage::Pull { .. });
+    let mut stage = Stage::new(4, &[1, 3]);
+    stage.computes();
+    let running =
+        |version| PeerMessage::Job(summary(JobStatus::Running, epoch(2, 1), version, &[1]));
+    stage.hears(1, running(1));
+    let worker = native(4);
+    stage.hears(1, PeerMessage::NoWork { job: JOB, worker });
+    // It has lost its store, and nobody else holds the job.
+    let resign = PeerMessage::Resign {
+        job: JOB,
+        epoch: epoch(2, 1),
+    };
+    stage.hears(1, resign);
+    assert!(stage.node.is_out_of_reach(JOB));
+    assert_eq!(count(&stage.passes(20_000), 1, is_pull), 0);
+    // It may lead it again, from a copy of another.
+    stage.hears(1, running(2));
+    assert!(!stage.node.is_out_of_reach(JOB));
+    assert!(count(&stage.passes(6_000), 1, is_pull) > 0);
+}

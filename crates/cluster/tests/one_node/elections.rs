@@ -4,8 +4,8 @@ use cluster::{Input, Output, Restored};
 use wire::{JobStatus, PeerMessage, Refusal};
 
 use crate::stage::{
-    JOB, Stage, copy_block, copy_head, copy_request, copy_state, count, epoch, events, head, node,
-    record, sent_to, stands, summary, won,
+    INCARNATION, JOB, Stage, copy_block, copy_head, copy_request, copy_state, count, epoch, events,
+    head, node, record, sent_to, stands, summary, won,
 };
 
 /// A holder's copy from before it started anew.
@@ -209,4 +209,50 @@ fn an_older_epoch_is_announced_by_nobody_who_stores_it_later() {
     let stored = place(|it| matches!(it, Output::Persist(cluster::Change::Head { .. })));
     let told = place(|it| matches!(it, Output::Event(cluster::Event::ElectionWon { .. })));
     assert!(stored.expect("stored") < told.expect("told"));
+}
+
+#[test]
+fn who_is_cut_off_from_this_node_alone_is_seen_by_others() {
+    let mut stage = Stage::new(4, &[1, 3, 5]);
+    let seen_by = |stage: &Stage| {
+        let mut peers = stage.node.membership().peers();
+        let (_, peer) = peers.find(|(id, _)| *id == node(1)).expect("it is known");
+        peer.seen_by().collect::<Vec<_>>()
+    };
+    stage.dies(1);
+    let is_question = |message: &PeerMessage| matches!(message, PeerMessage::Missing { .. });
+    let asked = |stage: &mut Stage, alive: bool, rounds: usize| {
+        let mut asked = 0;
+        for _ in 0..rounds {
+            asked += count(&stage.passes(5_000), 3, is_question);
+            stage.hears(
+                3,
+                PeerMessage::Seen {
+                    node: node(1),
+                    alive,
+                },
+            );
+        }
+        asked
+    };
+    assert!(
+        asked(&mut stage, true, 10) >= 9,
+        "as long as somebody sees it"
+    );
+    assert_eq!(seen_by(&stage), [node(3)]);
+    // Nobody is asked for ever about one that is nowhere.
+    assert!(asked(&mut stage, false, 20) <= 5);
+    assert_eq!(seen_by(&stage), []);
+    assert!(asked(&mut stage, true, 1) == 0);
+    stage.links(1);
+    assert_eq!(seen_by(&stage), []);
+}
+
+#[test]
+fn an_epoch_names_the_process_that_leads_in_it() {
+    let mut stage = Stage::with_copy(4, &[1, 3], &[3, 4], &[]);
+    stage.dies(1);
+    stage.hears(3, copy_state(epoch(1, 1), 1, false, &[]));
+    assert_eq!(stage.epoch().incarnation, INCARNATION);
+    assert_eq!(Stage::leading(4, &[3]).epoch().incarnation, INCARNATION);
 }

@@ -73,8 +73,14 @@ fn a_node_that_has_forgotten_a_job_does_not_get_it_again_and_again() {
 
 #[test]
 fn a_job_that_ended_with_a_backup_that_lacks_it_is_given_to_it() {
-    let mut stage = Stage::leading(4, &[3, 5]);
+    let mut stage = Stage::new(4, &[3, 5]);
+    // What came with the links is long over.
+    stage.passes(10_000);
+    stage.input(Input::Submit(Box::new(record(4))));
     let own = stage.epoch();
+    for backup in [3, 5] {
+        stage.hears(backup, copy_state(own, 1, false, &[]));
+    }
     for block in 0..4 {
         stage.hears(5, crate::stage::result(5, block));
     }

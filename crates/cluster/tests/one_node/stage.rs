@@ -14,6 +14,8 @@ use wire::{
 
 pub(crate) const JOB: JobId = JobId::from_bytes([1; 16]);
 
+pub(crate) const INCARNATION: u64 = 7;
+
 /// Milliseconds between two signs of life of a peer.
 const BEAT: u64 = 100;
 
@@ -271,7 +273,7 @@ impl Stage {
     pub(crate) fn with_config(own: u8, peers: &[u8], config: NodeConfig) -> Self {
         let now = Now::default();
         let mut stage = Self {
-            node: Node::new(node(own), 7, config, now),
+            node: Node::new(node(own), INCARNATION, config, now),
             now,
             alive: BTreeSet::new(),
         };

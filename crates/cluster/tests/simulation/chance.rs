@@ -18,7 +18,9 @@ use std::ops::Range;
 use cluster::NodeConfig;
 use wire::{JobId, JobStatus, NodeId, WorkerId};
 
-use crate::invariants::{acknowledged_jobs_are_kept, copies_agree, nothing_is_left_over};
+use crate::invariants::{
+    acknowledged_jobs_are_kept, copies_agree, nothing_is_left_over, results_have_copies,
+};
 use crate::support::device::{Device, Habit};
 use crate::support::mesh::{Faults, Mesh};
 use crate::support::random::Random;
@@ -637,8 +639,12 @@ fn finish(mesh: &mut Mesh, nodes: &[NodeId], jobs: &[JobId], kinds: &BTreeSet<Ki
     acknowledged_jobs_are_kept::check(mesh);
     for job in &jobs {
         copies_agree::check(mesh, *job);
+        results_have_copies::check(mesh, *job);
     }
     nothing_is_left_over::check(mesh);
+    mesh.sent.clear();
+    mesh.run_for(seconds(5));
+    nothing_is_left_over::check_silence(mesh);
 }
 
 /// Whether whoever has this store can compute all of the job.

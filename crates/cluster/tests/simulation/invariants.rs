@@ -8,7 +8,10 @@ pub(crate) mod blocks_count_once;
 pub(crate) mod copies_agree;
 pub(crate) mod done_work_is_not_begun_again;
 pub(crate) mod joined_backups_have_it;
+pub(crate) mod no_device_is_idle;
+pub(crate) mod nobody_replaces_one_that_leads;
 pub(crate) mod nothing_is_left_over;
+pub(crate) mod results_have_copies;
 pub(crate) mod stored_before_told;
 
 use acknowledged_jobs_are_kept::Acknowledged;

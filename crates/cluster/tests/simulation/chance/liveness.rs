@@ -12,6 +12,7 @@ use cluster::NodeConfig;
 use wire::{JobId, JobStatus, NodeId};
 
 use super::{Kind, all_end_or_expire, can_end, heal};
+use crate::invariants::no_device_is_idle::Idle;
 use crate::support::device::Device;
 use crate::support::mesh::Mesh;
 use crate::support::random::Random;
@@ -31,6 +32,9 @@ pub(super) const SEEN: [&str; 5] = [
 
 /// Longer than any group needs for its jobs.
 const TIME_TO_LIVE: Duration = seconds(150);
+
+/// Microseconds after which it is looked at who is idle.
+const SAMPLE: u64 = 1_000_000;
 
 /// How long a group has for its jobs.
 const LIMIT: Duration = seconds(120);
@@ -56,9 +60,12 @@ pub(super) fn finish(mesh: &mut Mesh, more: &mut Random, nodes: &[NodeId], jobs:
         .collect();
     heal(mesh, &left);
     cut_for_good(mesh, more, &left);
+    let mut pages = Vec::new();
     for (number, id) in (90..).zip(&left) {
         mesh.attach(*id, page(number), Device::page(2, 1000.0));
+        pages.push((*id, page(number)));
     }
+    let mut idle = Idle::default();
     for group in groups(mesh, &left) {
         let of_group = |mesh: &Mesh, job| group.iter().any(|id| can_end(&mesh.stores[id], job));
         let owed: Vec<JobId> = (jobs.iter().copied())
@@ -66,7 +73,14 @@ pub(super) fn finish(mesh: &mut Mesh, more: &mut Random, nodes: &[NodeId], jobs:
             .collect();
         let end = mesh.clock + u64::try_from(LIMIT.as_micros()).expect("short");
         for job in owed {
-            mesh.run_while(end, |mesh| !has_ended(mesh, &group, job));
+            while mesh.clock < end && !has_ended(mesh, &group, job) {
+                let next = (mesh.clock + SAMPLE).min(end);
+                mesh.run_while(next, |mesh| !has_ended(mesh, &group, job));
+                if !has_ended(mesh, &group, job) {
+                    mesh.clock = next;
+                    idle.check(mesh, jobs, &pages);
+                }
+            }
             assert!(
                 has_ended(mesh, &group, job),
                 "{job} does not end in {group:?}: {}",

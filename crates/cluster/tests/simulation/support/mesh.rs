@@ -148,6 +148,9 @@ pub(crate) struct Mesh {
     pub(crate) has_real_versions: bool,
     /// Nodes that never start again.
     pub(crate) gone: BTreeSet<NodeId>,
+    /// When each node was last silent, deaf or stopped.
+    apart_at: BTreeMap<NodeId, u64>,
+    leaving: BTreeSet<NodeId>,
 }
 
 impl Mesh {
@@ -193,12 +196,19 @@ impl Mesh {
             handled: 0,
             has_real_versions: false,
             gone: BTreeSet::new(),
+            apart_at: BTreeMap::new(),
+            leaving: BTreeSet::new(),
         }
+    }
+
+    pub(crate) fn config(&self) -> &NodeConfig {
+        &self.config
     }
 
     // ----- building ------------------------------------------------------
 
     pub(crate) fn add_node(&mut self, id: NodeId) {
+        self.leaving.remove(&id);
         self.stores.entry(id).or_default();
         let life = self.hosts.get(&id).map_or(0, |host| host.life + 1);
         let before = self.hosts.get(&id);
@@ -447,12 +457,32 @@ impl Mesh {
         self.memory.done_work.forget(id, has);
     }
 
+    /// Whether it is about to leave, and hands its jobs over.
+    pub(crate) fn leaves(&self, id: NodeId) -> bool {
+        self.leaving.contains(&id)
+    }
+
+    /// These were not heard by all until now, whoever hears them from now on.
+    pub(crate) fn note_apart(&mut self) {
+        let apart = self.deaf.iter().flat_map(|(one, other)| [*one, *other]);
+        let apart = apart.chain(self.muted.iter().copied());
+        let apart: Vec<NodeId> = apart.chain(self.frozen.iter().copied()).collect();
+        for id in apart {
+            self.apart_at.insert(id, self.clock);
+        }
+    }
+
+    pub(crate) fn was_apart_since(&self, id: NodeId, since: u64) -> bool {
+        self.apart_at.get(&id).is_some_and(|at| *at > since)
+    }
+
     /// A node leaves in good order, as far as it comes in that time.
     pub(crate) fn leave(&mut self, id: NodeId, wait: Duration) {
         if !self.hosts[&id].is_up {
             return;
         }
         self.count("node left");
+        self.leaving.insert(id);
         self.feed(id, Input::Resign);
         self.run_for(wait);
         if self.hosts[&id].is_up {

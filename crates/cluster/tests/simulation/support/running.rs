@@ -9,7 +9,8 @@ use super::device::{DeviceKey, Habit};
 use super::is_seeded;
 use super::mesh::{Happening, Mesh, micros, pair};
 use crate::invariants::{
-    blocks_count_once, done_work_is_not_begun_again, joined_backups_have_it, stored_before_told,
+    blocks_count_once, done_work_is_not_begun_again, joined_backups_have_it,
+    nobody_replaces_one_that_leads, stored_before_told,
 };
 
 /// What a few nodes have under way at once: more is a storm that feeds itself.
@@ -78,6 +79,9 @@ impl Mesh {
             let ((at, _), happening) = self.queue.pop_first().expect("just seen");
             assert!(self.queue.len() < HAPPENINGS_MAX, "messages breed messages");
             self.clock = self.clock.max(at);
+            if !self.deaf.is_empty() || !self.muted.is_empty() || !self.frozen.is_empty() {
+                self.note_apart();
+            }
             self.on(happening);
         }
     }
@@ -262,6 +266,9 @@ impl Mesh {
                         has_inputs || is_seeded(&store.jobs[job].record),
                         "{id} leads {job} without its inputs"
                     );
+                }
+                if let Event::ElectionWon { job, epoch, .. } = &event {
+                    nobody_replaces_one_that_leads::check(self, id, *job, *epoch);
                 }
                 let told = match &event {
                     Event::JobSafe { job } => Some((*job, false)),
