@@ -433,7 +433,8 @@ impl Coordinator {
     }
 
     /// Backups that have everything.
-    pub(crate) fn joined(&self) -> Vec<NodeId> {
+    #[must_use]
+    pub fn joined(&self) -> Vec<NodeId> {
         self.copies.joined()
     }
 

@@ -290,6 +290,13 @@ impl Membership {
         }
     }
 
+    /// Whether a sign of life is from a peer that is known to live, and so is no news.
+    pub(crate) fn is_heard_again(&mut self, peer: NodeId, now: Moment) -> bool {
+        let known = self.peers.get_mut(&peer);
+        let known = known.filter(|known| known.liveness == Liveness::Alive);
+        known.map(|known| known.last_heard = now).is_some()
+    }
+
     /// Anything that a peer sends shows that it lives. True when that is news.
     pub(crate) fn on_heard(&mut self, peer: NodeId, now: Moment) -> bool {
         let Some(known) = self.peers.get_mut(&peer) else {

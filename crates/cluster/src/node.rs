@@ -117,6 +117,8 @@ pub struct Node {
     /// The node is about to leave: it hands its jobs over and takes none.
     is_resigning: bool,
     last_handled: Moment,
+    /// When something was due, as it was computed last: signs of life since then can only have put it off.
+    deadline: Moment,
 }
 
 impl Node {
@@ -150,6 +152,7 @@ impl Node {
             foreign: BTreeSet::new(),
             is_resigning: false,
             last_handled: now.moment,
+            deadline: now.moment,
         }
     }
 
@@ -161,17 +164,41 @@ impl Node {
     /// The same for all that happened until now: what is due is looked for once.
     pub fn handle_all(&mut self, now: Now, inputs: impl IntoIterator<Item = Input>) -> Vec<Output> {
         let mut outputs = Vec::new();
-        self.notice_sleep(now.moment);
+        let mut is_quiet = !self.notice_sleep(now.moment) && now.moment < self.deadline;
         for input in inputs {
+            if self.is_only_a_sign_of_life(now.moment, &input) {
+                continue;
+            }
+            is_quiet = false;
             self.on_input(now, input, &mut outputs);
         }
+        if is_quiet {
+            return outputs;
+        }
         self.tick(now, &mut outputs);
-        self.deliver_own(now, outputs)
+        let outputs = self.deliver_own(now, outputs);
+        self.deadline = self.compute_deadline();
+        outputs
+    }
+
+    /// Most of what a node hears: a heartbeat of a peer that lives changes nothing but when it was heard.
+    fn is_only_a_sign_of_life(&mut self, now: Moment, input: &Input) -> bool {
+        match input {
+            Input::Peer {
+                from,
+                message: PeerMessage::Heartbeat { .. },
+            } => self.membership.is_heard_again(*from, now),
+            _ => false,
+        }
     }
 
     /// When [`Input::Tick`] is due at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Moment {
+        self.deadline
+    }
+
+    fn compute_deadline(&self) -> Moment {
         let coordinators = self.coordinators.values();
         let due = coordinators.clone().filter_map(Coordinator::next_deadline);
         let stalls = coordinators.filter_map(|job| job.stalls_at(self.config.result_ttl));
@@ -454,8 +481,8 @@ impl Node {
     }
 
     /// A node that was stopped, or whose machine slept, has heard nobody: that
-    /// was not the others' silence.
-    fn notice_sleep(&mut self, now: Moment) {
+    /// was not the others' silence. True when it did.
+    fn notice_sleep(&mut self, now: Moment) -> bool {
         let gap = now.since(self.last_handled);
         self.last_handled = now;
         // Awake it acts once a heartbeat interval.
@@ -469,6 +496,7 @@ impl Node {
                 follower.on_slept(gap);
             }
         }
+        gap > longest
     }
 
     fn pull(&mut self, now: Moment, outputs: &mut Vec<Output>) {
@@ -487,6 +515,10 @@ impl Node {
     /// what they cause comes after everything that was before them. When none is
     /// left, devices that have room now ask for more.
     fn deliver_own(&mut self, now: Now, outputs: Vec<Output>) -> Vec<Output> {
+        let is_own = |output: &Output| matches!(output, Output::Send { to, .. } if *to == self.id);
+        if !outputs.iter().any(is_own) {
+            return outputs;
+        }
         let mut carried = Vec::new();
         let mut waiting: VecDeque<Output> = outputs.into();
         loop {

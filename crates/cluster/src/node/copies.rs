@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use wire::{
-    BlockIndex, BlockSet, CopyHead, DoneBlock, Epoch, JobId, JobRecord, MatrixSource, NodeId,
-    PeerMessage, Refusal, Tally,
+    BlockIndex, BlockSet, CopyHead, DoneBlock, Epoch, JobId, JobRecord, JobStatus, MatrixSource,
+    NodeId, PeerMessage, Refusal, Tally,
 };
 
 use super::Node;
@@ -345,6 +345,8 @@ impl Node {
         self.on_holder_state(now, from, job, state, outputs);
         self.note_whole(from, job, state);
         let Some(follower) = self.followers.get(&job) else {
+            // Whoever says what it has believes that there is a copy here; it may have been lost.
+            self.say_that_nothing_is_here(from, job, outputs);
             return;
         };
         if !state.is_all || !follower.has_ended() && !self.is_over(job) {
@@ -391,7 +393,18 @@ impl Node {
             }
             if blocks.is_empty() {
                 self.note_lacked(now, from, job);
+                self.note_lost_by_coordinator(now, from, job);
             }
+        }
+    }
+
+    /// Whoever led a job to its end has nothing of it: somebody else has to go on.
+    fn note_lost_by_coordinator(&mut self, now: Moment, from: NodeId, job: JobId) {
+        let told = self.directory.get(job);
+        let is_complete = told.is_some_and(|told| told.status == JobStatus::Complete);
+        let newest = self.newest_epoch(job);
+        if let Some(newest) = newest.filter(|newest| is_complete && newest.coordinator == from) {
+            self.on_resigned(now, from, job, newest);
         }
     }
 
@@ -438,11 +451,17 @@ impl Node {
                 election.give_way(now.moment);
             }
             follower.answer_request(now.moment, from, have, outputs);
-        } else if from != self.id {
-            // Whoever asks believes that there is a copy here; it may have been lost.
+        } else {
+            // Whoever asks believes that there is a copy here, too.
+            self.say_that_nothing_is_here(from, job, outputs);
+        }
+    }
+
+    fn say_that_nothing_is_here(&self, to: NodeId, job: JobId, outputs: &mut Vec<Output>) {
+        if to != self.id {
             let blocks = BlockSet::default();
             let message = PeerMessage::Inventory { job, blocks };
-            outputs.push(Output::Send { to: from, message });
+            outputs.push(Output::Send { to, message });
         }
     }
 

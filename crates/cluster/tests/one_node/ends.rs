@@ -189,3 +189,33 @@ fn devices_forget_results_of_jobs_that_were_given_up() {
             .any(|it| matches!(it, Output::ReleaseResult { .. }))
     );
 }
+
+#[test]
+fn whoever_takes_a_node_for_a_holder_hears_that_it_has_nothing() {
+    let mut stage = Stage::new(4, &[3]);
+    let complete = summary(JobStatus::Complete, epoch(5, 4), 1, &[4]);
+    stage.hears(3, PeerMessage::Job(complete));
+    let outputs = stage.hears(3, copy_state(epoch(1, 3), 0, false, &[0]));
+    let is_empty = |message: &PeerMessage| matches!(message, PeerMessage::Inventory { blocks, .. } if blocks.is_empty());
+    assert_eq!(count(&outputs, 3, is_empty), 1, "{outputs:?}");
+}
+
+#[test]
+fn a_holder_goes_on_with_a_complete_job_whose_coordinator_has_lost_it() {
+    let mut stage = Stage::with_copy(4, &[1, 3], &[3, 4], &[0]);
+    // Node 3 led it to its end without this one, and has lost its store since.
+    let complete = summary(JobStatus::Complete, epoch(5, 3), 1, &[3]);
+    stage.hears(3, PeerMessage::Job(complete));
+    let mut outputs = stage.passes(10_000);
+    assert!(
+        !crate::stage::stands(&outputs),
+        "it is there, and may have all of it"
+    );
+    let nothing = PeerMessage::Inventory {
+        job: JOB,
+        blocks: wire::BlockSet::default(),
+    };
+    outputs.extend(stage.hears(3, nothing));
+    outputs.extend(stage.passes(10_000));
+    assert!(crate::stage::stands(&outputs));
+}

@@ -4,6 +4,7 @@ pub(crate) mod device;
 mod looking;
 pub(crate) mod mesh;
 mod network;
+mod queue;
 pub(crate) mod random;
 mod running;
 pub(crate) mod store;

@@ -9,7 +9,7 @@ pub(crate) fn check(mesh: &Mesh, at: NodeId, job: JobId, block: BlockIndex) {
     let Some(led) = mesh.node(at).coordinator(job) else {
         return;
     };
-    for backup in led.progress(mesh.now(at).moment).backups {
+    for backup in led.joined() {
         let copy = mesh.stores[&backup].jobs.get(&job);
         // One that lost its store since, or its power, is a backup until it is heard of again.
         if let Some(copy) = copy.filter(|_| mesh.hosts[&backup].is_up) {

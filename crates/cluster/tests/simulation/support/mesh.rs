@@ -15,6 +15,7 @@ use wire::{
 };
 
 use super::device::{Device, DeviceKey, result_hash};
+use super::queue::Queue;
 use super::random::Random;
 use super::store::{Snapshot, Store};
 use super::{is_seeded, millis};
@@ -54,15 +55,15 @@ pub(crate) struct Host {
 }
 
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "most of them are arrivals")]
 pub(super) enum Happening {
     Tick(NodeId),
-    Arrive {
+    Arrive(Box<Arrival>),
+    /// The same of a heartbeat, of which there are more than of all others.
+    Beat {
         from: NodeId,
         to: NodeId,
         line: u64,
-        message: PeerMessage,
-        bytes: Option<ChunkHash>,
+        sequence: u64,
     },
     Finish {
         at: DeviceKey,
@@ -86,12 +87,33 @@ pub(super) enum Happening {
     Drain(NodeId),
 }
 
+#[derive(Debug, Clone)]
+pub(super) struct Arrival {
+    pub(super) from: NodeId,
+    pub(super) to: NodeId,
+    pub(super) line: u64,
+    pub(super) message: PeerMessage,
+    pub(super) bytes: Option<ChunkHash>,
+}
+
 /// An open line between two nodes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line {
     /// Its own: what was sent on another line does not arrive on this one.
     pub(super) number: u64,
     pub(super) opened: u64,
+    /// When the last message of each direction and lane arrives: they stay in their order.
+    pub(super) last_arrivals: [[u64; 2]; 2],
+}
+
+impl Line {
+    pub(super) fn new(number: u64, opened: u64) -> Self {
+        Self {
+            number,
+            opened,
+            last_arrivals: [[0; 2]; 2],
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -116,15 +138,16 @@ pub(crate) struct Mesh {
     pub(super) frozen: BTreeSet<NodeId>,
     pub(super) waiting: Vec<Happening>,
     pub(crate) sent: Vec<(NodeId, NodeId, PeerMessage)>,
+    /// Whether they are kept.
+    pub(crate) notes_sent: bool,
     behind_ms: BTreeMap<NodeId, u64>,
     pub(super) config: NodeConfig,
-    pub(super) queue: BTreeMap<(u64, u64), Happening>,
+    pub(super) queue: Queue<Happening>,
     pub(super) sequence: u64,
     /// Those that are open.
     pub(super) lines: BTreeMap<(NodeId, NodeId), Line>,
     /// Pairs that link again by themselves when their line breaks.
     pub(super) wired: BTreeSet<(NodeId, NodeId)>,
-    pub(super) last_arrival: BTreeMap<(NodeId, NodeId, bool), u64>,
     /// Messages that are to be lost on purpose.
     pub(super) lost: Vec<fn(&PeerMessage) -> bool>,
     /// Inputs reach the core in batches, and all changes of a batch are stored before anything is sent.
@@ -176,12 +199,12 @@ impl Mesh {
             waiting: Vec::new(),
             behind_ms: BTreeMap::new(),
             sent: Vec::new(),
+            notes_sent: true,
             config,
-            queue: BTreeMap::new(),
+            queue: Queue::default(),
             sequence: 0,
             lines: BTreeMap::new(),
             wired: BTreeSet::new(),
-            last_arrival: BTreeMap::new(),
             lost: Vec::new(),
             has_batches: false,
             inbox: BTreeMap::new(),
@@ -535,10 +558,7 @@ impl Mesh {
             return;
         }
         self.count("line replaced");
-        let line = Line {
-            number: self.fresh_number(),
-            opened: self.clock,
-        };
+        let line = Line::new(self.fresh_number(), self.clock);
         self.lines.insert((one, other), line);
         if is_noticed {
             self.enqueue(one, Input::LinkDown { peer: other });
@@ -663,8 +683,7 @@ impl Mesh {
     // ----- inner ---------------------------------------------------------
 
     pub(super) fn happen(&mut self, at: u64, happening: Happening) {
-        self.sequence += 1;
-        self.queue.insert((at, self.sequence), happening);
+        self.queue.push(at, happening);
     }
 
     pub(super) fn fresh_number(&mut self) -> u64 {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use cluster::Input;
-use wire::{BlockIndex, ChunkHash, JobId, NodeId, PeerMessage, WorkerId};
+use wire::{BlockIndex, JobId, NodeId, PeerMessage, WorkerId};
 
-use super::mesh::{Happening, Line, Mesh, micros, pair};
+use super::mesh::{Arrival, Happening, Line, Mesh, micros, pair};
 use crate::invariants::stored_before_told;
 
 /// How soon a broken line is tried again.
@@ -18,7 +18,11 @@ impl Mesh {
         let Some(line) = self.lines.get(&pair(from, to)).map(|line| line.number) else {
             return;
         };
-        if !matches!(message, PeerMessage::Heartbeat { .. }) {
+        let beat = match message {
+            PeerMessage::Heartbeat { sequence } => Some(sequence),
+            _ => None,
+        };
+        if self.notes_sent && beat.is_none() {
             self.sent.push((from, to, message.clone()));
         }
         if self.lost.iter().any(|is_lost| is_lost(&message)) {
@@ -33,42 +37,65 @@ impl Mesh {
             self.count("message twice");
             copies = 2;
         }
-        for _ in 0..copies {
-            let mut at = self.clock + self.random.within(500..4_000);
-            if self.random.chance(self.faults.reordering) {
-                self.count("message overtaken");
-                at += self.random.within(0..200_000);
-            } else {
-                let lane = message.goes_behind_blocks();
-                if lane && self.lane_delay > 0 && self.random.chance(100) {
-                    self.count("lane late");
-                    at += self.random.within(0..self.lane_delay);
-                }
-                let last = self.last_arrival.entry((from, to, lane)).or_default();
-                at = at.max(*last);
-                *last = at;
-            }
-            let message = message.clone();
-            self.happen(
-                at,
-                Happening::Arrive {
+        let is_behind = message.goes_behind_blocks();
+        let arrival = Arrival {
+            from,
+            to,
+            line,
+            message,
+            bytes,
+        };
+        let mut arrival = beat.is_none().then(|| Box::new(arrival));
+        for copy in 1..=copies {
+            let at = self.arrives_at(from, to, is_behind);
+            let happening = match (beat, copy == copies) {
+                (Some(sequence), _) => Happening::Beat {
                     from,
                     to,
                     line,
-                    message,
-                    bytes,
+                    sequence,
                 },
-            );
+                (None, true) => Happening::Arrive(arrival.take().expect("it is the last")),
+                (None, false) => Happening::Arrive(arrival.clone().expect("it is not the last")),
+            };
+            self.happen(at, happening);
         }
     }
 
-    pub(super) fn on_arrive(
-        &mut self,
-        (from, to): (NodeId, NodeId),
-        line: u64,
-        message: PeerMessage,
-        bytes: Option<ChunkHash>,
-    ) {
+    /// When a message that is sent now arrives.
+    fn arrives_at(&mut self, from: NodeId, to: NodeId, is_behind: bool) -> u64 {
+        let mut at = self.clock + self.random.within(500..4_000);
+        if self.random.chance(self.faults.reordering) {
+            self.count("message overtaken");
+            return at + self.random.within(0..200_000);
+        }
+        if is_behind && self.lane_delay > 0 && self.random.chance(100) {
+            self.count("lane late");
+            at += self.random.within(0..self.lane_delay);
+        }
+        let line = self.lines.get_mut(&pair(from, to)).expect("it is open");
+        let last = &mut line.last_arrivals[usize::from(from < to)][usize::from(is_behind)];
+        *last = at.max(*last);
+        *last
+    }
+
+    pub(super) fn on_beat(&mut self, (from, to): (NodeId, NodeId), line: u64, sequence: u64) {
+        let open = self.lines.get(&pair(from, to));
+        let is_open = open.is_some_and(|open| open.number == line);
+        if is_open && self.hosts[&to].is_up && !self.is_cut_off(from, to) {
+            let message = PeerMessage::Heartbeat { sequence };
+            self.enqueue(to, Input::Peer { from, message });
+        }
+    }
+
+    pub(super) fn on_arrive(&mut self, arrival: Arrival) {
+        let Arrival {
+            from,
+            to,
+            line,
+            message,
+            bytes,
+        } = arrival;
         let open = self.lines.get(&pair(from, to));
         let open = open.is_some_and(|open| open.number == line);
         if !open || !self.hosts[&to].is_up || self.is_cut_off(from, to) {
@@ -105,10 +132,7 @@ impl Mesh {
             self.happen(self.clock + micros(RELINK), Happening::Link(one, other));
             return;
         }
-        let line = Line {
-            number: self.fresh_number(),
-            opened: self.clock,
-        };
+        let line = Line::new(self.fresh_number(), self.clock);
         self.lines.insert((one, other), line);
         self.enqueue(one, Input::LinkUp { peer: other });
         self.enqueue(other, Input::LinkUp { peer: one });

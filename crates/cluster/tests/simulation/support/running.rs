@@ -70,13 +70,10 @@ impl Mesh {
 
     pub(crate) fn run_while(&mut self, end: u64, wanted: impl Fn(&Self) -> bool) {
         while wanted(self) {
-            let Some(((at, _), _)) = self.queue.first_key_value() else {
-                return;
-            };
-            if *at > end {
+            if self.queue.first_at().is_none_or(|at| at > end) {
                 return;
             }
-            let ((at, _), happening) = self.queue.pop_first().expect("just seen");
+            let (at, happening) = self.queue.pop().expect("just seen");
             assert!(self.queue.len() < HAPPENINGS_MAX, "messages breed messages");
             self.clock = self.clock.max(at);
             if !self.deaf.is_empty() || !self.muted.is_empty() || !self.frozen.is_empty() {
@@ -106,13 +103,13 @@ impl Mesh {
                     self.feed(id, Input::Tick);
                 }
             }
-            Happening::Arrive {
+            Happening::Arrive(arrival) => self.on_arrive(*arrival),
+            Happening::Beat {
                 from,
                 to,
                 line,
-                message,
-                bytes,
-            } => self.on_arrive((from, to), line, message, bytes),
+                sequence,
+            } => self.on_beat((from, to), line, sequence),
             Happening::Finish { at, job, block } => self.on_finish(at, job, block),
             Happening::GiveBack { at, job, block } => {
                 let (home, worker) = at;
@@ -146,7 +143,8 @@ impl Mesh {
             | Happening::InputsFetched(id, ..)
             | Happening::Refused(id, _)
             | Happening::Drain(id) => Some(*id),
-            Happening::Arrive { to, .. } => Some(*to),
+            Happening::Arrive(arrival) => Some(arrival.to),
+            Happening::Beat { to, .. } => Some(*to),
             Happening::Finish { at, .. } | Happening::GiveBack { at, .. } => Some(at.0),
             Happening::Link(one, other) | Happening::Cut(one, other) => [one, other]
                 .into_iter()
@@ -158,15 +156,24 @@ impl Mesh {
 
     /// Gives a node an input, behind those that wait for it, and carries its outputs out, in order.
     pub(crate) fn feed(&mut self, id: NodeId, input: Input) {
-        let mut inputs = self.inbox.remove(&id).unwrap_or_default();
-        inputs.push(input);
-        self.feed_all(id, inputs);
+        match self.inbox.remove(&id) {
+            None => self.feed_all(id, [input]),
+            Some(mut inputs) => {
+                inputs.push(input);
+                self.feed_all(id, inputs);
+            }
+        }
     }
 
-    fn feed_all(&mut self, id: NodeId, inputs: Vec<Input>) {
+    fn feed_all<I: IntoIterator<Item = Input, IntoIter: ExactSizeIterator>>(
+        &mut self,
+        id: NodeId,
+        inputs: I,
+    ) {
         let now = self.now(id);
+        let inputs = inputs.into_iter();
         let host = self.hosts.get_mut(&id).expect("it was added");
-        if !host.is_up || inputs.is_empty() {
+        if !host.is_up || inputs.len() == 0 {
             return;
         }
         let life = host.life;
