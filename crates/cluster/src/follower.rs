@@ -1,6 +1,6 @@
 //! A copy of a job that somebody else leads, or that has ended.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kernel::cut::{Cut, CutError};
@@ -68,6 +68,8 @@ pub(crate) struct Follower {
     pub(crate) whole_at: BTreeSet<NodeId>,
     /// Holders that are named and have nothing, since their last link.
     pub(crate) lacked_at: BTreeSet<NodeId>,
+    /// What others have announced since their last link, and is not here: whoever leads next waits for it.
+    pub(crate) announced: BTreeMap<NodeId, BlockSet>,
     /// Nodes that have forgotten the job, after its time there: they do not take it again.
     pub(crate) declined_by: BTreeSet<NodeId>,
 }
@@ -108,6 +110,7 @@ impl Follower {
             is_alone: false,
             whole_at: BTreeSet::new(),
             lacked_at: BTreeSet::new(),
+            announced: BTreeMap::new(),
             declined_by: BTreeSet::new(),
             replica,
         })

@@ -108,6 +108,9 @@ pub const ELECTION_COLLECT_MAX: Duration = Duration::from_secs(10);
 /// How often a holder that lacks the end of a job asks the others for it.
 pub const END_QUESTION_INTERVAL: Duration = Duration::from_secs(2);
 
+/// A copy whose coordinator has not taken it up again asks it so often how the job stands.
+pub const LEFT_BEHIND_INTERVAL: Duration = Duration::from_secs(10);
+
 /// When nobody has led for so long, a copy stands that otherwise would not: one
 /// that is on nobody's list, because those on it may lack the inputs; one that
 /// lacks blocks of a complete job, because whoever had them may be gone.

@@ -13,8 +13,8 @@ use crate::coordinator::{Coordinator, HolderState, distance};
 use crate::effect::{Change, Event, Output};
 use crate::follower::{Follower, inventory_of, send_copy};
 use crate::limits::{
-    BACKUPS_MAX, COPIES_MAX, END_QUESTION_INTERVAL, FOREIGN_MAX, IDEMPOTENCY_KEY_BYTES_MAX,
-    TALLIES_MAX,
+    BACKUPS_MAX, COPIES_MAX, END_QUESTION_INTERVAL, FOREIGN_MAX, HOLDERS_MAX,
+    IDEMPOTENCY_KEY_BYTES_MAX, LEFT_BEHIND_INTERVAL, TALLIES_MAX,
 };
 use crate::tasks::cut_of;
 use crate::time::{Moment, Now};
@@ -53,6 +53,7 @@ impl Node {
             follower.answered.forget(peer);
             follower.whole_at.remove(&peer);
             follower.lacked_at.remove(&peer);
+            follower.announced.remove(&peer);
         }
         for follower in self.followers.values() {
             let (job, epoch) = (follower.job(), follower.epoch());
@@ -253,16 +254,31 @@ impl Node {
         outputs: &mut Vec<Output>,
     ) {
         let is_over = self.is_over(job);
+        let newest = self.newest_epoch(job);
         let Some(follower) = self.followers.get_mut(&job) else {
             return;
         };
         let lacks_end = is_over || follower.replica().ended.is_some();
-        if !lacks_end || follower.next_question.is_some_and(|at| at > now) {
+        let leader = newest.filter(|newest| *newest > follower.epoch());
+        let is_left_behind = leader.is_some();
+        let is_due = follower.next_question.is_none_or(|at| at <= now);
+        if !(lacks_end || is_left_behind) || !is_due {
             return;
         }
-        let is_first = follower.next_question.replace(now + END_QUESTION_INTERVAL);
+        let interval = if lacks_end {
+            END_QUESTION_INTERVAL
+        } else {
+            LEFT_BEHIND_INTERVAL
+        };
+        let is_first = follower.next_question.replace(now + interval);
+        // One that its coordinator left behind may be on no list: it would not even hear of the end.
+        let is_asked =
+            |node: &NodeId| lacks_end || leader.is_some_and(|leader| leader.coordinator == *node);
         // The first time the answer is on its way already.
-        for to in others.iter().filter(|_| is_first.is_some()) {
+        for to in others
+            .iter()
+            .filter(|to| is_first.is_some() && is_asked(to))
+        {
             let message = follower.state(None);
             outputs.push(Output::Send { to: *to, message });
         }
@@ -350,6 +366,10 @@ impl Node {
             return;
         };
         if !state.is_all || !follower.has_ended() && !self.is_over(job) {
+            let newest = self.newest_epoch(job);
+            if state.is_all && newest.is_some_and(|newest| state.epoch < newest) {
+                self.correct(from, job, outputs);
+            }
             return;
         }
         // Of a job that has ended whoever has more gives it.
@@ -390,6 +410,10 @@ impl Node {
             let lacks = unknown.any(|block| !follower.replica().done.contains_key(&block));
             if let Some(election) = follower.election.as_mut().filter(|_| lacks) {
                 election.on_inventory(from, now);
+            }
+            follower.announced.remove(&from);
+            if lacks && follower.announced.len() < HOLDERS_MAX {
+                follower.announced.insert(from, blocks.clone());
             }
             if blocks.is_empty() {
                 self.note_lacked(now, from, job);

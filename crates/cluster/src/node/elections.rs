@@ -92,6 +92,7 @@ impl Node {
         let held = follower.epoch();
         let newest = told.map_or(held, |told| told.epoch.max(held));
         follower.is_at_rest()
+            && newest == held
             && follower.resigned != Some(newest)
             && told.is_none_or(|told| told.status == JobStatus::Running)
             && self.membership.is_reached(newest.coordinator)
@@ -378,6 +379,7 @@ impl Node {
             return;
         };
         let age = follower.age(now.moment);
+        let announced = follower.announced.clone();
         let mut replica = follower.into_replica();
         let leadership = Leadership {
             epoch,
@@ -410,6 +412,11 @@ impl Node {
         let mut reached: BTreeSet<NodeId> = self.membership.reached().collect();
         reached.insert(self.id);
         coordinator.take_over(now, &united, reached, outputs);
+        for (from, blocks) in announced {
+            if self.membership.is_reached(from) {
+                coordinator.on_inventory(now.moment, from, &blocks);
+            }
+        }
         self.lead(now.moment, coordinator, outputs);
         self.fill_backups(now, outputs);
     }

@@ -332,7 +332,7 @@ impl Node {
 
     /// A node takes this one for the coordinator of a job: it gets what is known of it here. On a partial partition
     /// it may not hear whoever coordinates the job now.
-    fn correct(&self, from: NodeId, job: JobId, outputs: &mut Vec<Output>) {
+    pub(super) fn correct(&self, from: NodeId, job: JobId, outputs: &mut Vec<Output>) {
         let Some(known) = self.directory.get(job) else {
             return;
         };

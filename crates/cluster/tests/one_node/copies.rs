@@ -1,11 +1,11 @@
 //! What coordinators and holders give each other.
 
 use cluster::{Change, Event, Input, Output};
-use wire::{BlockSet, Ending, PeerMessage};
+use wire::{BlockSet, Ending, JobStatus, PeerMessage};
 
 use crate::stage::{
     JOB, Stage, blocks, copy_block, copy_head, copy_request, copy_state, count, ended, epoch,
-    events, head, held, leases, pull, record, result, sent_to,
+    events, head, held, leases, pull, record, result, sent_to, summary,
 };
 
 /// Node 4 leads after node 1, which had counted block 0 of its own device; node 3 is a holder, too, and has not yet
@@ -286,4 +286,53 @@ fn an_empty_inventory_of_a_holder_makes_another_one() {
         }) > 0
     });
     assert!(named.count() > 0, "{outputs:?}");
+}
+
+#[test]
+fn what_was_announced_to_a_holder_is_waited_for_when_it_leads() {
+    let mut stage = Stage::with_copy(4, &[1, 3, 5], &[3, 4], &[]);
+    let announced = PeerMessage::Inventory {
+        job: JOB,
+        blocks: blocks(&[0, 1, 2, 3]),
+    };
+    stage.hears(5, announced);
+    stage.dies(1);
+    stage.hears(3, copy_state(epoch(1, 1), 1, false, &[]));
+    let own = stage.epoch();
+    stage.hears(3, copy_state(own, 9, false, &[]));
+    for peer in [3, 5] {
+        stage.hears(peer, held(own));
+    }
+    let mut outputs = stage.hears(5, pull(5));
+    outputs.extend(stage.passes(2_000));
+    outputs.extend(stage.hears(5, pull(5)));
+    assert_eq!(leases(&outputs, 5), 0);
+    stage.passes(10_000);
+    assert!(leases(&stage.hears(5, pull(5)), 5) > 0, "not for ever");
+}
+
+#[test]
+fn a_copy_that_its_coordinator_left_behind_asks_it_now_and_then() {
+    let is_state = |message: &PeerMessage| matches!(message, PeerMessage::CopyState { .. });
+    let mut stage = Stage::with_copy(4, &[1, 3], &[3, 4], &[0]);
+    let before = stage.passes(60_000);
+    assert_eq!(count(&before, 1, is_state), 0, "it is followed up");
+    // Node 3 leads now, and does not have this copy on its list.
+    let next = summary(JobStatus::Running, epoch(2, 3), 1, &[3]);
+    stage.hears(3, PeerMessage::Job(next));
+    let asked = count(&stage.passes(60_000), 3, is_state);
+    assert!((3..=7).contains(&asked), "{asked}");
+}
+
+#[test]
+fn whoever_takes_a_node_for_a_coordinator_that_it_was_hears_who_is() {
+    let mut stage = Stage::with_copy(4, &[1, 3, 5], &[3, 4], &[0]);
+    let next = summary(JobStatus::Running, epoch(3, 1), 9, &[1, 4]);
+    stage.hears(1, PeerMessage::Job(next.clone()));
+    // Node 5 does not hear node 1, and believes that this one leads.
+    let outputs = stage.hears(5, copy_state(epoch(1, 1), 0, false, &[]));
+    assert!(
+        sent_to(&outputs, 5).contains(&&PeerMessage::Job(next)),
+        "{outputs:?}"
+    );
 }
