@@ -321,6 +321,7 @@ impl Node {
         if let Some(mut follower) = self.forget_copy(job) {
             follower.election = None;
             self.keep(follower, outputs);
+            self.keeping.on_ended(now.moment, job);
             // Its coordinator tells of it itself, when all backups have it.
             if self.has_better_end(job) && !self.is_led(job) {
                 self.announce_end(now, job, outputs);
