@@ -222,19 +222,19 @@ fn a_holder_goes_on_with_a_complete_job_whose_coordinator_has_lost_it() {
 
 #[test]
 fn a_job_whose_damaged_block_came_again_gets_the_holders_that_it_lacks() {
-    let mut stage = complete(4, &[1, 3], &[4]);
+    let mut stage = complete(3, &[1, 4], &[3]);
     stage.dies(1);
     let mut before = stage.passes(10_000);
-    assert_eq!(count(&before, 3, is_copy), 1, "it is made a holder");
-    stage.hears(3, copy_state(epoch(1, 1), 0, true, &[0]));
+    assert_eq!(count(&before, 4, is_copy), 1, "it is made a holder");
+    stage.hears(4, copy_state(epoch(1, 1), 0, true, &[0]));
     // Another node comes; when ended jobs are looked through for that, this one is not whole.
     stage.links(5);
     stage.passes(4_900);
     let block = wire::BlockIndex(0);
     before.extend(stage.input(Input::ResultDamaged { job: JOB, block }));
-    assert!(count(&before, 3, is_request) > 0);
+    assert!(count(&before, 4, is_request) > 0);
     stage.passes(300);
-    stage.hears(3, copy_block(0, epoch(1, 1)));
+    stage.hears(4, copy_block(0, epoch(1, 1)));
     let outputs = stage.passes(10_000);
     assert_eq!(count(&outputs, 5, is_copy), 1);
 }
