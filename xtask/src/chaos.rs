@@ -1,5 +1,5 @@
 //! `cargo xtask chaos`: real nodes with a stream of jobs, while nodes are killed, paused, cut off, slowed
-//! and started again. Every result is compared, bit by bit, with that of a node nobody disturbed.
+//! and started again, disks are full or hang, calendars jump, addresses change, and nodes go for good. Every result is compared, bit by bit, with that of a node nobody disturbed.
 //!
 //! One number draws all of it. The nodes' own timing is not drawn, so a run cannot be repeated exactly;
 //! its logs are kept when something went wrong.
@@ -17,14 +17,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Result, bail, ensure};
 
 use crate::build;
-use crate::mesh::{self, Mesh};
+use crate::mesh::{self, Mesh, Plan};
 use crate::session::Session;
+use crate::system::{self, Program};
 
 use faults::Faults;
-use jobs::{Kinds, Stream};
+use jobs::{Addresses, Kinds, Stream};
 
 /// People who submit jobs, one after the other each.
 const CLIENTS: usize = 2;
+
+/// Each result is fetched soon, and all of them would fill the nodes' disks.
+const OPTIONS: [&str; 2] = ["--result-ttl-s", "300"];
 
 /// Fewer would be a mesh that is hardly disturbed.
 const FAULTS_A_MINUTE_LEAST: f64 = 10.0;
@@ -74,6 +78,8 @@ pub(crate) fn chaos(session: &mut Session, wanted: Wanted) -> Result<ExitCode> {
         now.unwrap_or_default().as_secs()
     });
     let binary = build::build(session)?;
+    let machines = [Program::Faketime, Program::FileSystem, Program::FreezeDisk];
+    system::ensure(session, &machines)?;
     let arguments = [
         "chaos".to_owned(),
         format!("--minutes={}", wanted.minutes),
@@ -85,10 +91,15 @@ pub(crate) fn chaos(session: &mut Session, wanted: Wanted) -> Result<ExitCode> {
     }
     println!("seed {seed}");
     let kinds = Kinds::compute(&binary)?;
-    let mesh = Mesh::start(&binary, wanted.nodes, &[])?;
-    let addresses = mesh.nodes.iter().map(|node| node.address().to_owned());
-    let stream = Arc::new(Stream::new(kinds, addresses.collect()));
-    let mut faults = Faults::new(mesh, Random::new(seed));
+    let plan = Plan {
+        threads: vec![1; wanted.nodes],
+        options: &OPTIONS,
+        with_own_machines: true,
+    };
+    let mesh = Mesh::start_as(&binary, &plan)?;
+    let addresses = Addresses::of(&mesh);
+    let stream = Arc::new(Stream::new(kinds, addresses.clone()));
+    let mut faults = Faults::new(mesh, Random::new(seed), addresses);
     let ends = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..CLIENTS)
         .map(|client| {

@@ -2,7 +2,7 @@
 //!
 //! | module | does |
 //! | --- | --- |
-//! | [`serve`], [`build`], [`mod@test`], [`sim`], [`chaos`], [`failover`], [`traffic`], [`mod@bench`] | one command each |
+//! | [`serve`], [`build`], [`mod@test`], [`sim`], [`chaos`], [`soak`], [`failover`], [`traffic`], [`mod@bench`] | one command each |
 //! | [`pages`] | the pages that the server embeds |
 //! | [`mesh`] | real nodes in network namespaces, for those that disturb or time them |
 //! | [`tools`] | Rust targets and components, cargo-leptos, wasm-bindgen |
@@ -28,6 +28,7 @@ mod scripts;
 mod serve;
 mod session;
 mod sim;
+mod soak;
 mod system;
 mod test;
 mod tools;
@@ -78,6 +79,9 @@ enum Command {
         /// Put each known mistake into the core instead, and print who finds it; 2,000 seeds unless others are named
         #[arg(long, conflicts_with = "mode")]
         mutants: bool,
+        /// Let so many nodes do twenty jobs in ten minutes of their clocks instead, and print what each sends
+        #[arg(long, conflicts_with_all = ["mode", "mutants", "seeds"])]
+        nodes: Vec<u16>,
     },
     /// Disturb real nodes in network namespaces while they compute, and compare every result
     Chaos {
@@ -90,6 +94,12 @@ enum Command {
         /// What to draw everything from; the clock gives one where none is named
         #[arg(long)]
         seed: Option<u64>,
+    },
+    /// Let four real nodes work for long, and see whether anything grows
+    Soak {
+        /// How long
+        #[arg(long, default_value_t = 60.0)]
+        minutes: f64,
     },
     /// Measure, on four real nodes, what it costs when a coordinator is lost
     Failover {
@@ -135,8 +145,11 @@ fn main() -> Result<ExitCode> {
             seeds,
             mode,
             mutants,
+            nodes,
         } => {
-            if mutants {
+            if !nodes.is_empty() {
+                sim::many_nodes(&session, &nodes)?;
+            } else if mutants {
                 let seeds = seeds.unwrap_or(mutants::SEEDS);
                 mutants::find_all(&mut session, mutants::Choice::All, seeds)?;
             } else {
@@ -158,6 +171,7 @@ fn main() -> Result<ExitCode> {
             };
             chaos::chaos(&mut session, wanted)
         }
+        Command::Soak { minutes } => soak::soak(&mut session, minutes),
         Command::Failover { scene, runs } => failover::failover(&mut session, scene, runs),
         Command::Traffic => traffic::traffic(&mut session),
         Command::Bench { comparison, sides } => bench::bench(&mut session, comparison, &sides),

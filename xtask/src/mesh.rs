@@ -3,6 +3,8 @@
 //! touched, and all of it is gone when the value is.
 
 mod api;
+mod calendar;
+mod disk;
 mod network;
 mod node;
 
@@ -43,7 +45,7 @@ pub(crate) fn is_inside(session: &mut Session, arguments: &[String]) -> Result<b
     let own = std::env::current_exe().context("this program has a file")?;
     let mut command = Command::new("unshare");
     command
-        .arg("--net")
+        .args(["--net", "--mount"])
         .arg(own)
         .args(arguments)
         .env(INSIDE, "1");
@@ -52,6 +54,16 @@ pub(crate) fn is_inside(session: &mut Session, arguments: &[String]) -> Result<b
         bail!("ended with {status}");
     }
     Ok(false)
+}
+
+/// What a mesh is made of.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    /// Of each node.
+    pub(crate) threads: Vec<u32>,
+    pub(crate) options: &'a [&'a str],
+    /// Each node has a disk and a calendar of its own.
+    pub(crate) with_own_machines: bool,
 }
 
 /// Real nodes on one network.
@@ -75,12 +87,26 @@ impl Mesh {
         threads: &[u32],
         options: &[&str],
     ) -> Result<Self> {
-        let count = threads.len();
+        let plan = Plan {
+            threads: threads.to_vec(),
+            options,
+            with_own_machines: false,
+        };
+        Self::start_as(binary, &plan)
+    }
+
+    /// The same as planned.
+    pub(crate) fn start_as(binary: &Path, plan: &Plan<'_>) -> Result<Self> {
+        let count = plan.threads.len();
         let folder = std::env::temp_dir().join(format!("matmesh-{}", std::process::id()));
         let network = Network::build(count)?;
         let mut nodes = Vec::with_capacity(count);
-        for (index, threads) in threads.iter().enumerate() {
-            let mut node = Node::new(&network, index, binary, &folder, (*threads, options))?;
+        for (index, threads) in plan.threads.iter().enumerate() {
+            let kind = (*threads, plan.options);
+            let mut node = Node::new(&network, index, binary, &folder, kind)?;
+            if plan.with_own_machines {
+                node.give_own_machine()?;
+            }
             node.start()?;
             nodes.push(node);
         }

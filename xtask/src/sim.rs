@@ -40,6 +40,9 @@ impl Mode {
     }
 }
 
+/// The test of many nodes.
+const MANY_NODES: &str = "many_nodes::each_node_sends_in_proportion_to_their_number";
+
 /// Runs so many seeds in each mode; how many checks those are.
 pub(crate) fn sim(session: &mut Session, seeds: u64, modes: &[Mode]) -> Result<usize> {
     for mode in modes {
@@ -62,6 +65,26 @@ pub(crate) fn sim(session: &mut Session, seeds: u64, modes: &[Mode]) -> Result<u
         }
     }
     Ok(modes.len())
+}
+
+/// Runs meshes of so many nodes, one after the other, and prints their figures.
+pub(crate) fn many_nodes(session: &Session, counts: &[u16]) -> Result<()> {
+    build(session)?;
+    for count in counts {
+        let mut command = test_command(session);
+        command.args(["--", "--exact", MANY_NODES, "--nocapture"]);
+        command.env("MATMESH_NODES", count.to_string());
+        let output = command.stderr(Stdio::inherit()).output()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let figures = text.lines().find(|line| line.contains(" nodes, "));
+        if let Some(figures) = figures {
+            println!("    {figures}");
+        }
+        if !output.status.success() {
+            bail!("with {count} nodes:\n{text}");
+        }
+    }
+    Ok(())
 }
 
 /// What happened in all runs together: faults and what the nodes did about them, by kind.

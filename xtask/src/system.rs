@@ -25,6 +25,9 @@ pub(crate) enum Program {
     ArmLibrary,
     ArmEmulator,
     Valgrind,
+    Faketime,
+    FileSystem,
+    FreezeDisk,
 }
 
 /// The names under which distributions install Chromium.
@@ -59,6 +62,9 @@ impl Program {
             Self::ArmLibrary => Path::new(ARM_LIBRARY).exists(),
             Self::ArmEmulator => has("qemu-aarch64"),
             Self::Valgrind => has("valgrind"),
+            Self::Faketime => find_faketime().is_some(),
+            Self::FileSystem => has("mkfs.ext4"),
+            Self::FreezeDisk => has("fsfreeze"),
         }
     }
 
@@ -75,11 +81,13 @@ impl Program {
             Self::Ip => "iproute2",
             Self::Curl => "curl",
             Self::Nft => "nftables",
-            Self::Unshare => "util-linux",
+            Self::Unshare | Self::FreezeDisk => "util-linux",
             Self::ArmLinker => "gcc-aarch64-linux-gnu",
             Self::ArmLibrary => "libc6-dev-arm64-cross",
             Self::ArmEmulator => "qemu-user",
             Self::Valgrind => "valgrind",
+            Self::Faketime => "libfaketime",
+            Self::FileSystem => "e2fsprogs",
         }
     }
 }
@@ -143,4 +151,12 @@ pub(crate) fn find_chromium(session: &Session) -> Option<std::path::PathBuf> {
     CHROMIUM_NAMES
         .iter()
         .find_map(|name| session.find_program(name))
+}
+
+/// The library that gives a program with several threads another calendar.
+pub(crate) fn find_faketime() -> Option<std::path::PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib").ok()?;
+    let folders = folders.filter_map(|folder| Some(folder.ok()?.path()));
+    let mut files = folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1"));
+    files.find(|file| file.is_file())
 }

@@ -19,8 +19,8 @@ pub const FETCHED_INTERVAL: Duration = Duration::from_secs(1);
 /// page fits a frame.
 pub const SUMMARIES_PER_PAGE: usize = 512;
 
-/// Peers of one node: every node holds a link to every other.
-pub const PEERS_MAX: usize = 256;
+/// Peers of one node: every node holds a link to every other. `ARCHITECTURE.md` says how far that goes.
+pub const PEERS_MAX: usize = 1024;
 
 /// Nodes that are asked whether they reach one that is not reached from here, and how often.
 pub const WITNESSES_MAX: usize = 3;

@@ -1,8 +1,8 @@
 //! The stream of jobs, and what became of each.
 
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -90,18 +90,38 @@ pub(super) struct Outcome {
     pub(super) complaints: Vec<String>,
 }
 
+/// Where the nodes are now.
+#[derive(Debug, Clone)]
+pub(super) struct Addresses(Arc<Mutex<Vec<String>>>);
+
+impl Addresses {
+    pub(super) fn of(mesh: &Mesh) -> Self {
+        let addresses = mesh.nodes.iter().map(|node| node.address().to_owned());
+        Self(Arc::new(Mutex::new(addresses.collect())))
+    }
+
+    pub(super) fn set(&self, index: usize, address: String) {
+        locked(&self.0)[index] = address;
+    }
+
+    fn any(&self, random: &mut Random) -> String {
+        let addresses = locked(&self.0);
+        addresses[random.below(addresses.len())].clone()
+    }
+}
+
 /// Submits jobs and checks each result, while nodes come and go.
 #[derive(Debug)]
 pub(super) struct Stream {
     kinds: Kinds,
-    addresses: Vec<String>,
+    addresses: Addresses,
     outcome: Mutex<Outcome>,
     /// Those that did not finish while it was stormy.
     unfinished: Mutex<Vec<Submitted>>,
 }
 
 impl Stream {
-    pub(super) fn new(kinds: Kinds, addresses: Vec<String>) -> Self {
+    pub(super) fn new(kinds: Kinds, addresses: Addresses) -> Self {
         Self {
             kinds,
             addresses,
@@ -146,8 +166,7 @@ impl Stream {
     }
 
     fn impatient(&self, random: &mut Random) -> Api {
-        let address = &self.addresses[random.below(self.addresses.len())];
-        Api::impatient(address, SUBMISSION_TIMEOUT)
+        Api::impatient(&self.addresses.any(random), SUBMISSION_TIMEOUT)
     }
 
     /// Looks at a job by one node; true when it is finished and its result was compared.
@@ -190,7 +209,7 @@ impl Stream {
         let mut outcome = std::mem::take(&mut *locked(&self.outcome));
         outcome.lost = left.len() as u64;
         for submitted in left {
-            let job = Api::new(&self.addresses[0]).job(&submitted.job);
+            let job = Api::new(&self.addresses.any(&mut random)).job(&submitted.job);
             let text = format!("{} did not finish: {job:?}", submitted.job);
             outcome.complaints.push(text);
         }

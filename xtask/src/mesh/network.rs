@@ -72,6 +72,26 @@ impl Network {
         format!("10.77.0.{}", index + 1)
     }
 
+    /// A node's machine is found at another address from now on, as after a change of Wi-Fi.
+    pub(crate) fn readdress(&self, index: usize, from: &str, to: &str) -> Result<()> {
+        let host = self.namespace(index);
+        let with_prefix = |address: &str| format!("{address}/24");
+        let change = |what, address: &str| {
+            ip(&[
+                "-n",
+                &host,
+                "address",
+                what,
+                &with_prefix(address),
+                "dev",
+                "eth0",
+            ])
+        };
+        // The other way round the new one would go with the old one, on whose prefix it is.
+        change("delete", from)?;
+        change("add", to)
+    }
+
     /// From now on a node hears nothing from these.
     pub(crate) fn make_deaf(&self, index: usize, to: &[usize]) -> Result<()> {
         let mut rules = String::new();

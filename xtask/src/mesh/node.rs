@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::calendar::Calendar;
+use super::disk::Disk;
 use super::{Api, Network};
 
 /// The port that every node listens on, each in its own namespace.
@@ -25,6 +27,8 @@ pub(crate) struct Node {
     options: Vec<String>,
     short_id: String,
     child: Option<Child>,
+    disk: Option<Disk>,
+    calendar: Option<Calendar>,
 }
 
 impl Node {
@@ -47,14 +51,68 @@ impl Node {
             options: options.iter().map(ToString::to_string).collect(),
             short_id: String::new(),
             child: None,
+            disk: None,
+            calendar: None,
         })
+    }
+
+    /// A disk and a calendar that nobody else has.
+    pub(super) fn give_own_machine(&mut self) -> Result<()> {
+        let image = self.log.with_extension("disk");
+        self.disk = Some(Disk::mount(&image, &self.data)?);
+        self.calendar = Some(Calendar::at(&self.log.with_extension("calendar"))?);
+        Ok(())
+    }
+
+    pub(crate) fn disk(&mut self) -> Result<&mut Disk> {
+        self.disk.as_mut().context("the node has a disk of its own")
+    }
+
+    pub(crate) fn calendar(&self) -> Result<&Calendar> {
+        self.calendar
+            .as_ref()
+            .context("the node has a calendar of its own")
+    }
+
+    /// It is found there from now on.
+    pub(crate) fn set_address(&mut self, address: &str) {
+        self.address = format!("{address}:{PORT}");
+    }
+
+    /// All that it had is gone: whoever starts here is another node.
+    pub(crate) fn wipe(&mut self) -> Result<()> {
+        for entry in fs::read_dir(&self.data)? {
+            let path = entry?.path();
+            if path.ends_with("lost+found") {
+                continue;
+            }
+            match path.is_dir() {
+                true => fs::remove_dir_all(path)?,
+                false => fs::remove_file(path)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The id of its process.
+    pub(crate) fn process(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Bytes of the files in its folder.
+    pub(crate) fn disk_bytes(&self) -> Result<u64> {
+        folder_bytes(&self.data)
     }
 
     /// Starts the process on its folder and waits until it listens.
     pub(crate) fn start(&mut self) -> Result<()> {
         let log = File::options().create(true).append(true).open(&self.log)?;
         // `ip netns exec` becomes the node, so the child's id is the node's.
-        let mut child = Command::new("ip")
+        let mut command = Command::new("ip");
+        if let Some(calendar) = &self.calendar {
+            calendar.give_to(&mut command);
+        }
+        let mut child = command
             .args(["netns", "exec", &self.namespace])
             .arg(&self.binary)
             .args(["serve", "--threads", &self.threads.to_string()])
@@ -115,6 +173,10 @@ impl Node {
 
     /// As by pulling its plug: SIGKILL.
     pub(crate) fn kill(&mut self) -> Result<()> {
+        if let Some(disk) = &mut self.disk {
+            // Who waits for it could not be killed.
+            disk.thaw()?;
+        }
         if let Some(mut child) = self.child.take() {
             child.kill()?;
             child.wait()?;
@@ -141,4 +203,18 @@ impl Drop for Node {
         // It may have ended by itself.
         let _ = self.kill();
     }
+}
+
+fn folder_bytes(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        bytes += match entry.metadata() {
+            Ok(facts) if facts.is_dir() => folder_bytes(&entry.path())?,
+            Ok(facts) => facts.len(),
+            // Removed meanwhile.
+            Err(_) => 0,
+        };
+    }
+    Ok(bytes)
 }

@@ -10,5 +10,6 @@
 
 mod chance;
 mod invariants;
+mod many_nodes;
 mod scenarios;
 mod support;

@@ -96,6 +96,28 @@ pub(super) struct Arrival {
     pub(super) bytes: Option<ChunkHash>,
 }
 
+/// How much a node has sent; bytes are those of frames, without the blocks and chunks behind them.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Sent {
+    pub(crate) heartbeats: u64,
+    pub(crate) others: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Sent {
+    pub(super) fn add(&mut self, message: &PeerMessage) {
+        /// All heartbeats are of about the same length.
+        const HEARTBEAT_BYTES: u64 = 40;
+        if matches!(message, PeerMessage::Heartbeat { .. }) {
+            self.heartbeats += 1;
+            self.bytes += HEARTBEAT_BYTES;
+        } else {
+            self.others += 1;
+            self.bytes += wire::encode_peer_frame(message, &[]).len() as u64;
+        }
+    }
+}
+
 /// An open line between two nodes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line {
@@ -140,6 +162,8 @@ pub(crate) struct Mesh {
     pub(crate) sent: Vec<(NodeId, NodeId, PeerMessage)>,
     /// Whether they are kept.
     pub(crate) notes_sent: bool,
+    /// What each node has sent, where that is asked for.
+    pub(crate) sent_by: Option<BTreeMap<NodeId, Sent>>,
     behind_ms: BTreeMap<NodeId, u64>,
     pub(super) config: NodeConfig,
     pub(super) queue: Queue<Happening>,
@@ -200,6 +224,7 @@ impl Mesh {
             behind_ms: BTreeMap::new(),
             sent: Vec::new(),
             notes_sent: true,
+            sent_by: None,
             config,
             queue: Queue::default(),
             sequence: 0,

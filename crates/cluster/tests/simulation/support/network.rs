@@ -22,6 +22,9 @@ impl Mesh {
             PeerMessage::Heartbeat { sequence } => Some(sequence),
             _ => None,
         };
+        if let Some(by_node) = &mut self.sent_by {
+            by_node.entry(from).or_default().add(&message);
+        }
         if self.notes_sent && beat.is_none() {
             self.sent.push((from, to, message.clone()));
         }
