@@ -22,6 +22,12 @@ pub const SUMMARIES_PER_PAGE: usize = 512;
 /// Peers of one node: every node holds a link to every other. `ARCHITECTURE.md` says how far that goes.
 pub const PEERS_MAX: usize = 1024;
 
+/// Other nodes of which a newcomer hears from each that it links to: many times over it hears of all.
+pub const ACQUAINTANCES_MAX: usize = 64;
+
+/// Nodes that hear of another's address: those that came last may not know it yet.
+pub const NEWCOMERS_TOLD_MAX: usize = 8;
+
 /// Nodes that are asked whether they reach one that is not reached from here, and how often.
 pub const WITNESSES_MAX: usize = 3;
 

@@ -8,6 +8,7 @@
 //!
 //! Does not decide what a death means; the node asks and acts.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -46,6 +47,7 @@ pub struct Peer {
     is_status_old: bool,
     /// It said goodbye: what still comes from it does not make it alive.
     left: bool,
+    linked_at: Moment,
     last_heard: Moment,
     inquiry: Option<Inquiry>,
     elsewhere: Elsewhere,
@@ -162,6 +164,7 @@ impl Membership {
             linked: true,
             is_status_old: true,
             left: false,
+            linked_at: now,
             last_heard: now,
             inquiry: None,
             elsewhere: Elsewhere::default(),
@@ -270,6 +273,19 @@ impl Membership {
     pub(crate) fn is_dead(&self, node: NodeId) -> bool {
         let known = self.peers.get(&node);
         known.is_some_and(|known| known.liveness == Liveness::Unreachable)
+    }
+
+    /// The peers whose links are the youngest.
+    pub(crate) fn newcomers(&self, count: usize) -> Vec<NodeId> {
+        let linked = self.peers().filter(|(_, peer)| peer.linked);
+        let mut linked: Vec<_> = linked
+            .map(|(id, peer)| (Reverse(peer.linked_at), id))
+            .collect();
+        if linked.len() > count {
+            linked.select_nth_unstable(count);
+            linked.truncate(count);
+        }
+        linked.into_iter().map(|(_, id)| id).collect()
     }
 
     /// Nodes that answer.

@@ -155,7 +155,17 @@ impl Node {
         let Some(mut follower) = self.forget_copy(job) else {
             return;
         };
+        let before = follower.epoch().coordinator;
         follower.on_head(now.moment, number, head, outputs);
+        let after = follower.epoch().coordinator;
+        if before != after && before != from && self.membership.is_reached(before) {
+            // It lives, and may not hear who leads now.
+            let message = follower.state(None);
+            outputs.push(Output::Send {
+                to: before,
+                message,
+            });
+        }
         if epoch == follower.epoch() && number > 0 {
             follower.election = None;
         }

@@ -5,7 +5,9 @@ use wire::{Acquaintance, Exchange, NodeId, NodeStatus, PeerMessage, WorkerId, Wo
 use super::Node;
 use crate::coordinator::Candidate;
 use crate::effect::{Event, Output, WorkerProfile};
-use crate::limits::{BLOCKS_PER_THREAD, PEERS_MAX, THREADS_MAX};
+use crate::limits::{
+    ACQUAINTANCES_MAX, BLOCKS_PER_THREAD, NEWCOMERS_TOLD_MAX, PEERS_MAX, THREADS_MAX,
+};
 use crate::membership::Liveness;
 use crate::placement::Workforce;
 use crate::time::Now;
@@ -27,7 +29,13 @@ impl Node {
             let addresses = known.status.as_ref()?.addresses.clone();
             Some(Acquaintance { node, addresses })
         });
-        let message = PeerMessage::Acquaintances(others.collect());
+        let mut others: Vec<Acquaintance> = others.collect();
+        if others.len() > ACQUAINTANCES_MAX {
+            // Each node names others, so that all of them together are soon known.
+            others.sort_by_cached_key(|other| draw(self.id, peer, other.node));
+            others.truncate(ACQUAINTANCES_MAX);
+        }
+        let message = PeerMessage::Acquaintances(others);
         outputs.push(Output::Send { to: peer, message });
         // What the coordinator itself says supersedes what others heard.
         for page in self.directory.pages() {
@@ -45,7 +53,7 @@ impl Node {
         outputs.push(Output::Event(Event::MeshChanged));
     }
 
-    /// A peer tells of itself. The others come to know where it is: two that
+    /// A peer tells of itself. Those that came last hear where it is: two that
     /// linked at the same moment would not hear of each other otherwise.
     pub(super) fn on_status(
         &mut self,
@@ -67,7 +75,7 @@ impl Node {
             addresses: addresses.to_vec(),
         };
         let message = PeerMessage::Acquaintances(vec![acquaintance]);
-        for to in self.membership.linked() {
+        for to in self.membership.newcomers(NEWCOMERS_TOLD_MAX + 1) {
             if to != from {
                 let message = message.clone();
                 outputs.push(Output::Send { to, message });
@@ -205,4 +213,15 @@ fn candidate(home: NodeId, mut exchange: Exchange) -> Candidate {
 
 fn takes_work(profile: &WorkerProfile) -> bool {
     profile.contributing && profile.visible && profile.threads > 0
+}
+
+/// A number for three nodes that looks as if it were drawn: FNV-1a.
+fn draw(one: NodeId, other: NodeId, third: NodeId) -> u64 {
+    let bytes = [one, other, third].map(|node| *node.as_bytes());
+    bytes
+        .iter()
+        .flatten()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        })
 }

@@ -336,3 +336,12 @@ fn whoever_takes_a_node_for_a_coordinator_that_it_was_hears_who_is() {
         "{outputs:?}"
     );
 }
+
+#[test]
+fn a_holder_that_follows_another_tells_the_coordinator_before() {
+    let mut stage = Stage::with_copy(4, &[1, 3], &[3, 4], &[0]);
+    // Node 1 does not hear node 3, which leads the job by now.
+    let outputs = stage.hears(3, copy_head(1, head(record(4), epoch(2, 3), &[4])));
+    let is_newer = |message: &PeerMessage| matches!(message, PeerMessage::CopyState { epoch: of, .. } if *of == epoch(2, 3));
+    assert_eq!(count(&outputs, 1, is_newer), 1, "{outputs:?}");
+}
