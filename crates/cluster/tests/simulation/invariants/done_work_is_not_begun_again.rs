@@ -45,11 +45,14 @@ pub(crate) fn check_task(mesh: &Mesh, coordinator: NodeId, job: JobId, block: Bl
     }
     let known = mesh.clock.saturating_sub(KNOWN_AFTER);
     let stored = memory.stored.get(&(job, block));
+    // A line may seem open while neither hears the other.
+    let was_apart = |id| mesh.was_apart_since(id, known);
     for (holder, since) in stored.into_iter().flatten() {
+        let talking_since = mesh.talking_since(coordinator, *holder);
         let talks = *holder == coordinator
-            || mesh
-                .talking_since(coordinator, *holder)
-                .is_some_and(|since| since <= known);
+            || talking_since.is_some_and(|since| since <= known)
+                && !was_apart(coordinator)
+                && !was_apart(*holder);
         assert!(
             !talks || *since > known,
             "{job}: block {block} is begun again for {coordinator}, and {holder} has it"
