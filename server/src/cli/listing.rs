@@ -81,14 +81,18 @@ async fn one_job(args: &JobArgs, method: Method) -> Result<(), Failure> {
     if args.json {
         return print(&node.ask_text(method, &path).await?);
     }
-    let has_ended = |job: &JobView| job.status != JobStatus::Running;
+    // One that was cancelled before stays as it is.
+    let is_complete = |job: &JobView| job.status == JobStatus::Complete;
     let is_deletion =
-        method == Method::DELETE && has_ended(&node.ask::<JobView>(Method::GET, &path).await?);
+        method == Method::DELETE && is_complete(&node.ask::<JobView>(Method::GET, &path).await?);
     let job: JobView = node.ask(method, &path).await?;
     print_with(|out| {
         write_job(out, &job)?;
         if is_deletion {
-            writeln!(out, "\nThe job had ended: it and its result are deleted.")?;
+            writeln!(
+                out,
+                "\nThe job was complete: it and its result are deleted."
+            )?;
         }
         Ok(())
     })

@@ -182,7 +182,9 @@ async fn download(node: &NodeClient, job: &JobView, target: &TargetFile) -> Resu
 /// The person wants to leave: whether the node hears of it is not waited for
 /// long.
 async fn cancel(node: &NodeClient, job: JobId) -> Result<(), Failure> {
-    let request = node.request(Method::DELETE, &format!("/api/v1/jobs/{job}"));
+    // It may be complete by now: its result can still be fetched.
+    let path = format!("/api/v1/jobs/{job}?only=running");
+    let request = node.request(Method::DELETE, &path);
     let request = request.timeout(std::time::Duration::from_secs(3));
     send(request).await.map(|_| ())
 }

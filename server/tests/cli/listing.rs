@@ -39,6 +39,19 @@ async fn jobs_are_a_table_or_the_apis_json() {
 }
 
 #[tokio::test]
+async fn a_complete_job_is_deleted_and_that_is_said() {
+    let node = NodeOptions::new().start();
+    let job = node.submit(&seeded_job(100, 3, 1000, 1)).await;
+    node.completed(&job).await;
+    let table = ask(&node, &["jobs"]);
+    assert!(table.text().contains("0.8 MB"), "{}", table.text());
+    let deleted = ask(&node, &["cancel", &job]);
+    deleted.assert_done();
+    assert!(deleted.text().contains("its result are deleted"));
+    ask(&node, &["job", &job]).assert_failed(1, "deleted");
+}
+
+#[tokio::test]
 async fn one_job_is_shown_and_cancelled() {
     let node = NodeOptions::new().that_never_computes().start();
     let job = node.submit(&seeded_job(2, 3, 4, 1)).await;
