@@ -8,4 +8,6 @@ mod copies;
 mod devices;
 mod elections;
 mod ends;
+#[path = "../shared/records.rs"]
+mod records;
 mod stage;

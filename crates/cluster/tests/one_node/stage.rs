@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cluster::{Event, Input, Node, NodeConfig, Now, Output, WorkerProfile};
-use kernel::cut::{Cut, ProductShape};
 use wire::{
     Arithmetic, BlockCourse, BlockIndex, BlockProof, BlockSet, BlockTask, ChunkHash, CopyHead,
-    CutShape, DoneBlock, Ended, Ending, Epoch, Exchange, JobId, JobOptions, JobRecord, JobStatus,
-    JobSummary, Leadership, MatrixSource, NodeId, PeerMessage, Seed, Shape, Spread, Tally,
-    TaskInput, WorkerId, WorkerKind,
+    DoneBlock, Ended, Ending, Epoch, Exchange, JobId, JobRecord, JobStatus, JobSummary, Leadership,
+    NodeId, PeerMessage, Seed, Tally, TaskInput, WorkerId, WorkerKind,
 };
+
+pub(crate) use crate::records::of_files;
+use crate::records::product;
 
 pub(crate) const JOB: JobId = JobId::from_bytes([1; 16]);
 
@@ -38,44 +39,9 @@ pub(crate) fn epoch(number: u64, coordinator: u8) -> Epoch {
 /// A product of so many blocks of 10 × 1000, made from seeds.
 pub(crate) fn record(blocks: u32) -> JobRecord {
     JobRecord {
-        id: JOB,
-        shape: Shape {
-            rows: 10 * blocks,
-            inner: 1000,
-            cols: 1000,
-        },
-        options: JobOptions {
-            arithmetic: Arithmetic::Reproducible,
-            spread: Spread::All,
-        },
-        cut: CutShape {
-            rows_per_block: 10,
-            cols_per_block: 1000,
-        },
-        a: MatrixSource::Random(Seed(1)),
-        b: MatrixSource::Random(Seed(2)),
-        origin: node(1),
         submitted_at_unix_ms: 5,
-        idempotency_key: None,
+        ..product(JOB, blocks)
     }
-}
-
-/// The same of two files.
-pub(crate) fn of_files(mut record: JobRecord) -> JobRecord {
-    let Shape { rows, inner, cols } = record.shape;
-    let CutShape {
-        rows_per_block,
-        cols_per_block,
-    } = record.cut;
-    let product = ProductShape { rows, inner, cols };
-    let cut = Cut::from_parts(product, rows_per_block, cols_per_block).expect("a cut");
-    let chunks = |count: usize| {
-        let hash = |index: usize| ChunkHash::of(&index.to_le_bytes());
-        MatrixSource::Chunks((0..count).map(hash).collect())
-    };
-    record.a = chunks(cut.all_left_chunks().len());
-    record.b = chunks(cut.all_right_chunks().len());
-    record
 }
 
 pub(crate) fn head(record: JobRecord, epoch: Epoch, backups: &[u8]) -> CopyHead {

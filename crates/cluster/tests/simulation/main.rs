@@ -11,5 +11,7 @@
 mod chance;
 mod invariants;
 mod many_nodes;
+#[path = "../shared/records.rs"]
+mod records;
 mod scenarios;
 mod support;

@@ -12,11 +12,10 @@ pub(crate) mod store;
 use std::time::Duration;
 
 use cluster::WorkerProfile;
-use kernel::cut::{Cut, ProductShape};
-use wire::{
-    Arithmetic, ChunkHash, CutShape, JobId, JobOptions, JobRecord, MatrixSource, NodeId, Seed,
-    Shape, Spread, WorkerId, WorkerKind,
-};
+use wire::{CutShape, JobId, JobRecord, MatrixSource, NodeId, Shape, Spread, WorkerId, WorkerKind};
+
+pub(crate) use crate::records::of_files;
+use crate::records::product;
 
 pub(crate) fn node(number: u8) -> NodeId {
     NodeId::from_bytes([number; 16])
@@ -45,30 +44,9 @@ pub(crate) const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A job of `blocks` blocks of ten rows, each of 20 million operations: 20 ms
-/// for a thread of 1000 MFLOPS.
+/// The job of this number, of so many blocks.
 pub(crate) fn record(number: u8, blocks: u32) -> JobRecord {
-    JobRecord {
-        id: job(number),
-        shape: Shape {
-            rows: 10 * blocks,
-            inner: 1000,
-            cols: 1000,
-        },
-        options: JobOptions {
-            arithmetic: Arithmetic::Reproducible,
-            spread: Spread::All,
-        },
-        cut: CutShape {
-            rows_per_block: 10,
-            cols_per_block: 1000,
-        },
-        a: MatrixSource::Random(Seed(1)),
-        b: MatrixSource::Random(Seed(2)),
-        origin: node(1),
-        submitted_at_unix_ms: 0,
-        idempotency_key: None,
-    }
+    product(job(number), blocks)
 }
 
 /// A job of `blocks` blocks of a row each that is tiny: blocks are given away unasked.
@@ -83,24 +61,6 @@ pub(crate) fn tiny(number: u8, blocks: u32) -> JobRecord {
         rows_per_block: 1,
         cols_per_block: 100,
     };
-    record
-}
-
-/// The same of two files, which must be copied for a node to lead.
-pub(crate) fn of_files(mut record: JobRecord) -> JobRecord {
-    let Shape { rows, inner, cols } = record.shape;
-    let CutShape {
-        rows_per_block,
-        cols_per_block,
-    } = record.cut;
-    let product = ProductShape { rows, inner, cols };
-    let cut = Cut::from_parts(product, rows_per_block, cols_per_block).expect("a cut");
-    let chunks = |count: usize| {
-        let hash = |index: usize| ChunkHash::of(&index.to_le_bytes());
-        MatrixSource::Chunks((0..count).map(hash).collect())
-    };
-    record.a = chunks(cut.all_left_chunks().len());
-    record.b = chunks(cut.all_right_chunks().len());
     record
 }
 
