@@ -200,6 +200,13 @@ impl Submissions {
         match jobs::find(&self.services, job).await {
             Ok(Some(_)) => Ok(job),
             Ok(None) => start(&self.services, Some(job), submission).await,
+            // The same request is the same job, and that is gone.
+            Err(problem) if problem.status == 410 => Err(Problem::new(
+                410,
+                format!(
+                    "the Idempotency-Key {key:?} belongs to job {job}, which has expired or was deleted: use another key"
+                ),
+            )),
             Err(problem) => Err(problem),
         }
     }

@@ -334,3 +334,17 @@ async fn a_copied_data_folder_has_the_results_and_goes_on_with_the_jobs() {
         assert_eq!(done["blocks"]["done"], done["blocks"]["total"], "{done}");
     }
 }
+
+#[tokio::test]
+async fn the_key_of_a_job_that_was_deleted_is_not_used_again() {
+    let node = NodeOptions::new().start();
+    let body = seeded_job(3, 3, 3, 1);
+    let job = id_of(post_with_key(&node, "mine", &body).await).await;
+    node.completed(&job).await;
+    assert_eq!(delete(&node, &job).await.status(), 200);
+    let refused = post_with_key(&node, "mine", &body).await;
+    let problem = problem_of(refused).await;
+    assert_eq!(problem["status"], 410);
+    assert!(problem["detail"].as_str().unwrap().contains("another key"));
+    id_of(post_with_key(&node, "another", &body).await).await;
+}
