@@ -78,7 +78,7 @@ pub enum ClientCommand {
     Jobs(JobsArgs),
     /// Show one job
     Job(JobArgs),
-    /// Cancel a job
+    /// Cancel a job that runs; delete one that is complete, with its result
     Cancel(JobArgs),
     /// List the nodes of the mesh
     Nodes(NodesArgs),

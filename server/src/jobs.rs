@@ -137,7 +137,7 @@ pub(crate) async fn find(services: &Services, job: JobId) -> Result<Option<JobVi
         Err(problem) if problem.status == 410 => Err(problem),
         Err(problem) => match known_here(services, job).await? {
             Some(view) => Ok(Some(view)),
-            None if problem.status == 404 => Ok(ask_everybody(services, job).await),
+            None if problem.status == 404 => ask_everybody(services, job).await,
             None => Err(problem),
         },
     }
@@ -156,8 +156,8 @@ pub(crate) async fn is_out_of_reach(services: &Services, job: JobId) -> Result<b
     services.driver.look(look).await
 }
 
-/// The first answer of a live node that knows the job.
-async fn ask_everybody(services: &Services, job: JobId) -> Option<JobView> {
+/// The first answer of a live node that knows the job; 410 where one knows that it is gone, and none has it.
+async fn ask_everybody(services: &Services, job: JobId) -> Result<Option<JobView>, Problem> {
     let alive = services.driver.look(|node, _| {
         let peers = node.membership().peers();
         let alive = peers.filter(|(_, peer)| peer.liveness == Liveness::Alive);
@@ -169,15 +169,18 @@ async fn ask_everybody(services: &Services, job: JobId) -> Option<JobView> {
         asked.spawn(async move {
             let question = Question::read(path_of(job));
             let answer = ask_coordinator::<JobView>(&services, node, question);
-            tokio::time::timeout(OTHERS_WAIT, answer).await.ok()?.ok()
+            tokio::time::timeout(OTHERS_WAIT, answer).await.ok()
         });
     }
+    let mut gone = None;
     while let Some(answer) = asked.join_next().await {
-        if let Ok(Some(view)) = answer {
-            return Some(view);
+        match answer {
+            Ok(Some(Ok(view))) => return Ok(Some(view)),
+            Ok(Some(Err(problem))) if problem.status == 410 => gone = Some(problem),
+            _ => {}
         }
     }
-    None
+    gone.map_or(Ok(None), Err)
 }
 
 /// A job that this node answers for, as it is now.
@@ -271,8 +274,9 @@ pub(crate) async fn remove_here(
     job: JobId,
     removal: Removal,
 ) -> Result<JobView, Problem> {
-    let runs = services.driver.look(move |node, _| node.is_running(job));
-    if runs.await? {
+    // One whose holders are away may go on when they are back.
+    let runs = move |node: &Node, _| node.is_running(job) || node.is_abandoned(job);
+    if services.driver.look(runs).await? {
         if removal == Removal::OfEnded {
             let detail = format!("job {job} still runs: cancel it first");
             return Err(Problem::new(409, detail));

@@ -31,8 +31,9 @@ pub(crate) struct Directory {
     /// while most jobs of a directory have long ended.
     running: BTreeSet<(u64, JobId)>,
     ended: BTreeSet<(Moment, JobId)>,
-    /// Those of them whose result somebody was sent, or that have none: they go first.
-    disposable: BTreeSet<(Moment, JobId)>,
+    /// Those of them whose result somebody was sent, or that have none: they go first, by the time of their
+    /// submission.
+    disposable: BTreeSet<(u64, JobId)>,
     /// All of them by the time of their submission.
     by_age: BTreeSet<(u64, JobId)>,
     /// Those that were submitted under an `Idempotency-Key`.
@@ -53,10 +54,9 @@ impl Directory {
         jobs.filter_map(|(_, job)| self.get(*job))
     }
 
-    /// The job that may go before its time: the first that ended of those whose results were fetched, or that
-    /// have none.
-    pub(crate) fn first_disposable(&self) -> Option<JobId> {
-        self.disposable.first().map(|(_, job)| *job)
+    /// Jobs that may go before their time, the oldest first: those whose results were fetched, or that have none.
+    pub(crate) fn disposable(&self) -> impl Iterator<Item = JobId> {
+        self.disposable.iter().map(|(_, job)| *job)
     }
 
     /// Somebody was sent the whole result of a job. True when that is news.
@@ -66,8 +66,10 @@ impl Directory {
             return false;
         };
         entry.summary.fetched = true;
-        self.disposable
-            .extend(entry.ended_at.map(|ended_at| (ended_at, job)));
+        if entry.ended_at.is_some() {
+            self.disposable
+                .insert((entry.summary.submitted_at_unix_ms, job));
+        }
         true
     }
 
@@ -188,8 +190,8 @@ impl Directory {
         match ended_at {
             Some(ended_at) => {
                 self.ended.insert((ended_at, job));
-                if summary.fetched || summary.status != JobStatus::Complete {
-                    self.disposable.insert((ended_at, job));
+                if is_disposable(summary) {
+                    self.disposable.insert((summary.submitted_at_unix_ms, job));
                 }
             }
             None => {
@@ -235,9 +237,9 @@ impl Directory {
         let age = (entry.summary.submitted_at_unix_ms, job);
         self.running.remove(&age);
         self.by_age.remove(&age);
+        self.disposable.remove(&age);
         if let Some(ended_at) = entry.ended_at {
             self.ended.remove(&(ended_at, job));
-            self.disposable.remove(&(ended_at, job));
         }
         if let Some(key) = &entry.summary.idempotency_key
             && let Some(jobs) = self.by_key.get_mut(key)
@@ -248,6 +250,15 @@ impl Directory {
             }
         }
         Some(entry)
+    }
+}
+
+/// Whether an ended job may go before its time. One that was cancelled while no holder was there is remembered
+/// nowhere else.
+fn is_disposable(summary: &JobSummary) -> bool {
+    match summary.status {
+        JobStatus::Complete => summary.fetched,
+        _ => !summary.holders.is_empty(),
     }
 }
 

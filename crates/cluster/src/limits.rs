@@ -6,7 +6,7 @@ use std::time::Duration;
 /// block; this many of the largest fit into memory many times over.
 pub const RUNNING_JOBS_MAX: usize = 256;
 
-/// Jobs that a node knows of. One takes about 600 bytes here, and 2 KiB more on each of its holders.
+/// Jobs that a node knows of. One takes about 400 bytes here, and a copy of it some kilobytes more.
 pub const DIRECTORY_JOBS_MAX: usize = 100_000;
 
 /// Jobs that it takes in besides: other nodes accept some before they hear that the directory is full.

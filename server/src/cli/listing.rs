@@ -58,7 +58,7 @@ pub(super) async fn nodes(args: NodesArgs) -> Result<(), Failure> {
         for node in nodes.iter().filter(|node| !node.seen_by.is_empty()) {
             writeln!(
                 out,
-                "\n{} is reached by {} other nodes: the network keeps it and the node that was asked apart.",
+                "\n{} is reached by others ({}), and not by the node that was asked: the network keeps the two apart.",
                 node.name,
                 node.seen_by.len()
             )?;
@@ -78,14 +78,22 @@ async fn one_job(args: &JobArgs, method: Method) -> Result<(), Failure> {
     }
     let path = format!("/api/v1/jobs/{}", args.id);
     let node = NodeClient::find(&args.node).await?;
-    if args.json {
-        return print(&node.ask_text(method, &path).await?);
+    let mut target = path.clone();
+    let mut is_deletion = false;
+    if method == Method::DELETE {
+        // What is to happen is said, so that a job that ends meanwhile is not deleted by mistake.
+        let now: JobView = node.ask(Method::GET, &path).await?;
+        is_deletion = now.status == JobStatus::Complete;
+        target += if is_deletion {
+            "?only=ended"
+        } else {
+            "?only=running"
+        };
     }
-    // One that was cancelled before stays as it is.
-    let is_complete = |job: &JobView| job.status == JobStatus::Complete;
-    let is_deletion =
-        method == Method::DELETE && is_complete(&node.ask::<JobView>(Method::GET, &path).await?);
-    let job: JobView = node.ask(method, &path).await?;
+    if args.json {
+        return print(&node.ask_text(method, &target).await?);
+    }
+    let job: JobView = node.ask(method, &target).await?;
     print_with(|out| {
         write_job(out, &job)?;
         if is_deletion {

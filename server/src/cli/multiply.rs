@@ -108,7 +108,11 @@ pub(super) async fn run(args: MultiplyArgs) -> Result<(), Failure> {
 /// Cancels a job that nobody waits for any longer, and says what came of it.
 async fn cancelled(node: &NodeClient, job: JobId) -> Failure {
     match cancel(node, job).await {
-        Ok(()) => interruption("the job is cancelled"),
+        Ok(job) if job.status == JobStatus::Complete => interruption(&format!(
+            "the job was complete; its result is kept for a while: job {}",
+            job.id
+        )),
+        Ok(_) => interruption("the job is cancelled"),
         Err(failure) => interruption(&format!(
             "the job could not be cancelled ({failure}); it goes on when that node is back, \
              cancel it then with: matmesh cancel {job}"
@@ -181,12 +185,16 @@ async fn download(node: &NodeClient, job: &JobView, target: &TargetFile) -> Resu
 
 /// The person wants to leave: whether the node hears of it is not waited for
 /// long.
-async fn cancel(node: &NodeClient, job: JobId) -> Result<(), Failure> {
+async fn cancel(node: &NodeClient, job: JobId) -> Result<JobView, Failure> {
     // It may be complete by now: its result can still be fetched.
     let path = format!("/api/v1/jobs/{job}?only=running");
     let request = node.request(Method::DELETE, &path);
     let request = request.timeout(std::time::Duration::from_secs(3));
-    send(request).await.map(|_| ())
+    let answer = send(request).await?;
+    answer
+        .json()
+        .await
+        .map_err(|error| Failure::Failed(format!("the node answered in other words: {error}")))
 }
 
 fn interruption(what: &str) -> Failure {

@@ -183,7 +183,8 @@ fn when_sent(
             // Behind the last byte of a known length nothing is asked for any more.
             let is_all = part.is_none() || left == Some(0);
             if is_all && let Some(then) = then.take() {
-                then.await;
+                // Whoever reads does not wait for it.
+                tokio::spawn(then);
             }
             part.map(|part| (part, (parts, left, then)))
         },
@@ -229,12 +230,14 @@ mod tests {
             let body = when_sent(Body::from_stream(parts), length, then);
             let mut parts = body.into_data_stream();
             assert!(parts.next().await.unwrap().is_ok());
+            tokio::task::yield_now().await;
             assert!(!is_fetched.load(Ordering::Relaxed));
             assert_eq!(parts.next().await.unwrap().is_err(), broken);
             // A connection that knows the length asks no further, and one that broke off cannot.
             if length.is_none() && !broken {
                 assert!(parts.next().await.is_none());
             }
+            tokio::task::yield_now().await;
             assert_eq!(is_fetched.load(Ordering::Relaxed), !broken);
         }
     }

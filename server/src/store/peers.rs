@@ -7,7 +7,7 @@ use wire::NodeId;
 use super::{Store, StoreError, from_stored, to_stored};
 
 /// Nodes that are remembered; those that were not seen for longest make way.
-const PEERS_MAX: i64 = 256;
+const PEERS_MAX: i64 = 1024;
 
 /// A node that was linked before.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -216,6 +216,9 @@ impl Node {
         outputs: &mut Vec<Output>,
     ) {
         let (block, worker, hash) = (done.block, done.worker, done.hash);
+        // Of a job that has ended whoever lacks something asks.
+        let copy = self.followers.get(&job).filter(|_| !self.is_over(job));
+        let is_news = copy.is_some_and(|copy| !copy.replica().done.contains_key(&block));
         if let Some(own) = self.coordinators.get_mut(&job) {
             own.on_copy_block(now, done, tally, bytes, outputs);
         } else if let Some(follower) = self.followers.get_mut(&job)
@@ -224,7 +227,8 @@ impl Node {
             let message = follower.state(Some(block));
             let leader = follower.epoch().coordinator;
             // On a partial partition it may not hear whoever sent the block.
-            let news = (leader != from && leader != self.id).then(|| follower.state(None));
+            let news =
+                (is_news && leader != from && leader != self.id).then(|| follower.state(None));
             // Whoever sends it has more: nobody need take over for what is on its way, and no other holder be asked.
             follower.next_question = follower
                 .next_question

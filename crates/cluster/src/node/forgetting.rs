@@ -83,12 +83,16 @@ impl Node {
     #[must_use]
     pub fn is_full_for(&self, now: Moment) -> Option<Duration> {
         let is_full = self.directory.len() >= DIRECTORY_JOBS_MAX;
-        if !is_full || self.directory.first_disposable().is_some() {
+        if !is_full || self.directory.disposable().next().is_some() {
             return None;
         }
         let time_to_live = self.config.result_ttl;
-        let first = self.directory.first_ended_at();
-        Some(first.map_or(time_to_live, |ended| (ended + time_to_live).since(now)))
+        let heard = self.directory.first_ended_at();
+        let heard = heard.map(|ended| ended + time_to_live);
+        // Of what was here before a start only its copy knows how old it is.
+        let kept = self.expiries.first().map(|(at, _)| *at);
+        let first = heard.into_iter().chain(kept).min();
+        Some(first.map_or(time_to_live, |first| first.since(now)))
     }
 
     /// Drops a job for one that is new, where there are too many. False when none may go.
@@ -97,16 +101,15 @@ impl Node {
         if known < DIRECTORY_JOBS_MAX || self.directory.get(job).is_some() {
             return true;
         }
-        let Some(oldest) = self.directory.first_disposable() else {
+        let mut disposable = self.directory.disposable();
+        // What this node coordinates goes nowhere: its end may not be told yet.
+        let oldest = disposable.find(|job| !self.coordinators.contains_key(job));
+        drop(disposable);
+        let Some(oldest) = oldest else {
             // Other nodes have accepted it before they knew that they are full.
             return known < DIRECTORY_JOBS_MAX + DIRECTORY_RESERVE;
         };
-        if self.replica(oldest).is_some() {
-            self.expire(now, oldest, outputs);
-        } else {
-            // Where a copy is left it can still be had.
-            self.directory.remove(oldest);
-        }
+        self.expire(now, oldest, outputs);
         true
     }
 
@@ -199,9 +202,12 @@ impl Node {
         let Some(newest) = self.newest_epoch(job) else {
             return false;
         };
-        // Of a job that another leads, the other has the say; whoever asks may have an end deleted.
+        // Of a job that another leads, the other has the say; any holder may have deleted one that has ended.
         let leader = newest.coordinator;
-        let may_say = leader == from || expired.is_deleted && self.is_over(job);
+        let has_ended =
+            self.is_over(job) || self.followers.get(&job).is_some_and(Follower::has_ended);
+        let is_deletion = expired.is_deleted && has_ended && self.is_holder(from, job);
+        let may_say = leader == from || is_deletion;
         if !may_say && self.membership.is_reached(leader) {
             if self.replica(job).is_none()
                 && let Some(told) = self.directory.get(job)
@@ -225,7 +231,7 @@ impl Node {
             let is_same = submitted == expired.submitted_at_unix_ms;
             // What has ended here is kept for its own time, unless somebody has deleted it.
             let is_its_time_over = copy.time_here(now.moment) >= time_to_live;
-            let is_wanted = copy.has_ended() && !expired.is_deleted;
+            let is_wanted = copy.has_ended() && !is_deletion;
             (is_wanted || !is_same) && !is_its_time_over
         });
         if is_kept {
@@ -236,6 +242,15 @@ impl Node {
         }
         self.give_up(now.moment, job, expired.is_deleted, outputs);
         true
+    }
+
+    /// Whether a node is among those that hold a job, as far as is known here.
+    fn is_holder(&self, node: NodeId, job: JobId) -> bool {
+        let told = self.directory.get(job);
+        let told =
+            told.is_some_and(|told| told.epoch.coordinator == node || told.holders.contains(&node));
+        let copy = self.followers.get(&job);
+        told || copy.is_some_and(|copy| copy.replica().holders().any(|holder| holder == node))
     }
 
     /// A job goes, whatever this node had to do with it.

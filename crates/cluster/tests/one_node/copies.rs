@@ -217,6 +217,9 @@ fn a_coordinator_hears_what_its_backup_got_from_another() {
         1,
         "{outputs:?}"
     );
+    // The same again is no news.
+    let again = stage.hears(3, copy_block(2, epoch(1, 3)));
+    assert_eq!(sent_to(&again, 1).iter().filter(|it| has_it(it)).count(), 0);
 }
 
 #[test]

@@ -17,10 +17,14 @@ fn is_copy(message: &PeerMessage) -> bool {
 }
 
 fn expired() -> PeerMessage {
+    gone(false)
+}
+
+fn gone(is_deleted: bool) -> PeerMessage {
     let expired = ExpiredJob {
         job: JOB,
         submitted_at_unix_ms: record(1).submitted_at_unix_ms,
-        is_deleted: false,
+        is_deleted,
     };
     PeerMessage::Expired {
         jobs: vec![expired],
@@ -237,4 +241,16 @@ fn a_job_whose_damaged_block_came_again_gets_the_holders_that_it_lacks() {
     stage.hears(4, copy_block(0, epoch(1, 1)));
     let outputs = stage.passes(10_000);
     assert_eq!(count(&outputs, 5, is_copy), 1);
+}
+
+#[test]
+fn only_a_holder_says_that_a_job_was_deleted() {
+    let is_gone = |outputs: &[Output]| {
+        let gone = |output: &Output| matches!(output, Output::Persist(Change::Expired(_)));
+        outputs.iter().any(gone)
+    };
+    let mut stage = complete(4, &[1, 3, 5], &[3, 4]);
+    assert!(!is_gone(&stage.hears(5, gone(true))));
+    assert!(is_gone(&stage.hears(3, gone(true))));
+    assert!(stage.node.is_expired(JOB));
 }
