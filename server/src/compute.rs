@@ -13,7 +13,8 @@ mod right_cache;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::time::Duration;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -41,6 +42,9 @@ const IN_PLACE_OPERATIONS_MAX: u64 = 1_000_000;
 
 /// Entries of its inputs, which may have to be made from a seed and packed: as long again.
 const IN_PLACE_ENTRIES_MAX: u64 = 1 << 16;
+
+/// Factors that no block needed for so long are dropped.
+const UNUSED_MAX: Duration = Duration::from_secs(20);
 
 const NO_INPUTS: &str = "its inputs are not to be had";
 
@@ -95,6 +99,7 @@ pub async fn start(services: &Services, threads: u32, device: &str) {
             .expect("the system has room for a thread");
     }
     let commands = services.workers.attach(worker);
+    tokio::spawn(drop_unused(Arc::downgrade(&pool)));
     tokio::spawn(take_commands(pool, commands, ready_sender));
     let measured = tokio::task::spawn_blocking(measure_thread_mflops)
         .await
@@ -114,6 +119,18 @@ pub async fn start(services: &Services, threads: u32, device: &str) {
         .driver
         .tell(Input::Worker { worker, profile })
         .await;
+}
+
+/// What was made for jobs that are over is not kept: a node may do nothing for days.
+async fn drop_unused(pool: Weak<Pool>) {
+    let mut interval = tokio::time::interval(UNUSED_MAX / 2);
+    loop {
+        interval.tick().await;
+        let Some(pool) = pool.upgrade() else { return };
+        if pool.rights.drop_unused(UNUSED_MAX) {
+            pool.lefts.clear();
+        }
+    }
 }
 
 async fn take_commands(

@@ -43,6 +43,11 @@ impl Default for LeftCache {
 }
 
 impl LeftCache {
+    /// No block is computed any longer.
+    pub(super) fn clear(&self) {
+        self.made.clear();
+    }
+
     /// Makes a part of a matrix, or finds it. It is in `memory` then, whose room is
     /// used again where nobody else needs what it holds.
     pub(super) fn make(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use kernel::{Multiplier, RightFactor};
 use wire::{Arithmetic, BlockTask, TaskInput};
@@ -23,31 +24,33 @@ struct Key {
     fast: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Entry {
     slot: Slot,
     bytes: u64,
-    last_used: u64,
+    last_used: Instant,
 }
+
+type Entries = BTreeMap<Key, Entry>;
 
 /// The packed factors of all threads.
 #[derive(Debug, Default)]
 pub(super) struct RightCache {
-    entries: Mutex<(BTreeMap<Key, Entry>, u64)>,
+    entries: Mutex<Entries>,
 }
 
 impl RightCache {
     /// Whether the factor of a task is packed, or being packed.
     pub(super) fn has(&self, task: &BlockTask) -> bool {
         let guard = self.lock();
-        let entry = guard.0.get(&key_of(task));
+        let entry = guard.get(&key_of(task));
         entry.is_some_and(|entry| entry.slot.get().is_some_and(Option::is_some))
     }
 
     /// Whether somebody packs the factor of a task at this moment, or is about to.
     pub(super) fn is_being_packed(&self, task: &BlockTask) -> bool {
         let guard = self.lock();
-        let entry = guard.0.get(&key_of(task));
+        let entry = guard.get(&key_of(task));
         entry.is_some_and(|entry| entry.slot.get().is_none())
     }
 
@@ -66,30 +69,39 @@ impl RightCache {
             .clone();
         if factor.is_none() {
             // Not to be found empty by the next one, who may have the bytes.
-            self.lock().0.remove(&key);
+            self.lock().remove(&key);
         }
         factor
     }
 
     fn slot(&self, key: &Key, bytes: u64) -> Slot {
-        let mut guard = self.lock();
-        let (entries, clock) = &mut *guard;
-        *clock += 1;
+        let mut entries = self.lock();
         if !entries.contains_key(key) {
-            make_room(entries, bytes);
+            make_room(&mut entries, bytes);
         }
-        let entry = entries.entry(key.clone()).or_default();
-        entry.last_used = *clock;
-        entry.bytes = bytes;
+        let now = Instant::now();
+        let entry = entries.entry(key.clone()).or_insert_with(|| Entry {
+            slot: Slot::default(),
+            bytes,
+            last_used: now,
+        });
+        entry.last_used = now;
         Arc::clone(&entry.slot)
     }
 
-    fn lock(&self) -> MutexGuard<'_, (BTreeMap<Key, Entry>, u64)> {
+    /// Drops what no block needed for so long: the jobs that it was for are over. True when nothing is left.
+    pub(super) fn drop_unused(&self, long: Duration) -> bool {
+        let mut entries = self.lock();
+        entries.retain(|_, entry| entry.last_used.elapsed() < long);
+        entries.is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn make_room(entries: &mut BTreeMap<Key, Entry>, bytes: u64) {
+fn make_room(entries: &mut Entries, bytes: u64) {
     let mut held: u64 = entries.values().map(|entry| entry.bytes).sum();
     while held + bytes > BYTES_MAX {
         let oldest = entries.iter().min_by_key(|(_, entry)| entry.last_used);
@@ -107,5 +119,47 @@ fn key_of(task: &BlockTask) -> Key {
         inner: task.inner,
         cols: task.cols,
         fast: task.arithmetic == Arithmetic::Fast,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::Seed;
+
+    use super::*;
+
+    fn key(seed: u64) -> Key {
+        let input = TaskInput::Random {
+            seed: Seed(seed),
+            matrix_cols: 8,
+            row_start: 0,
+            col_start: 0,
+        };
+        Key {
+            input,
+            inner: 8,
+            cols: 8,
+            fast: false,
+        }
+    }
+
+    #[test]
+    fn what_no_block_needs_any_longer_is_dropped() {
+        let cache = RightCache::default();
+        cache.slot(&key(1), 512);
+        assert!(!cache.drop_unused(Duration::from_secs(60)), "it is in use");
+        assert!(cache.drop_unused(Duration::ZERO));
+        assert!(cache.lock().is_empty());
+    }
+
+    #[test]
+    fn the_one_that_was_used_last_stays_where_there_is_no_room() {
+        let cache = RightCache::default();
+        for seed in 1..=3 {
+            cache.slot(&key(seed), BYTES_MAX / 2);
+            cache.slot(&key(1), BYTES_MAX / 2);
+        }
+        let kept: Vec<Key> = cache.lock().keys().cloned().collect();
+        assert_eq!(kept, [key(1), key(3)]);
     }
 }
