@@ -5,7 +5,8 @@ use wire::{JobId, JobView};
 
 use crate::AppError;
 
-/// Deletes a job and its result at all nodes, and leads back to its page, which says so.
+/// Deletes a job and its result at all nodes. With script the list of jobs is shown then, without the job's
+/// page, which says that it is gone.
 ///
 /// # Errors
 /// 404 for a job that nobody knows, 409 for one that still runs, 410 for one that is gone.

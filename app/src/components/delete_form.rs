@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
+use leptos_router::hooks::use_navigate;
 
 use super::Alert;
 use crate::api::DeleteJob;
@@ -13,8 +14,10 @@ use crate::texts::job as texts;
 #[component]
 pub(crate) fn DeleteForm(id: String, has_ended: Signal<bool>) -> impl IntoView {
     let post = FormPost::new(DeleteJob::PATH);
+    let navigate = use_navigate();
     let form = move || {
         let id = id.clone();
+        let navigate = navigate.clone();
         has_ended.get().then(|| {
             view! {
                 <details>
@@ -23,8 +26,11 @@ pub(crate) fn DeleteForm(id: String, has_ended: Signal<bool>) -> impl IntoView {
                     <form
                         method="post"
                         action=DeleteJob::PATH
-                        // The job's own news say that it worked.
-                        on:submit=move |event| post.submit(&event, |_| ())
+                        on:submit=move |event| {
+                            let navigate = navigate.clone();
+                            // There is nothing left to show here.
+                            post.submit(&event, move |_| navigate("/jobs", Default::default()));
+                        }
                     >
                         <input type="hidden" name="id" value=id />
                         <button type="submit" class="quiet">
