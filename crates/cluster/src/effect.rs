@@ -295,7 +295,7 @@ pub enum Change {
         /// The job.
         job: JobId,
         /// The block and its proof.
-        done: DoneBlock,
+        done: Box<DoneBlock>,
         /// The tally of the epoch in which it was counted.
         tally: Tally,
     },

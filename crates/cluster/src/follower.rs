@@ -314,7 +314,7 @@ impl Follower {
             let tally = self.replica.tallies.get(&epoch).copied();
             outputs.push(Output::Persist(Change::Done {
                 job: self.job(),
-                done: after,
+                done: Box::new(after),
                 tally: tally.unwrap_or_default(),
             }));
         }

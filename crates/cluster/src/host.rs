@@ -355,6 +355,12 @@ impl WorkerHost {
         }
     }
 
+    /// Whether a device keeps results that nobody has taken yet.
+    pub(crate) fn keeps_results(&self) -> bool {
+        let mut workers = self.workers.values();
+        workers.any(|known| !known.kept.is_empty() || !known.stranded.is_empty())
+    }
+
     /// When a pull has waited too long, or a device asks again unbidden.
     pub(crate) fn next_deadline(&self) -> Option<Moment> {
         if self.stopped {

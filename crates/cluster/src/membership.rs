@@ -98,6 +98,10 @@ impl Peer {
         self.left
     }
 
+    fn is_reached(&self) -> bool {
+        self.linked && self.liveness == Liveness::Alive
+    }
+
     /// While it is unreachable from here: nodes that reach it.
     pub fn seen_by(&self) -> impl Iterator<Item = NodeId> {
         self.elsewhere.seen_by.iter().copied()
@@ -260,7 +264,12 @@ impl Membership {
     /// Whether this node has a link to it that works.
     pub(crate) fn is_reached(&self, node: NodeId) -> bool {
         let known = self.peers.get(&node);
-        known.is_some_and(|known| known.linked && known.liveness == Liveness::Alive)
+        known.is_some_and(Peer::is_reached)
+    }
+
+    /// Whether a link to it is open, whatever comes over it.
+    pub(crate) fn is_linked(&self, node: NodeId) -> bool {
+        self.peers.get(&node).is_some_and(|known| known.linked)
     }
 
     /// Whether there ever was a link to it.
@@ -290,10 +299,8 @@ impl Membership {
 
     /// Nodes that answer.
     pub(crate) fn reached(&self) -> impl Iterator<Item = NodeId> + Clone {
-        let peers = self.peers();
-        peers
-            .filter(|(id, _)| self.is_reached(*id))
-            .map(|(id, _)| id)
+        let reached = self.peers().filter(|(_, peer)| peer.is_reached());
+        reached.map(|(id, _)| id)
     }
 
     /// This node was not running for so long: nobody else was silent.
@@ -368,7 +375,9 @@ impl Membership {
     ) -> Vec<(NodeId, bool)> {
         if now >= self.next_heartbeat {
             self.next_heartbeat = now + self.heartbeat_interval;
-            for peer in self.linked() {
+            let linked = self.linked();
+            outputs.reserve(linked.len());
+            for peer in linked {
                 self.send_heartbeat(peer, outputs);
             }
         }
@@ -398,12 +407,16 @@ impl Membership {
 
     /// Some others are asked whether they reach who is not reached from here; not for ever who is nowhere.
     fn ask_witnesses(&mut self, now: Moment, outputs: &mut Vec<Output>) {
+        let is_due = |peer: &Peer| peer.elsewhere.ask_at.is_some_and(|at| at <= now);
+        if !self.peers.values().any(is_due) {
+            return;
+        }
         let witnesses: Vec<NodeId> = self.reached().take(WITNESSES_MAX).collect();
         for (node, peer) in &mut self.peers {
-            let elsewhere = &mut peer.elsewhere;
-            if elsewhere.ask_at.is_none_or(|at| at > now) {
+            if !is_due(peer) {
                 continue;
             }
+            let elsewhere = &mut peer.elsewhere;
             let is_in_vain = elsewhere.seen_by.is_empty();
             elsewhere.in_vain = if is_in_vain { elsewhere.in_vain + 1 } else { 0 };
             let goes_on = elsewhere.in_vain <= WITNESSES_IN_VAIN_MAX && !peer.left;
@@ -420,22 +433,22 @@ impl Membership {
 
     /// When the next heartbeat, silence or verdict is due.
     pub(crate) fn next_deadline(&self) -> Moment {
-        let doubtful = self
-            .peers
-            .values()
-            .filter(|peer| peer.liveness != Liveness::Unreachable);
-        let verdicts = doubtful.map(|peer| {
-            let silence = peer.last_heard + self.heartbeat_timeout;
-            match &peer.inquiry {
-                Some(inquiry) if inquiry.is_refused && inquiry.vouched.is_empty() => {
-                    inquiry.until.min(silence)
-                }
-                _ => silence,
+        let mut next = self.next_heartbeat;
+        for peer in self.peers.values() {
+            if peer.liveness != Liveness::Unreachable {
+                next = next.min(peer.last_heard + self.heartbeat_timeout);
             }
-        });
-        let questions = self.peers.values().filter_map(|peer| peer.elsewhere.ask_at);
-        let next = verdicts.chain(questions);
-        next.fold(self.next_heartbeat, Moment::min)
+            if let Some(inquiry) = &peer.inquiry
+                && inquiry.is_refused
+                && inquiry.vouched.is_empty()
+            {
+                next = next.min(inquiry.until);
+            }
+            if let Some(at) = peer.elsewhere.ask_at {
+                next = next.min(at);
+            }
+        }
+        next
     }
 
     fn send_heartbeat(&mut self, peer: NodeId, outputs: &mut Vec<Output>) {

@@ -119,6 +119,8 @@ pub struct Node {
     last_handled: Moment,
     /// When something was due, as it was computed last: signs of life since then can only have put it off.
     deadline: Moment,
+    /// The same without what is due of the peers.
+    others_due: Moment,
 }
 
 impl Node {
@@ -153,6 +155,7 @@ impl Node {
             is_resigning: false,
             last_handled: now.moment,
             deadline: now.moment,
+            others_due: now.moment,
         }
     }
 
@@ -164,26 +167,34 @@ impl Node {
     /// The same for all that happened until now: what is due is looked for once.
     pub fn handle_all(&mut self, now: Now, inputs: impl IntoIterator<Item = Input>) -> Vec<Output> {
         let mut outputs = Vec::new();
-        let mut is_quiet = !self.notice_sleep(now.moment) && now.moment < self.deadline;
+        let mut is_quiet = !self.notice_sleep(now.moment) && now.moment < self.others_due;
         for input in inputs {
-            if self.is_only_a_sign_of_life(now.moment, &input) {
+            if self.is_no_news(now.moment, &input) {
                 continue;
             }
             is_quiet = false;
             self.on_input(now, input, &mut outputs);
         }
-        if is_quiet {
+        if is_quiet && now.moment < self.deadline {
             return outputs;
         }
-        self.tick(now, &mut outputs);
+        let gone = self.membership.on_tick(now.moment, &mut outputs);
+        if is_quiet && gone.is_empty() && self.is_at_ease() {
+            self.deadline = self.others_due.min(self.membership.next_deadline());
+            return outputs;
+        }
+        self.tick(now, gone, &mut outputs);
         let outputs = self.deliver_own(now, outputs);
-        self.deadline = self.compute_deadline();
+        self.others_due = self.compute_others_due();
+        self.deadline = self.others_due.min(self.membership.next_deadline());
         outputs
     }
 
-    /// Most of what a node hears: a heartbeat of a peer that lives changes nothing but when it was heard.
-    fn is_only_a_sign_of_life(&mut self, now: Moment, input: &Input) -> bool {
+    /// Most of what a node hears: a heartbeat of a peer that lives changes nothing but when it was heard, and that
+    /// time goes on changes nothing before something is due.
+    fn is_no_news(&mut self, now: Moment, input: &Input) -> bool {
         match input {
+            Input::Tick => true,
             Input::Peer {
                 from,
                 message: PeerMessage::Heartbeat { .. },
@@ -192,13 +203,20 @@ impl Node {
         }
     }
 
+    /// Whether nothing is looked at as often as heartbeats are sent.
+    fn is_at_ease(&self) -> bool {
+        let has_copies_at_rest = self.restless.is_empty() && self.disputed.is_empty();
+        has_copies_at_rest && self.coordinators.is_empty() && !self.host.keeps_results()
+    }
+
     /// When [`Input::Tick`] is due at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Moment {
         self.deadline
     }
 
-    fn compute_deadline(&self) -> Moment {
+    /// When something is due besides heartbeats, and verdicts on peers.
+    fn compute_others_due(&self) -> Moment {
         let coordinators = self.coordinators.values();
         let due = coordinators.clone().filter_map(Coordinator::next_deadline);
         let stalls = coordinators.filter_map(|job| job.stalls_at(self.config.result_ttl));
@@ -217,7 +235,8 @@ impl Node {
             .chain(self.abandoned.next_deadline(self.config.result_ttl))
             .chain(self.keeping.next_deadline())
             .chain(self.fetched_here.next_deadline())
-            .fold(self.membership.next_deadline(), Moment::min)
+            .min()
+            .unwrap_or(Moment::NEVER)
     }
 
     /// This node's id.
@@ -459,9 +478,10 @@ impl Node {
         }
     }
 
-    /// Everything that is due by now, whatever woke the node.
-    fn tick(&mut self, now: Now, outputs: &mut Vec<Output>) {
-        for (peer, silent) in self.membership.on_tick(now.moment, outputs) {
+    /// Everything that is due by now, whatever woke the node; these peers are gone, with whether it is for their
+    /// silence.
+    fn tick(&mut self, now: Now, gone: Vec<(NodeId, bool)>, outputs: &mut Vec<Output>) {
+        for (peer, silent) in gone {
             outputs.push(Output::Event(Event::PeerLost { peer, silent }));
             self.on_peer_gone(now, peer, outputs);
         }
@@ -502,12 +522,7 @@ impl Node {
     fn pull(&mut self, now: Moment, outputs: &mut Vec<Output>) {
         let own = self.id;
         let membership = &self.membership;
-        let is_reachable = |node| {
-            node == own
-                || membership
-                    .peers()
-                    .any(|(id, peer)| id == node && peer.linked)
-        };
+        let is_reachable = |node| node == own || membership.is_linked(node);
         self.host.pull(now, &self.directory, is_reachable, outputs);
     }
 

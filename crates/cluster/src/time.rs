@@ -10,6 +10,9 @@ pub struct Moment {
 }
 
 impl Moment {
+    /// After all others.
+    pub(crate) const NEVER: Self = Self { micros: u64::MAX };
+
     /// So many microseconds after the node started.
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {

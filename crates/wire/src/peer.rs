@@ -251,7 +251,7 @@ pub enum PeerMessage {
         /// The sender's epoch.
         epoch: Epoch,
         /// The block.
-        done: DoneBlock,
+        done: Box<DoneBlock>,
         /// The tally of the epoch in which it was counted.
         tally: Tally,
         /// Length of its bytes.

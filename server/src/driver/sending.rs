@@ -149,7 +149,7 @@ mod tests {
         PeerMessage::CopyBlock {
             job: JobId::from_bytes([2; 16]),
             epoch,
-            done: DoneBlock {
+            done: Box::new(DoneBlock {
                 block: BlockIndex(block),
                 hash: ChunkHash::of(bytes),
                 worker: WorkerId::from(OWN),
@@ -161,7 +161,7 @@ mod tests {
                 operations: 8,
                 epoch,
                 counted: 1,
-            },
+            }),
             tally: Tally::default(),
             bytes: bytes.len() as u64,
         }

@@ -224,7 +224,7 @@ impl Coordinator {
         let tally = self.replica.tallies.get(&done.epoch).copied();
         outputs.push(Output::Persist(Change::Done {
             job,
-            done,
+            done: Box::new(done),
             tally: tally.unwrap_or_default(),
         }));
         self.uncommitted.insert(block, awaiting);

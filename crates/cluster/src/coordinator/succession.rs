@@ -473,7 +473,7 @@ impl Coordinator {
         let tally = self.replica.tallies.get(&epoch).copied();
         outputs.push(Output::Persist(Change::Done {
             job: self.job(),
-            done: after,
+            done: Box::new(after),
             tally: tally.unwrap_or_default(),
         }));
         self.ship(now.moment, outputs);
@@ -516,7 +516,7 @@ pub(crate) fn block_message(
     let message = PeerMessage::CopyBlock {
         job: replica.record.id,
         epoch: replica.epoch(),
-        done,
+        done: Box::new(done),
         tally: tally.unwrap_or_default(),
         bytes: bytes_of(cut, block)?,
     };

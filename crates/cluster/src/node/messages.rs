@@ -146,7 +146,7 @@ impl Node {
                 done,
                 tally,
                 bytes,
-            } => self.on_copy_block(now, from, (job, epoch), (done, tally, bytes), outputs),
+            } => self.on_copy_block(now, from, (job, epoch), (*done, tally, bytes), outputs),
             PeerMessage::CopyState {
                 job,
                 epoch,

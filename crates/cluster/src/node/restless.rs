@@ -21,6 +21,10 @@ impl Restless {
         self.jobs.iter()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
     pub(super) fn contains(&self, job: JobId) -> bool {
         self.jobs.contains(&job)
     }

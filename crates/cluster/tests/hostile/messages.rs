@@ -319,7 +319,7 @@ pub(crate) fn message() -> impl Strategy<Value = PeerMessage> {
         PeerMessage::CopyBlock {
             job,
             epoch,
-            done,
+            done: Box::new(done),
             tally: Tally {
                 computed,
                 ..Tally::default()

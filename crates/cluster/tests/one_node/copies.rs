@@ -263,7 +263,7 @@ fn an_empty_inventory_of_a_holder_makes_another_one() {
             let PeerMessage::CopyBlock { done, .. } = copy_block(0, epoch(1, 4)) else {
                 unreachable!("it is one");
             };
-            replica.record_done(done);
+            replica.record_done(*done);
             replica.record_end(ended(one(), Ending::Complete).ended.expect("an end"));
             replica
         },

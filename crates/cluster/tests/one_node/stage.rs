@@ -97,7 +97,7 @@ pub(crate) fn copy_block(block: u32, epoch: Epoch) -> PeerMessage {
     PeerMessage::CopyBlock {
         job: JOB,
         epoch,
-        done,
+        done: Box::new(done),
         tally: Tally::default(),
         bytes: 80_000,
     }

@@ -357,7 +357,7 @@ pub(crate) fn peer_message() -> impl Strategy<Value = PeerMessage> {
         |(job, epoch, done, tally, bytes)| PeerMessage::CopyBlock {
             job,
             epoch,
-            done,
+            done: Box::new(done),
             tally,
             bytes,
         },

@@ -315,7 +315,7 @@ pub(crate) fn peer_samples() -> Vec<(&'static str, PeerMessage)> {
             PeerMessage::CopyBlock {
                 job,
                 epoch: epoch(),
-                done: done(),
+                done: Box::new(done()),
                 tally: tally(),
                 bytes: 8 * 13 * 200,
             },

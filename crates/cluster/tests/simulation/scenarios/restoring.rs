@@ -1,5 +1,7 @@
 //! What a node makes of its store when it starts again.
 
+use std::rc::Rc;
+
 use cluster::{Event, Input};
 use wire::{Ending, JobStatus};
 
@@ -44,7 +46,7 @@ fn a_job_of_which_only_the_end_was_not_stored_ends_when_restored() {
     mesh.crash(node(1));
     // As if the process had died between the last block and the end.
     let store = mesh.stores.get_mut(&node(1)).unwrap();
-    store.jobs.get_mut(&job).unwrap().ended = None;
+    Rc::make_mut(store.jobs.get_mut(&job).unwrap()).ended = None;
     mesh.restart(node(1));
     mesh.run_for(millis(1));
     assert_eq!(mesh.stored_status(job), JobStatus::Complete);

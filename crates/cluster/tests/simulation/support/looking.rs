@@ -12,7 +12,8 @@ impl Mesh {
     pub(crate) fn stored(&self, job: JobId) -> Replica {
         let stores = self.stores.values();
         let mut copies = stores.filter_map(|store| store.jobs.get(&job));
-        let mut united = copies.next().expect("the job is stored").clone();
+        let first = copies.next().expect("the job is stored");
+        let mut united = Replica::clone(first);
         copies.for_each(|copy| united.merge(copy));
         united
     }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use cluster::{Event, Input, Moment, Node, NodeConfig, Now, Output, Restored};
+use cluster::{Event, Input, Moment, Node, NodeConfig, Now, Output, Replica, Restored};
 use wire::{
     BlockIndex, BlockProof, BrowserStatus, ChunkHash, ExpiredJob, JobId, JobRecord, NodeId,
     NodeStatus, PeerMessage, WorkerId, WorkerKind,
@@ -406,7 +406,7 @@ impl Mesh {
         let restored = store.jobs.iter().map(|(job, replica)| {
             let ended_at = store.ended_at_ms.get(job).copied().unwrap_or(now);
             Restored {
-                replica: replica.clone(),
+                replica: Replica::clone(replica),
                 ended_ago: millis(now.saturating_sub(ended_at)),
                 has_inputs: is_seeded(&replica.record) || store.inputs.contains(job),
             }
@@ -513,11 +513,8 @@ impl Mesh {
     /// These were not heard by all until now, whoever hears them from now on.
     pub(crate) fn note_apart(&mut self) {
         let apart = self.deaf.iter().flat_map(|(one, other)| [*one, *other]);
-        let apart = apart.chain(self.muted.iter().copied());
-        let apart: Vec<NodeId> = apart.chain(self.frozen.iter().copied()).collect();
-        for id in apart {
-            self.apart_at.insert(id, self.clock);
-        }
+        let apart = apart.chain(self.muted.iter().chain(&self.frozen).copied());
+        self.apart_at.extend(apart.map(|id| (id, self.clock)));
     }
 
     pub(crate) fn was_apart_since(&self, id: NodeId, since: u64) -> bool {
@@ -645,9 +642,15 @@ impl Mesh {
         let host = &self.hosts[&id];
         Now {
             moment: Moment::from_micros(self.clock - host.started),
-            unix_ms: self.unix_ms() - self.behind_ms.get(&id).unwrap_or(&0)
-                + self.ahead_ms.get(&id).unwrap_or(&0),
+            unix_ms: self.calendar(id),
         }
+    }
+
+    /// What the calendar of a node says.
+    pub(super) fn calendar(&self, id: NodeId) -> u64 {
+        let behind = self.behind_ms.get(&id).unwrap_or(&0);
+        let ahead = self.ahead_ms.get(&id).unwrap_or(&0);
+        self.unix_ms() - behind + ahead
     }
 
     /// How long a node has been running, over all its lives.

@@ -14,13 +14,16 @@ const RELINK: Duration = Duration::from_millis(300);
 impl Mesh {
     pub(super) fn send(&mut self, from: NodeId, to: NodeId, message: PeerMessage) {
         assert_ne!(from, to, "a message to oneself never leaves the node");
-        let bytes = stored_before_told::check_message(self, from, &message);
         let Some(line) = self.lines.get(&pair(from, to)).map(|line| line.number) else {
             return;
         };
         let beat = match message {
             PeerMessage::Heartbeat { sequence } => Some(sequence),
             _ => None,
+        };
+        let bytes = match beat {
+            Some(_) => None,
+            None => stored_before_told::check_message(self, from, &message),
         };
         if let Some(by_node) = &mut self.sent_by {
             by_node.entry(from).or_default().add(&message);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cluster::{Change, Event, Input, Moment, Output, WorkerCommand};
+use cluster::{Change, Event, Input, Moment, Now, Output, WorkerCommand};
 use wire::{BlockIndex, JobId, JobStatus, NodeId};
 
 use super::device::{DeviceKey, Habit};
@@ -174,28 +174,33 @@ impl Mesh {
         id: NodeId,
         inputs: I,
     ) {
-        let now = self.now(id);
+        let unix_ms = self.calendar(id);
         let inputs = inputs.into_iter();
         let host = self.hosts.get_mut(&id).expect("it was added");
         if !host.is_up || inputs.len() == 0 {
             return;
         }
+        let moment = Moment::from_micros(self.clock - host.started);
+        let now = Now { moment, unix_ms };
         let life = host.life;
         if inputs.len() > 1 {
             *self.counts.entry("batch of inputs").or_default() += 1;
         }
         self.handled += u64::try_from(inputs.len()).expect("few");
         let mut outputs = host.node.handle_all(now, inputs);
-        if self.has_batches {
-            // As the driver does: all changes first, in one transaction.
-            outputs.sort_by_key(|output| !matches!(output, Output::Persist(_)));
-        }
-        let host = self.hosts.get_mut(&id).expect("it was added");
         let deadline = host.node.next_deadline();
         assert!(
             deadline > now.moment,
             "at {now:?} the next deadline {deadline:?} is past: the driver would spin"
         );
+        let tick_at = host.started + micros(deadline.since(Moment::default()));
+        if outputs.is_empty() && host.tick_at == Some(tick_at) {
+            return;
+        }
+        if self.has_batches {
+            // As the driver does: all changes first, in one transaction.
+            outputs.sort_by_key(|output| !matches!(output, Output::Persist(_)));
+        }
         for output in outputs {
             if self.faults.crash > 0 && self.random.chance(self.faults.crash) {
                 self.count("crash between two outputs");
@@ -207,12 +212,9 @@ impl Mesh {
             self.carry_out(id, output);
         }
         let host = self.hosts.get_mut(&id).expect("it was added");
-        if host.is_up && host.life == life {
-            let at = host.started + micros(deadline.since(Moment::default()));
-            if host.tick_at != Some(at) {
-                host.tick_at = Some(at);
-                self.happen(at, Happening::Tick(id));
-            }
+        if host.is_up && host.life == life && host.tick_at != Some(tick_at) {
+            host.tick_at = Some(tick_at);
+            self.happen(tick_at, Happening::Tick(id));
         }
     }
 

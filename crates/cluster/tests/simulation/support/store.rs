@@ -1,6 +1,7 @@
 //! A simulated disk. It checks every change that it is given.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use cluster::{Change, Replica};
 use wire::{BlockIndex, ChunkHash, ExpiredJob, JobId, WorkerId};
@@ -10,7 +11,8 @@ use crate::invariants::blocks_count_once;
 
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    pub(crate) jobs: BTreeMap<JobId, Replica>,
+    /// Shared with the snapshots that have the same of them.
+    pub(crate) jobs: BTreeMap<JobId, Rc<Replica>>,
     /// With the times of their submissions.
     pub(crate) expired: BTreeMap<JobId, ExpiredJob>,
     /// When each job ended, by how long this node has been running.
@@ -26,7 +28,7 @@ pub(crate) struct Store {
 /// What is on a disk.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Snapshot {
-    jobs: BTreeMap<JobId, Replica>,
+    jobs: BTreeMap<JobId, Rc<Replica>>,
     expired: BTreeMap<JobId, ExpiredJob>,
     ended_at_ms: BTreeMap<JobId, u64>,
     inputs: BTreeSet<JobId>,
@@ -59,7 +61,8 @@ impl Store {
         match change {
             Change::Accepted { record, leadership } => {
                 let job = record.id;
-                let known = self.jobs.insert(job, Replica::new(*record, leadership));
+                let replica = Rc::new(Replica::new(*record, leadership));
+                let known = self.jobs.insert(job, replica);
                 assert_eq!(known, None, "job {job} was accepted twice");
             }
             Change::Done { job, done, tally } => {
@@ -67,9 +70,10 @@ impl Store {
                 assert!(self.keeps(key, done.hash), "{key:?} has no bytes to store");
                 assert_eq!(done.hash, result_hash(job, done.block));
                 let replica = self.jobs.get_mut(&job).expect("accepted before done");
+                let replica = Rc::make_mut(replica);
                 let known = replica.done.get(&done.block).cloned();
                 let epoch = done.epoch;
-                replica.record_done(done.clone());
+                replica.record_done((*done).clone());
                 assert_ne!(replica.done.get(&done.block), known.as_ref(), "no news");
                 replica.raise_tally(epoch, tally);
                 blocks_count_once::check_copy(replica);
@@ -81,6 +85,7 @@ impl Store {
                 ended,
             } => {
                 let replica = self.jobs.get_mut(&job).expect("accepted before changed");
+                let replica = Rc::make_mut(replica);
                 assert!(leadership.epoch >= replica.epoch(), "an epoch goes back");
                 replica.record_leadership(leadership);
                 for (epoch, tally) in tallies {
@@ -94,6 +99,7 @@ impl Store {
             }
             Change::Lost { job, block } => {
                 let replica = self.jobs.get_mut(&job).expect("accepted before damaged");
+                let replica = Rc::make_mut(replica);
                 assert!(replica.done.remove(&block).is_some(), "it was not there");
             }
             Change::Withdrawn { job } => {
