@@ -256,3 +256,29 @@ fn an_epoch_names_the_process_that_leads_in_it() {
     assert_eq!(stage.epoch().incarnation, INCARNATION);
     assert_eq!(Stage::leading(4, &[3]).epoch().incarnation, INCARNATION);
 }
+
+#[test]
+fn a_superseded_coordinator_hears_of_its_successor_from_whoever_hears_both() {
+    let mut stage = Stage::new(2, &[1, 3]);
+    let told = |coordinator, number| {
+        let epoch = epoch(number, coordinator);
+        PeerMessage::Job(summary(JobStatus::Running, epoch, 1, &[]))
+    };
+    stage.hears(1, told(1, 1));
+    let outputs = stage.hears(3, told(3, 2));
+    assert_eq!(
+        count(&outputs, 1, |it| matches!(it, PeerMessage::Job(_))),
+        1
+    );
+}
+
+#[test]
+fn a_peer_that_was_silent_and_speaks_again_is_reached_again() {
+    let mut stage = Stage::new(2, &[1]);
+    stage.falls_silent(1);
+    stage.passes(1500);
+    assert!(!stage.node.reaches(node(1)));
+    let outputs = stage.hears(1, PeerMessage::Heartbeat { sequence: 1 });
+    assert!(stage.node.reaches(node(1)), "{outputs:?}");
+    assert!(events(&outputs).contains(&&cluster::Event::MeshChanged));
+}

@@ -1,7 +1,8 @@
 //! Jobs that have ended, here or elsewhere.
 
+use cluster::limits::{DIRECTORY_JOBS_MAX, SUMMARIES_PER_PAGE};
 use cluster::{Change, Input, NodeConfig, Output, Restored};
-use wire::{Ending, ExpiredJob, JobStatus, PeerMessage};
+use wire::{Ending, ExpiredJob, JobId, JobStatus, JobSummary, PeerMessage};
 
 use crate::stage::{
     JOB, Stage, copy_block, copy_head, copy_state, count, ended, epoch, head, of_files, record,
@@ -253,4 +254,35 @@ fn only_a_holder_says_that_a_job_was_deleted() {
     assert!(!is_gone(&stage.hears(5, gone(true))));
     assert!(is_gone(&stage.hears(3, gone(true))));
     assert!(stage.node.is_expired(JOB));
+}
+
+#[test]
+fn a_full_directory_keeps_a_job_whose_end_is_not_with_its_backups_yet() {
+    let mut stage = Stage::leading(4, &[3]);
+    stage.input(Input::Cancel { job: JOB });
+    let unfetched = summary(JobStatus::Complete, epoch(1, 3), 1, &[]);
+    let others: Vec<JobSummary> = (0..u32::try_from(DIRECTORY_JOBS_MAX).expect("few"))
+        .map(|number| {
+            let mut id = [2; 16];
+            id[..4].copy_from_slice(&number.to_le_bytes());
+            JobSummary {
+                id: JobId::from_bytes(id),
+                ..unfetched.clone()
+            }
+        })
+        .collect();
+    for page in others.chunks(SUMMARIES_PER_PAGE) {
+        stage.hears(3, PeerMessage::Directory(page.to_vec()));
+    }
+    assert!(stage.node.jobs_known() > DIRECTORY_JOBS_MAX);
+    assert!(stage.node.job(JOB).is_some(), "its end is still to be told");
+    // Its backup has the end: now it may go.
+    let settled = stage.hears(3, copy_state(stage.epoch(), 2, true, &[]));
+    assert!(stage.node.coordinator(JOB).is_none(), "{settled:?}");
+    let newcomer = JobSummary {
+        id: JobId::from_bytes([3; 16]),
+        ..unfetched
+    };
+    stage.hears(3, PeerMessage::Job(newcomer));
+    assert!(stage.node.job(JOB).is_none());
 }

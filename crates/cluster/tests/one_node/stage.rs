@@ -307,6 +307,11 @@ impl Stage {
         }
     }
 
+    /// Nothing more comes from it, though its link is open.
+    pub(crate) fn falls_silent(&mut self, peer: u8) {
+        self.alive.remove(&peer);
+    }
+
     /// Its machine refuses from now on.
     pub(crate) fn dies(&mut self, peer: u8) -> Vec<Output> {
         self.alive.remove(&peer);
