@@ -3,8 +3,9 @@
 //! Both follow the network: a laptop changes its Wi-Fi, a board starts before its cable is in. The interfaces
 //! are read every few seconds; whoever needs an address asks here each time.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cluster::limits::ADDRESSES_MAX;
@@ -39,12 +40,14 @@ pub struct Addresses {
     bind: IpAddr,
     port: u16,
     now: Arc<watch::Sender<Snapshot>>,
+    /// Own addresses at which another device was.
+    reached: Arc<Mutex<BTreeSet<IpAddr>>>,
 }
 
 impl Addresses {
     /// Of a node that listens on `bind`:`port`.
     pub fn read(bind: IpAddr, port: u16) -> Self {
-        let snapshot = snapshot_of(bind, port).unwrap_or_else(|| Snapshot {
+        let snapshot = snapshot_of(bind, port, &BTreeSet::new()).unwrap_or_else(|| Snapshot {
             own: vec![SocketAddr::new([127, 0, 0, 1].into(), port)],
             networks: Vec::new(),
         });
@@ -52,6 +55,7 @@ impl Addresses {
             bind,
             port,
             now: Arc::new(watch::Sender::new(snapshot)),
+            reached: Arc::default(),
         }
     }
 
@@ -74,17 +78,34 @@ impl Addresses {
         is_private(ip) || self.now.borrow().networks.iter().any(is_on)
     }
 
+    /// Somebody is connected from `remote` to the address `local` of this machine: when that is another device,
+    /// others know the address, and it is told before those that only the system names.
+    pub(crate) fn note_reached(&self, local: IpAddr, remote: IpAddr) {
+        let (local, remote) = (local.to_canonical(), remote.to_canonical());
+        let is_own = |(own, _): &(IpAddr, u8)| *own == remote;
+        let is_this_machine = remote.is_loopback() || self.now.borrow().networks.iter().any(is_own);
+        if !is_this_machine {
+            self.reached().insert(local);
+        }
+    }
+
+    fn reached(&self) -> MutexGuard<'_, BTreeSet<IpAddr>> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Reads the interfaces again and again; `on_change` runs when the addresses of this node have changed.
     pub async fn follow<F: Future<Output = ()>>(self, on_change: impl Fn(Vec<SocketAddr>) -> F) {
         loop {
             // Each system has its own way to tell of a change; reading them takes a fraction of a millisecond.
             tokio::time::sleep(READ_INTERVAL).await;
-            let (bind, port) = (self.bind, self.port);
-            let read = tokio::task::spawn_blocking(move || snapshot_of(bind, port));
+            let (bind, port, reached) = (self.bind, self.port, self.reached().clone());
+            let read = tokio::task::spawn_blocking(move || snapshot_of(bind, port, &reached));
             // What cannot be read now has not changed.
             let Ok(Some(snapshot)) = read.await else {
                 continue;
             };
+            let is_there = |ip: &IpAddr| snapshot.networks.iter().any(|(own, _)| own == ip);
+            self.reached().retain(is_there);
             let before = self.own();
             self.now.send_replace(snapshot);
             let own = self.own();
@@ -97,11 +118,11 @@ impl Addresses {
     }
 }
 
-fn snapshot_of(bind: IpAddr, port: u16) -> Option<Snapshot> {
+fn snapshot_of(bind: IpAddr, port: u16, reached: &BTreeSet<IpAddr>) -> Option<Snapshot> {
     let interfaces = interfaces()?;
     let networks = interfaces.iter().map(|it| (it.ip, it.prefix)).collect();
     let ips = if bind.is_unspecified() {
-        best_first(&interfaces, routed_ip())
+        best_first(&interfaces, routed_ip(), reached)
     } else {
         vec![bind]
     };
@@ -137,9 +158,14 @@ fn routed_ip() -> Option<IpAddr> {
     Some(socket.local_addr().ok()?.ip())
 }
 
-/// The addresses that others may use: first the one that leads to the world, for a phone is there, too; then
-/// the rest of the local networks. Those given by nobody (link-local) and loopback only where nothing else is.
-fn best_first(interfaces: &[Interface], routed: Option<IpAddr>) -> Vec<IpAddr> {
+/// The addresses that others may use: first those at which others were, then the one that leads to the world, for
+/// a phone is there, too, and the rest of the local networks. Those given by nobody (link-local) and loopback only
+/// where nothing else is.
+fn best_first(
+    interfaces: &[Interface],
+    routed: Option<IpAddr>,
+    reached: &BTreeSet<IpAddr>,
+) -> Vec<IpAddr> {
     let mut usable: Vec<&Interface> = Vec::new();
     for interface in interfaces {
         let same = usable.iter().filter(|it| it.name == interface.name);
@@ -155,7 +181,10 @@ fn best_first(interfaces: &[Interface], routed: Option<IpAddr>) -> Vec<IpAddr> {
     }
     // Without its interface a link-local IPv6 address is none.
     usable.retain(|it| it.ip.is_ipv4() || !is_link_local(it.ip));
-    usable.sort_by_key(|it| (Some(it.ip) != routed, it.ip.is_ipv6()));
+    usable.sort_by_key(|it| {
+        let is_routed = Some(it.ip) == routed;
+        (!reached.contains(&it.ip), !is_routed, it.ip.is_ipv6())
+    });
     let mut ips: Vec<IpAddr> = usable.into_iter().map(|it| it.ip).collect();
     if ips.is_empty() {
         ips.push(IpAddr::from([127, 0, 0, 1]));
@@ -277,8 +306,38 @@ mod tests {
     fn order(interfaces: &[(&str, &str)], routed: Option<&str>) -> Vec<String> {
         let interfaces = interfaces.iter().map(|(name, ip)| interface(name, ip));
         let interfaces: Vec<Interface> = interfaces.collect();
-        let best = best_first(&interfaces, routed.map(|ip| ip.parse().unwrap()));
+        let routed = routed.map(|ip| ip.parse().unwrap());
+        let best = best_first(&interfaces, routed, &BTreeSet::new());
         best.iter().map(IpAddr::to_string).collect()
+    }
+
+    #[test]
+    fn an_address_at_which_others_were_is_first_whatever_leads_to_the_world() {
+        let interfaces = [
+            interface("enp9", "10.0.0.7/24"),
+            interface("wlp9", "192.168.1.7/24"),
+        ];
+        let (wired, wireless): (IpAddr, IpAddr) = (interfaces[0].ip, interfaces[1].ip);
+        let reached = BTreeSet::from([wireless]);
+        for routed in [None, Some(wired), Some(wireless)] {
+            let found = best_first(&interfaces, routed, &reached);
+            assert_eq!(found, [wireless, wired], "{routed:?}");
+        }
+        let both = BTreeSet::from([wireless, wired]);
+        let found = best_first(&interfaces, Some(wireless), &both);
+        assert_eq!(found, [wireless, wired]);
+    }
+
+    #[test]
+    fn only_another_device_shows_that_an_address_is_reached() {
+        let addresses = with_network("10.0.0.7", 24);
+        let own: IpAddr = [10, 0, 0, 7].into();
+        addresses.note_reached(own, own);
+        addresses.note_reached([127, 0, 0, 1].into(), [127, 0, 0, 1].into());
+        assert!(addresses.reached().is_empty());
+        let mapped = std::net::Ipv4Addr::from([10, 0, 0, 8]).to_ipv6_mapped();
+        addresses.note_reached(own, mapped.into());
+        assert_eq!(*addresses.reached(), BTreeSet::from([own]));
     }
 
     #[test]

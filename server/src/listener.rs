@@ -10,6 +10,8 @@ use axum::serve::{IncomingStream, Listener};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::addresses::Addresses;
+
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
@@ -22,6 +24,8 @@ pub(crate) struct BothVersions {
     first: TcpListener,
     /// IPv6, where the first is all of IPv4.
     second: Option<TcpListener>,
+    /// Where it is noted at which addresses others reach this machine.
+    addresses: Option<Addresses>,
 }
 
 /// Who is at the other end of a connection.
@@ -39,7 +43,19 @@ impl BothVersions {
         let port = first.local_addr()?.port();
         let is_all = address.is_ipv4() && address.ip().is_unspecified();
         let second = if is_all { listen_on_ipv6(port) } else { None };
-        Ok(Self { first, second })
+        Ok(Self {
+            first,
+            second,
+            addresses: None,
+        })
+    }
+
+    /// Notes there at which addresses others reach this machine.
+    pub(crate) fn noting_in(self, addresses: Addresses) -> Self {
+        Self {
+            addresses: Some(addresses),
+            ..self
+        }
     }
 
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
@@ -91,6 +107,9 @@ impl Listener for BothVersions {
                 Ok((stream, remote)) => {
                     // Answers are small and awaited: none waits until there is more to send with it.
                     let _ = stream.set_nodelay(true);
+                    if let (Some(addresses), Ok(local)) = (&self.addresses, stream.local_addr()) {
+                        addresses.note_reached(local.ip(), remote.ip());
+                    }
                     return (stream, remote);
                 }
                 Err(error) => {

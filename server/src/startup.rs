@@ -111,6 +111,7 @@ async fn run(
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let router = router.into_make_service_with_connect_info::<Remote>();
+    let listener = listener.noting_in(services.links.addresses().clone());
     let server = axum::serve(listener, router).with_graceful_shutdown(async {
         let _ = stopped.await;
     });

@@ -328,6 +328,46 @@ fn a_killed_node_is_missed_at_once_though_it_had_an_address_that_nobody_reaches(
     }
 }
 
+/// The way to the world leads over a network that the others are not on, as with a phone by cable.
+#[test]
+#[ignore = "needs root: cargo xtask test mesh"]
+fn a_node_is_found_where_others_reach_it_and_not_where_it_leads_to_the_world() {
+    if mesh_of(0, Addressing::Private).is_none() {
+        return;
+    }
+    let network = Network::build(2, Addressing::WithWorldElsewhere);
+    let folder = tempfile::tempdir().unwrap();
+    let data = |index: usize| folder.path().join(format!("host{index}"));
+    let first = Host::start_in(&network, 0, &data(0), &ALONE);
+    assert!(
+        first.said.contains("http://10.80.0.1:8080"),
+        "{}",
+        first.said
+    );
+    let second = Host::start_in(&network, 1, &data(1), &ALONE);
+    for (host, name) in [(&first, "host1"), (&second, "host0")] {
+        let other = if name == "host0" {
+            "10.77.0.1:8080"
+        } else {
+            "10.77.0.2:8080"
+        };
+        let found = Some(("alive".to_owned(), other.to_owned()));
+        host.wait_for("the other is known where it is reached", |host| {
+            host.sees(name) == found
+        });
+    }
+    // One of them was called, so it knows at which address: its own code to join shows that.
+    let own = |host: &Host, name| host.sees(name).map(|(_, address)| address);
+    first.wait_for("the one that was called names that address itself", |_| {
+        let called = [own(&first, "host0"), own(&second, "host1")];
+        let expected = ["10.77.0.1:8080", "10.77.0.2:8080"];
+        called
+            .iter()
+            .zip(expected)
+            .any(|(own, expected)| own.as_deref() == Some(expected))
+    });
+}
+
 /// What this machine would need to run the test.
 fn what_is_lacking() -> Option<&'static str> {
     if !rustix::process::geteuid().is_root() {
@@ -393,6 +433,8 @@ enum Addressing {
     Private,
     /// The same, and each has one that no other reaches, as private networks and containers give.
     WithOneOfNoUse,
+    /// The same, and that one leads to the world.
+    WithWorldElsewhere,
     /// As in a university.
     Public,
     /// IPv6 alone.
@@ -404,10 +446,16 @@ impl Addressing {
     fn of(self, index: usize) -> String {
         let host = index + 1;
         match self {
-            Self::Private | Self::WithOneOfNoUse => format!("10.77.0.{host}"),
+            Self::Private | Self::WithOneOfNoUse | Self::WithWorldElsewhere => {
+                format!("10.77.0.{host}")
+            }
             Self::Public => format!("141.20.5.{host}"),
             Self::Ipv6 => format!("[fd77::{host}]"),
         }
+    }
+
+    fn has_second(self) -> bool {
+        matches!(self, Self::WithOneOfNoUse | Self::WithWorldElsewhere)
     }
 
     /// The same, with its network, as `ip` takes it.
@@ -448,7 +496,7 @@ impl Network {
             ip(&[
                 "-n", &host, "address", "add", &address, "dev", "eth0", "nodad",
             ]);
-            if addressing == Addressing::WithOneOfNoUse {
+            if addressing.has_second() {
                 ip(&[
                     "-n", &host, "link", "add", "eth1", "type", "veth", "peer", "name", "end1",
                 ]);
@@ -459,12 +507,13 @@ impl Network {
             }
             ip(&["-n", &host, "link", "set", "lo", "up"]);
             ip(&["-n", &host, "link", "set", "eth0", "up"]);
-            if addressing == Addressing::WithOneOfNoUse {
+            if addressing.has_second() {
                 // Others find no machine at that address, and no answer either.
-                let gateway = ["via", "10.77.0.254"];
-                ip(&[
-                    "-n", &host, "route", "add", "default", gateway[0], gateway[1],
-                ]);
+                let gateway = match addressing {
+                    Addressing::WithWorldElsewhere => format!("10.{}.0.254", 80 + index),
+                    _ => "10.77.0.254".to_owned(),
+                };
+                ip(&["-n", &host, "route", "add", "default", "via", &gateway]);
             }
         }
         network

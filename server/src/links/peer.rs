@@ -1,6 +1,6 @@
 //! One link between two nodes, from handshake to end.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -270,7 +270,10 @@ fn take_frame(
             services.chunks.on_elsewhere(peer, hash, node);
         }
         message => {
-            let message = take_bytes(services, message, payload);
+            let mut message = take_bytes(services, message, payload);
+            if let Some(PeerMessage::Status(status)) = &mut message {
+                put_reached_first(&mut status.addresses, services.links.last_remote(peer));
+            }
             return Ok(message.map(|message| Input::Peer {
                 from: peer,
                 message,
@@ -278,6 +281,12 @@ fn take_frame(
         }
     }
     Ok(None)
+}
+
+/// Where a link to the node works is where it is found, whatever it takes for its best address itself.
+fn put_reached_first(addresses: &mut [SocketAddr], remote: Option<IpAddr>) {
+    let is_reached = |address: &SocketAddr| Some(address.ip().to_canonical()) == remote;
+    addresses.sort_by_key(|address| !is_reached(address));
 }
 
 /// Keeps the bytes that come with a message, if they are what their hash says.
@@ -368,5 +377,27 @@ impl Links {
     /// A link broke: look for the peer where it was last.
     fn lost(&self, peer: NodeId) {
         self.dial(super::dial::DialRequest::Lost { peer });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_over_which_a_link_works_is_first_and_the_others_keep_their_order() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let told = ["10.9.0.1:8080", "10.8.0.1:8080", "[fd00::1]:8080"].map(address);
+        let mut found = told;
+        put_reached_first(&mut found, Some([10, 8, 0, 1].into()));
+        assert_eq!(found, [told[1], told[0], told[2]]);
+        put_reached_first(&mut found, Some([10, 7, 0, 1].into()));
+        assert_eq!(
+            found,
+            [told[1], told[0], told[2]],
+            "it is no address of the node's"
+        );
+        put_reached_first(&mut found, None);
+        assert_eq!(found, [told[1], told[0], told[2]]);
     }
 }
